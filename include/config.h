@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the loader tells the programs, and the shape of the pinned maps: the contract between versions.
+ */
+#ifndef SYNKEEP_CONFIG_H
+#define SYNKEEP_CONFIG_H
+
+#include "base.h"
+#include "cookie.h"
+#include "flow.h"
+
+/* Raised whenever the shape or the meaning of a pinned map changes: a program of another layout refuses the pins. */
+#define SYNKEEP_LAYOUT_VERSION 1
+
+#define SYNKEEP_FLOWS_DEFAULT 262144
+#define SYNKEEP_HALF_OPEN_MAX 65536
+#define SYNKEEP_SERVICES_MAX 1024
+#define SYNKEEP_BUDGET_DEFAULT 10000 /* unverified packets a second and CPU */
+
+enum device_phase {
+	DEVICE_LOADING, /* pins are being made: a crash here leaves a half-load that the next load clears */
+	DEVICE_ACTIVE,
+	DEVICE_DRAINING, /* no new cookies; those that are out are still taken */
+} __attribute__((packed));
+
+enum device_xdp_mode {
+	DEVICE_XDP_NATIVE,
+	DEVICE_XDP_GENERIC,
+} __attribute__((packed));
+
+/* Map "config", one element. Written by the command line, read by the programs. */
+struct config {
+	__u32 layout_version;
+	__u32 ifindex;
+	__u64 netns_inode; /* of the namespace that has the device */
+	enum device_phase phase;
+	enum device_xdp_mode xdp_mode;
+	bool made_clsact; /* the qdisc was not there before: unload removes it, if it is ours alone */
+	__u8 rcv_wscale;  /* what our SYN-ACKs offer, from net.ipv4.tcp_rmem as the kernel reckons it */
+	__u16 mss_ipv4;	  /* what our SYN-ACKs offer, from the device's MTU */
+	__u16 mss_ipv6;
+	__u32 budget_per_second; /* unverified packets passed a second and CPU, for each reason */
+	struct siphash_key master_key;
+	__u64 cookie_time_offset_ns; /* TAI less this is the cookies' time: TAI's offset from UTC when the key was set
+				      */
+	__u64 loaded_at_ns;	     /* CLOCK_MONOTONIC */
+	__u64 msl_ns;
+	__u64 test_advance_ns; /* added to every clock that the programs read; 0 but in tests */
+};
+
+enum service_policy {
+	POLICY_OFF,    /* track, never answer */
+	POLICY_ALWAYS, /* answer every SYN with a cookie */
+} __attribute__((packed));
+
+/* Map "services". A wildcard address is all zeros, a wildcard port is 0. */
+struct service_key {
+	ipv6_bytes address; /* IPv4: the first four bytes */
+	__u16 port;
+	__u8 family; /* FAMILY_IPV4 or FAMILY_IPV6 */
+	__u8 zero;
+};
+
+struct service {
+	enum service_policy policy;
+	enum flow_owner owner;
+	__u8 both_families; /* half of a "*:PORT", whose other half is under the other family */
+	__u8 reserved;
+};
+
+/*
+ * Map "ports", an array by port: which kinds of service name this port, so that a packet for none costs one array
+ * access. Element 0 is for services of any port.
+ */
+enum port_kind {
+	PORT_EXACT = 1 << 0, /* address and port */
+	PORT_ANY_ADDRESS = 1 << 1,
+};
+
+/*
+ * Map "clocks", one element a CPU: the time, read once a jiffy, and what follows from it. Written by its own CPU only.
+ */
+struct cpu_clock {
+	__u64 jiffies;	      /* when the rest was read */
+	__u64 now_ns;	      /* CLOCK_MONOTONIC */
+	__u64 cookie_sent_ns; /* when this CPU last sent a cookie; 0: never. Two lifetimes later none can come back */
+	struct cookie_clock cookie;
+};
+
+#endif /* SYNKEEP_CONFIG_H */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is stored about a connection, as user space and bpftool see it in the maps.
+ *
+ *   half4, half6    struct half_open  SYN-RECEIVED, answered by the owner itself; bounded, the oldest goes first
+ *   flows4, flows6  struct flow       every other live state
+ *   tw4, tw6        struct ended      TIME-WAIT, and CLOSED until the cookie that made the flow is stale
+ *
+ * A connection has a record in one of the three at a time, all under the same key. "Local" is this machine's end and
+ * "remote" the peer's, whichever way a segment goes. Ports are in host order and addresses are byte arrays, so that
+ * bpftool prints them readably. A record whose deadline has passed counts as absent, wherever it is found.
+ */
+#ifndef SYNKEEP_FLOW_H
+#define SYNKEEP_FLOW_H
+
+#include "tcp_fsm.h"
+
+typedef __u8 ipv4_bytes[4] __attribute__((aligned(4)));
+typedef __u8 ipv6_bytes[16] __attribute__((aligned(4)));
+
+struct flow4_key {
+	ipv4_bytes remote;
+	ipv4_bytes local;
+	__u16 remote_port;
+	__u16 local_port;
+};
+
+struct flow6_key {
+	ipv6_bytes remote;
+	ipv6_bytes local;
+	__u16 remote_port;
+	__u16 local_port;
+};
+
+/* Both keys in one, on the stack of a program: an IPv4 address is in word 0, the others are 0. */
+struct tuple {
+	__be32 remote[4];
+	__be32 local[4];
+	__u16 remote_port;
+	__u16 local_port;
+	__u8 family; /* FAMILY_IPV4 or FAMILY_IPV6 */
+};
+
+/* Who ends the connection. */
+enum flow_owner {
+	FLOW_OWNER_KERNEL,
+	FLOW_OWNER_DAEMON,
+} __attribute__((packed));
+
+enum flow_flag {
+	FLOW_WSCALE = 1 << 0, /* both ends sent the window scale option */
+	FLOW_SACK = 1 << 1,
+	FLOW_TIMESTAMPS = 1 << 2,
+	FLOW_ECN = 1 << 3,
+	FLOW_COOKIE = 1 << 4,	     /* made by a right cookie of ours */
+	FLOW_HANDOVER = 1 << 5,	     /* the owner has not shown yet that it has the connection */
+	FLOW_ADOPTED = 1 << 6,	     /* met in mid-life: read from the owner's socket */
+	FLOW_SND_FIN = 1 << 7,	     /* our FIN went out at snd_fin */
+	FLOW_RCV_FIN_AHEAD = 1 << 8, /* the peer's FIN came at rcv_fin, data before it is still missing */
+	FLOW_RCV_FIN = 1 << 9,	     /* the peer's FIN was taken */
+	FLOW_DEAD = 1 << 10,	     /* about to be deleted: counts as absent */
+};
+
+/*
+ * One live connection. Every field is read and written under lock by ingress and egress alike; state is written by
+ * flow_step() in judge.h only. Sequence variables are named as in RFC 9293, 3.3.1.
+ *
+ * The struct is 112 bytes: with a 12-byte key a slot of the preallocated hash takes 192 bytes of kernel memory.
+ */
+struct flow {
+#ifdef __bpf__
+	struct bpf_spin_lock lock;
+#else
+	__u32 lock;
+#endif
+	__u32 tag; /* flow_tag() of the key: tells a holder that the element was reused under its pointer */
+	enum tcp_state state;
+	enum flow_owner owner;
+	__u16 flags;	 /* enum flow_flag */
+	__u8 snd_wscale; /* the shift of windows that the peer sends */
+	__u8 rcv_wscale; /* the shift of windows that we send */
+	__u16 mss;	 /* the peer's MSS option as the owner was told it, bytes; 0: not known */
+	__u32 irs;	 /* the peer's initial sequence number */
+	__u32 iss;	 /* ours: the cookie, where FLOW_COOKIE is set */
+	__u32 rcv_nxt;	 /* after what came without a hole */
+	__u32 rcv_wup;	 /* the last acknowledgement that we sent */
+	__u32 rcv_edge;	 /* the right edge of the window that we offered */
+	__u32 rcv_fin;	 /* sequence number of the peer's FIN, see the flags */
+	__u32 snd_nxt;
+	__u32 snd_una;
+	__u32 snd_fin;	 /* sequence number of our FIN, if FLOW_SND_FIN */
+	__u16 rcv_wnd;	 /* the last window fields, unshifted: ours */
+	__u16 snd_wnd;	 /* and the peer's */
+	__u32 rcv_tsval; /* the last TSval that came, if FLOW_TIMESTAMPS */
+	__u32 snd_tsval; /* the last TSval that we sent */
+	__u64 rcv_bytes; /* bytes of IP packets */
+	__u64 snd_bytes;
+	__u32 rcv_packets; /* as on the wire: a GSO super-packet counts its segments */
+	__u32 snd_packets;
+	__u64 deadline_ns; /* CLOCK_MONOTONIC; the record is absent from then on */
+	__u32 born_s;	   /* CLOCK_MONOTONIC, seconds */
+	__u32 rcv_seen_ms; /* CLOCK_MONOTONIC, milliseconds modulo 2^32: the peer's last acceptable segment */
+	__u8 reserved[8];  /* for the peer's MAC address and VLAN tag, which keepalive will need */
+};
+
+/* A handshake that the owner answered itself. Written by egress, deleted by ingress; no field is stepped by both. */
+struct half_open {
+	__u64 deadline_ns;
+	__u32 irs;
+	__u32 iss;
+	__u32 snd_tsval;
+	__u16 rcv_wnd; /* of the SYN-ACK, never shifted (RFC 7323, 2.2) */
+	__u16 mss;
+	__u16 flags;
+	enum tcp_state state; /* TCPS_SYN_RECEIVED */
+	enum flow_owner owner;
+	__u8 snd_wscale;
+	__u8 rcv_wscale;
+	__u8 syn_acks; /* SYN-ACKs seen, up to 255 */
+	__u8 reserved;
+};
+
+/*
+ * A connection that ended: TIME-WAIT, or CLOSED until its cookie is stale. Written whole when the flow ends; after that
+ * ingress alone moves deadline_ns, with one 64-bit store.
+ */
+struct ended {
+	__u64 deadline_ns;
+	__u32 irs;
+	__u32 iss;
+	__u32 rcv_nxt;
+	__u32 snd_nxt;
+	__u32 rcv_tsval;
+	enum tcp_state state; /* TCPS_TIME_WAIT or TCPS_CLOSED */
+	enum flow_owner owner;
+	__u16 flags;
+};
+
+/*
+ * A 32-bit fingerprint of the tuple, kept in the record. Preallocated hash elements are reused at once after deletion,
+ * so a program that holds a pointer compares the tag after taking the lock. It need not resist an adversary: a
+ * collision matters only if the element changed hands in the nanoseconds between look-up and lock.
+ */
+static __always_inline __u32 flow_tag(const struct tuple *t)
+{
+	__u32 mixed = t->remote[0] ^ t->remote[1] ^ t->remote[2] ^ t->remote[3];
+	__u32 ports = (__u32)t->remote_port << 16 | t->local_port;
+
+	return (mixed * 0x9e3779b1U) ^ (ports * 0x85ebca6bU) ^ t->local[0] ^ t->local[3];
+}
+
+static __always_inline void flow4_key_from_tuple(struct flow4_key *key, const struct tuple *t)
+{
+	__builtin_memcpy(key->remote, t->remote, sizeof(key->remote));
+	__builtin_memcpy(key->local, t->local, sizeof(key->local));
+	key->remote_port = t->remote_port;
+	key->local_port = t->local_port;
+}
+
+static __always_inline void flow6_key_from_tuple(struct flow6_key *key, const struct tuple *t)
+{
+	__builtin_memcpy(key->remote, t->remote, sizeof(key->remote));
+	__builtin_memcpy(key->local, t->local, sizeof(key->local));
+	key->remote_port = t->remote_port;
+	key->local_port = t->local_port;
+}
+
+_Static_assert(sizeof(struct flow4_key) == 12, "flow4_key");
+_Static_assert(sizeof(struct flow6_key) == 36, "flow6_key");
+_Static_assert(sizeof(struct flow) == 112, "flow: 192 bytes a slot depend on it");
+_Static_assert(sizeof(struct half_open) == 32, "half_open");
+_Static_assert(sizeof(struct ended) == 32, "ended: 112 bytes a slot depend on it");
+
+#endif /* SYNKEEP_FLOW_H */

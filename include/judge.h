@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The judge: whether a segment belongs to a connection, and what it changes in the record.
+ *
+ * One function a direction, in the order of RFC 9293, 3.10.7.4. Pure: the record, the segment and the time go in; the
+ * record is changed and a judgement comes out. The BPF programs call it under the record's lock; unit tests, the fuzzer
+ * and the differential test call the same code in user space.
+ *
+ * What comes from the peer is judged as the owner's socket will judge it: against the last acknowledgement that the
+ * owner sent and the right edge that it offered, as Linux does (tcp_sequence()). A segment that fails steps nothing.
+ * What the owner sends is believed: it is the truth about the connection.
+ *
+ * A record runs ahead of the socket where a segment passed here and was lost behind (a full queue, a bad checksum); it
+ * is right again with the retransmission. PAWS (RFC 7323, 5) is left to the socket.
+ */
+#ifndef SYNKEEP_JUDGE_H
+#define SYNKEEP_JUDGE_H
+
+#include "flow.h"
+#include "seq.h"
+#include "timeouts.h"
+
+enum tcp_flag {
+	TCP_FLAG_FIN = 0x01,
+	TCP_FLAG_SYN = 0x02,
+	TCP_FLAG_RST = 0x04,
+	TCP_FLAG_PSH = 0x08,
+	TCP_FLAG_ACK = 0x10,
+	TCP_FLAG_URG = 0x20,
+	TCP_FLAG_ECE = 0x40,
+	TCP_FLAG_CWR = 0x80,
+};
+
+/* A TCP segment's header in host order, and what it weighs. */
+struct segment {
+	__u32 seq;
+	__u32 ack;
+	__u32 payload_bytes;
+	__u32 packet_bytes; /* the IP packet, or all packets of a GSO super-packet */
+	__u32 packets;
+	__u32 tsval; /* valid if has_timestamps */
+	__u32 tsecr;
+	__u16 window; /* as in the header, unshifted */
+	__u8 flags;   /* enum tcp_flag */
+	bool has_timestamps;
+};
+
+enum direction {
+	DIRECTION_RCV, /* from the peer to the owner */
+	DIRECTION_SND, /* from the owner to the peer */
+};
+
+enum judgement {
+	JUDGE_TAKEN,	     /* acceptable: the record was stepped */
+	JUDGE_PROBE,	     /* a keepalive probe (RFC 9293, 3.8.4): shows that the peer lives, changes nothing */
+	JUDGE_OUT_OF_WINDOW, /* 3.10.7.4, first: nothing was changed */
+	JUDGE_CHALLENGED,    /* a SYN, or a RST not exactly at RCV.NXT (RFC 5961, 3 and 4): nothing was changed */
+	JUDGE_BAD_ACK,	     /* acknowledges what was never sent, or long ago (RFC 5961, 5): nothing was changed */
+	JUDGE_NO_ACK,	     /* neither ACK nor RST nor SYN: nothing was changed */
+};
+
+/* The one place that writes a flow's state. */
+static __always_inline void flow_step(struct flow *f, enum tcp_event event)
+{
+	f->state = tcp_fsm_next(f->state, event);
+}
+
+/* A flow in TIME_WAIT or CLOSED has left the table of live connections. */
+static __always_inline bool flow_has_ended(const struct flow *f)
+{
+	return f->state == TCPS_TIME_WAIT || f->state == TCPS_CLOSED;
+}
+
+static __always_inline void judge_count(struct flow *f, const struct segment *s, enum direction direction)
+{
+	if (direction == DIRECTION_RCV) {
+		f->rcv_packets += s->packets;
+		f->rcv_bytes += s->packet_bytes;
+	} else {
+		f->snd_packets += s->packets;
+		f->snd_bytes += s->packet_bytes;
+	}
+}
+
+static __always_inline void judge_refresh(struct flow *f, __u64 now_ns, __u64 msl_ns)
+{
+	f->deadline_ns = now_ns + tcp_state_timeout_ns(f->state, msl_ns);
+}
+
+/* The peer's FIN is complete once everything before it is: it takes one sequence number and raises its event. */
+static __always_inline void judge_take_fin(struct flow *f)
+{
+	if (!(f->flags & FLOW_RCV_FIN_AHEAD) || seq_before(f->rcv_nxt, f->rcv_fin))
+		return;
+	f->flags = (f->flags & ~FLOW_RCV_FIN_AHEAD) | FLOW_RCV_FIN;
+	f->rcv_nxt = seq_max(f->rcv_nxt, f->rcv_fin + 1);
+	flow_step(f, TCPE_RCV_FIN);
+}
+
+/* 3.10.7.4, fifth: ACK. */
+static __always_inline void judge_take_ack(struct flow *f, const struct segment *s)
+{
+	f->snd_una = seq_max(f->snd_una, s->ack);
+	f->snd_wnd = s->window;
+	if (f->state == TCPS_SYN_RECEIVED)
+		flow_step(f, TCPE_RCV_ACK_OF_SYN);
+	if ((f->flags & FLOW_SND_FIN) && seq_after(s->ack, f->snd_fin))
+		flow_step(f, TCPE_RCV_ACK_OF_FIN);
+}
+
+/* 3.10.7.4, seventh and eighth: text and FIN. Data beyond the offered edge is trimmed, as the owner does. */
+static __always_inline void judge_take_text(struct flow *f, const struct segment *s)
+{
+	__u32 text_end = s->seq + s->payload_bytes;
+	bool fin = s->flags & TCP_FLAG_FIN;
+
+	if (f->flags & FLOW_RCV_FIN)
+		return; /* after the FIN there is nothing (3.10.7.4: "this should not occur") */
+	if (seq_after(text_end, f->rcv_edge)) {
+		text_end = f->rcv_edge;
+		fin = false;
+	}
+	if (!seq_after(s->seq, f->rcv_nxt))
+		f->rcv_nxt = seq_max(f->rcv_nxt, text_end);
+	if (fin) {
+		f->flags |= FLOW_RCV_FIN_AHEAD;
+		f->rcv_fin = text_end;
+	}
+	judge_take_fin(f);
+}
+
+/*
+ * A RST counts where its number is exactly the next one expected (RFC 5961, 3.2). A hook beside the socket may have
+ * seen data that the socket has not, so the owner's last acknowledgement counts as well.
+ */
+static __always_inline enum judgement judge_rst(struct flow *f, const struct segment *s)
+{
+	if (s->seq != f->rcv_nxt && s->seq != f->rcv_wup)
+		return JUDGE_CHALLENGED;
+	flow_step(f, TCPE_RCV_RST);
+	return JUDGE_TAKEN;
+}
+
+static __always_inline bool judge_is_probe(const struct flow *f, const struct segment *s)
+{
+	return s->seq == f->rcv_nxt - 1 && s->payload_bytes <= 1 && !seq_after(s->ack, f->snd_nxt) &&
+	       (s->flags & (TCP_FLAG_ACK | TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_FIN)) == TCP_FLAG_ACK;
+}
+
+static __always_inline enum judgement judge_receive(struct flow *f, const struct segment *s)
+{
+	__u32 end = s->seq + s->payload_bytes + !!(s->flags & TCP_FLAG_FIN);
+	__u32 oldest_ack = f->snd_una - (0xffffU << f->snd_wscale);
+
+	if (judge_is_probe(f, s))
+		return JUDGE_PROBE;
+	/* first: the sequence number */
+	if (s->flags & TCP_FLAG_SYN)
+		return JUDGE_CHALLENGED; /* RFC 5961, 4.2: whatever its sequence number */
+	if (seq_before(end, f->rcv_wup) || seq_after(s->seq, f->rcv_edge))
+		return JUDGE_OUT_OF_WINDOW;
+	/* second: RST */
+	if (s->flags & TCP_FLAG_RST)
+		return judge_rst(f, s);
+	/* fifth: ACK; third and fourth, security and SYN, are settled above */
+	if (!(s->flags & TCP_FLAG_ACK))
+		return JUDGE_NO_ACK;
+	if (seq_after(s->ack, f->snd_nxt) || seq_before(s->ack, oldest_ack))
+		return JUDGE_BAD_ACK;
+	judge_take_ack(f, s);
+	/* RFC 7323, 4.3: the segment that spans the last acknowledgement carries the timestamp to echo */
+	if (s->has_timestamps && !seq_after(s->seq, f->rcv_wup))
+		f->rcv_tsval = s->tsval;
+	/* seventh and eighth: text and FIN; sixth, URG, is the owner's */
+	judge_take_text(f, s);
+	return JUDGE_TAKEN;
+}
+
+static __always_inline enum judgement judge_send(struct flow *f, const struct segment *s)
+{
+	__u32 text_end = s->seq + s->payload_bytes;
+
+	if (s->flags & TCP_FLAG_RST) {
+		flow_step(f, TCPE_SND_RST);
+		return JUDGE_TAKEN;
+	}
+	if (s->flags & TCP_FLAG_SYN)
+		return JUDGE_TAKEN; /* a SYN-ACK again; a new connection's was told apart before */
+	f->flags &= ~FLOW_HANDOVER;
+	f->snd_nxt = seq_max(f->snd_nxt, text_end);
+	if (s->has_timestamps)
+		f->snd_tsval = s->tsval;
+	if (s->flags & TCP_FLAG_FIN) {
+		f->snd_nxt = seq_max(f->snd_nxt, text_end + 1);
+		f->snd_fin = text_end;
+		f->flags |= FLOW_SND_FIN;
+		flow_step(f, TCPE_SND_FIN);
+	}
+	if (s->flags & TCP_FLAG_ACK) {
+		f->rcv_wup = seq_max(f->rcv_wup, s->ack);
+		f->rcv_nxt = seq_max(f->rcv_nxt, s->ack);
+		f->rcv_wnd = s->window;
+		f->rcv_edge = seq_max(f->rcv_edge, s->ack + ((__u32)s->window << f->rcv_wscale));
+		judge_take_fin(f); /* what filled the hole was seen by the socket only */
+	}
+	return JUDGE_TAKEN;
+}
+
+/*
+ * Judges the segment, steps the record and moves its deadline. Every segment is counted, acceptable or not; the others
+ * change nothing. now_ns is CLOCK_MONOTONIC, msl_ns the maximum segment lifetime.
+ */
+static __always_inline enum judgement flow_judge(struct flow *f, const struct segment *s, enum direction direction,
+						 __u64 now_ns, __u64 msl_ns)
+{
+	enum judgement judgement;
+
+	judge_count(f, s, direction);
+	judgement = direction == DIRECTION_RCV ? judge_receive(f, s) : judge_send(f, s);
+	if (judgement != JUDGE_TAKEN && judgement != JUDGE_PROBE)
+		return judgement;
+	if (direction == DIRECTION_RCV)
+		f->rcv_seen_ms = (__u32)(now_ns / NSEC_PER_MSEC);
+	judge_refresh(f, now_ns, msl_ns);
+	return judgement;
+}
+
+#endif /* SYNKEEP_JUDGE_H */

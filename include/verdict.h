@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every reason for which a program lets a packet go, answers it or drops it: one list, one counter each.
+ *
+ * The programs leave through a verdict only; the command line prints from this list and the tests assert on it.
+ */
+#ifndef SYNKEEP_VERDICT_H
+#define SYNKEEP_VERDICT_H
+
+#include "base.h"
+
+enum verdict_action {
+	VERDICT_PASS, /* XDP_PASS, or TC_ACT_UNSPEC: the next filter decides */
+	VERDICT_TX,   /* XDP_TX */
+	VERDICT_DROP, /* XDP_DROP, TC_ACT_SHOT */
+	VERDICT_NOTE, /* no packet leaves by it: an event that is worth a counter */
+};
+
+enum verdict_severity {
+	VERDICT_NORMAL,	 /* daily business */
+	VERDICT_ATTACK,	 /* what a flood or a scan looks like */
+	VERDICT_TROUBLE, /* something is too small, wrong or missing: an operator should look */
+};
+
+/* X(identifier, action, severity, sentence). New ones go at the end of their group. */
+#define VERDICTS(X)                                                                                                    \
+	/* xdp_ingress: what is not ours */                                                                            \
+	X(OTHER, PASS, NORMAL, "not TCP over plain Ethernet and IP")                                                   \
+	X(NO_SERVICE, PASS, NORMAL, "TCP for an address and port that no service names")                               \
+	X(FRAGMENT, PASS, NORMAL, "fragment that may be for a service: the kernel reassembles it")                     \
+	X(NOT_UNDERSTOOD, PASS, NORMAL, "SYN behind IP options or extension headers: passed unanswered")               \
+	X(UNVERIFIED_OVER_BUDGET, DROP, ATTACK, "unverified packet beyond what may be passed in a second")             \
+	X(MALFORMED, DROP, ATTACK, "TCP header that contradicts itself or the packet's length")                        \
+	X(BAD_FLAGS, DROP, ATTACK, "flags that TCP never sends together: SYN with FIN or RST, FIN with RST, or none")  \
+	X(BAD_OPTIONS, DROP, ATTACK, "SYN with an option of an illegal length")                                        \
+	X(IMPOSSIBLE_SOURCE, DROP, ATTACK, "SYN from a source that can not be answered: broadcast, multicast, own")    \
+	/* xdp_ingress: SYNs */                                                                                        \
+	X(SYN_COOKIE, TX, NORMAL, "SYN answered with a cookie")                                                        \
+	X(SYN_OFF, PASS, NORMAL, "SYN passed: the service's policy is off")                                            \
+	X(SYN_DRAINING, PASS, NORMAL, "SYN passed: the shield is being unloaded")                                      \
+	X(SYN_LIVE, PASS, NORMAL, "SYN on a tuple that is live or in TIME-WAIT: its owner decides")                    \
+	X(SYN_NO_LISTENER, PASS, TROUBLE, "SYN passed: nothing listens there")                                         \
+	X(SYN_MPTCP, PASS, TROUBLE, "SYN passed: the listener is MPTCP, which takes no cookie of ours")                \
+	X(SYN_SYSCTL, PASS, TROUBLE, "SYN passed: net.ipv4.tcp_syncookies is 0, which forbids the handover")           \
+	X(SYN_SMALL_MSS, PASS, NORMAL, "SYN passed: its MSS is below what a cookie can keep")                          \
+	X(SYN_SIGNED, PASS, NORMAL, "SYN passed: it is signed (MD5 or AO), which only the socket can check")           \
+	X(SYN_NO_ROOM, DROP, TROUBLE, "SYN dropped: the frame could not be made into an answer")                       \
+	/* xdp_ingress: segments */                                                                                    \
+	X(SEGMENT, PASS, NORMAL, "segment of a flow, in order or repeated")                                            \
+	X(OUT_OF_WINDOW, PASS, NORMAL, "segment of a flow outside its window: the socket is the judge")                \
+	X(CHALLENGED, PASS, NORMAL, "SYN or inexact RST on a flow: the socket challenges it (RFC 5961)")               \
+	X(BAD_ACK, PASS, NORMAL, "segment of a flow that acknowledges what was never sent")                            \
+	X(NO_ACK_BIT, PASS, NORMAL, "segment of a flow without ACK, SYN or RST")                                       \
+	X(HALF_OPEN_ACK, PASS, NORMAL, "handshake that the owner answered itself is complete")                         \
+	X(HALF_OPEN_SEGMENT, PASS, NORMAL, "segment of such a handshake that does not complete it")                    \
+	X(TIME_WAIT_SEGMENT, PASS, NORMAL, "segment of a connection in TIME-WAIT")                                     \
+	/* xdp_ingress: ACKs without a flow */                                                                         \
+	X(COOKIE_ACK, PASS, NORMAL, "right cookie: the source is verified and a flow made")                            \
+	X(COOKIE_REPLAY, DROP, ATTACK, "cookie of a connection that has ended")                                        \
+	X(ADOPTED, PASS, NORMAL, "connection met in mid-life: its record was made from the socket")                    \
+	X(SOCKET, PASS, NORMAL, "segment for a socket that has no record: handshake under way, TIME-WAIT, table full") \
+	X(STRANGER, PASS, NORMAL, "segment without a flow, passed to the kernel within the budget")                    \
+	X(NO_FLOW, DROP, ATTACK, "segment without a flow, a socket or a right cookie")                                 \
+	/* tc_ingress */                                                                                               \
+	X(HANDOVER, NOTE, NORMAL, "connection handed to the listening socket")                                         \
+	X(HANDOVER_STALE, DROP, NORMAL, "cookie no longer right when it reached the listener: the peer will repeat")   \
+	X(HANDOVER_NO_LISTENER, PASS, TROUBLE, "listener gone between SYN and ACK: the kernel resets the peer")        \
+	X(HANDOVER_REFUSED, DROP, TROUBLE, "the kernel refused a handover: the peer will repeat")                      \
+	/* tc_egress */                                                                                                \
+	X(OWN_SEGMENT, PASS, NORMAL, "segment that this host sent on a flow")                                          \
+	X(OWN_SYN_ACK, PASS, NORMAL, "SYN-ACK that the owner sent itself")                                             \
+	X(OWN_ADOPTED, PASS, NORMAL, "own segment of a connection met in mid-life: its record was made")               \
+	X(OWN_UNTRACKED, PASS, NORMAL, "own segment without a flow: a reset, a challenge, TIME-WAIT, table full")      \
+	X(OWN_OTHER, PASS, NORMAL, "own packet from no service")                                                       \
+	/* records */                                                                                                  \
+	X(FLOWS_FULL, NOTE, TROUBLE, "connection without a record: the flow table is full; it works all the same")     \
+	X(FLOW_EXPIRED, NOTE, NORMAL, "flow whose time was over, slot taken back")                                     \
+	X(FLOW_REPLACED, NOTE, NORMAL, "stale flow replaced by a new connection on the same tuple")
+
+enum verdict {
+#define X(id, action, severity, sentence) V_##id,
+	VERDICTS(X)
+#undef X
+		VERDICT_COUNT
+};
+
+/* Of each verdict, per CPU. */
+struct verdict_counter {
+	__u64 packets;
+	__u64 bytes; /* of frames; 0 for notes */
+};
+
+static __always_inline enum verdict_action verdict_action(enum verdict verdict)
+{
+	static const __u8 actions[] = {
+#define X(id, action, severity, sentence) VERDICT_##action,
+		VERDICTS(X)
+#undef X
+	};
+	return (enum verdict_action)(verdict < VERDICT_COUNT ? actions[verdict] : VERDICT_PASS);
+}
+
+#ifndef __bpf__
+struct verdict_info {
+	const char *name;
+	enum verdict_action action;
+	enum verdict_severity severity;
+	const char *sentence;
+};
+
+static inline const struct verdict_info *verdict_info(enum verdict verdict)
+{
+	static const struct verdict_info infos[] = {
+#define X(id, action, severity, sentence) { #id, VERDICT_##action, VERDICT_##severity, sentence },
+		VERDICTS(X)
+#undef X
+	};
+	return verdict < VERDICT_COUNT ? &infos[verdict] : NULL;
+}
+#endif
+
+#endif /* SYNKEEP_VERDICT_H */
