@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# make              build/synkeep, without root
+# make demo         installs what is missing, builds, shows the shield at work in throw-away namespaces (root)
+# make check        installs what is missing, builds, passes every test (root)
+# make check-unit, check-fuzz, check-bpf, check-net     one level of tests
+# make fuzz         fuzzes for FUZZ_SECONDS (600) a target
+# make bench        cost and behaviour under flood, beside the kernel and nft synproxy (root)
+# make deps, install, format, vmlinux, clean
+#
+# V=1 shows the commands. CC=clang builds the user side with clang. Everything made goes under build/.
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := all
+
+V ?= 0
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-8s %s\n' '$(1)' '$(2)';
+else
+Q :=
+say =
+endif
+
+BUILD := build
+PREFIX ?= /usr/local
+CC := $(if $(filter default undefined,$(origin CC)),gcc,$(CC))
+# clang-19 is the compiler that the programs were verified with; another will do if it is all there is.
+BPF_CLANG ?= $(firstword $(shell command -v clang-19 clang-20 clang-18 clang-17 clang-16 clang))
+BPFTOOL ?= $(firstword $(shell command -v bpftool /usr/sbin/bpftool /usr/local/sbin/bpftool))
+PYTHON ?= /usr/bin/python3
+FUZZ_SECONDS ?= 600
+
+WARNINGS := -Wall -Wextra -Werror
+CFLAGS ?= -O2 -g
+USER_CPPFLAGS := -Iinclude -Iuser -I$(BUILD) -D_GNU_SOURCE
+USER_CFLAGS := -std=gnu11 $(WARNINGS) -Wstrict-prototypes -Wmissing-prototypes -Wshadow $(CFLAGS)
+USER_LIBS := -lxdp -lbpf -ljson-c
+# compare-distinct-pointer-types: the kernel's types and ours meet in packet pointers
+BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Iinclude -Ibpf -Ivmlinux $(WARNINGS) \
+	-Wno-missing-declarations -Wno-unused-function
+
+PACKAGES := make gcc clang-19 llvm-19 libclang-rt-19-dev libbpf-dev libxdp-dev libjson-c-dev libelf-dev zlib1g-dev \
+	bpftool libcmocka-dev scdoc python3 python3-pytest python3-scapy iproute2 ethtool nftables iperf3 \
+	netcat-openbsd curl nginx-light wrk procps
+
+USER_SOURCES := $(wildcard user/*.c)
+USER_OBJECTS := $(USER_SOURCES:user/%.c=$(BUILD)/user/%.o)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+BPF_TESTS := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
+BPF_TEST_SUPPORT := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%.o,$(filter-out $(wildcard tests/bpf/test_*.c) %.bpf.c,$(wildcard tests/bpf/*.c)))
+TEST_PROGRAMS := $(patsubst tests/lib/%.bpf.c,$(BUILD)/tests/lib/%.bpf.o,$(wildcard tests/lib/*.bpf.c))
+TEST_TOOLS := $(patsubst tests/lib/%.c,$(BUILD)/tests/lib/%,$(filter-out %.bpf.c,$(wildcard tests/lib/*.c)))
+MAN_PAGES := $(patsubst docs/%.scd,$(BUILD)/docs/%,$(wildcard docs/*.scd))
+
+.PHONY: all
+all: $(BUILD)/synkeep
+
+# --- the programs and their skeleton ---------------------------------------------------------------------------------
+
+$(BUILD)/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(BPF_CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* >$@
+
+# --- the command line ------------------------------------------------------------------------------------------------
+
+$(BUILD)/user/%.o: user/%.c | $(BUILD)/synkeep.skel.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(USER_CPPFLAGS) $(USER_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/synkeep: $(USER_OBJECTS)
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $^ $(USER_LIBS) -o $@
+
+# --- tests -----------------------------------------------------------------------------------------------------------
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+$(BUILD)/tests/unit/%: tests/unit/%.c
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)$(CC) $(USER_CPPFLAGS) $(USER_CFLAGS) $(SANITIZE) -MMD -MP $< $(UNIT_EXTRA) -lcmocka -o $@
+
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(call say,FUZZER,$@)$(BPF_CLANG) $(USER_CPPFLAGS) $(USER_CFLAGS) -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -MMD -MP $< -o $@
+
+$(BUILD)/tests/bpf/%.o: tests/bpf/%.c | $(BUILD)/synkeep.skel.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(USER_CPPFLAGS) -Itests/bpf $(USER_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/bpf/%: $(BUILD)/tests/bpf/%.o $(BPF_TEST_SUPPORT)
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $^ -lbpf -lcmocka -o $@
+
+$(BUILD)/tests/lib/%.bpf.o: tests/lib/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(BPF_CLANG) $(BPF_CFLAGS) -Itests/lib -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/lib/%: tests/lib/%.c | $(TEST_PROGRAMS)
+	@mkdir -p $(@D)
+	$(call say,TOOL,$@)$(CC) $(USER_CPPFLAGS) -Itests/lib $(USER_CFLAGS) -MMD -MP $< -lbpf -o $@
+
+.PRECIOUS: $(BUILD)/%.bpf.o $(BUILD)/%.skel.h $(BUILD)/tests/bpf/%.o
+
+.PHONY: tests check check-all check-unit check-fuzz check-bpf check-net
+tests: all $(UNIT_TESTS) $(FUZZERS) $(BPF_TESTS) $(TEST_PROGRAMS) $(TEST_TOOLS)
+
+check: deps
+	$(Q)$(MAKE) --no-print-directory check-all
+
+check-all: check-unit check-fuzz check-bpf check-net
+
+check-unit: $(UNIT_TESTS)
+	$(Q)set -e; for t in $(UNIT_TESTS); do $$t; done
+
+# A short run that every check makes; `make fuzz` is the long one.
+check-fuzz: $(FUZZERS)
+	$(Q)tests/fuzz/run.sh 5 $(FUZZERS)
+
+check-bpf: $(BPF_TESTS)
+	$(Q)set -e; for t in $(BPF_TESTS); do $$t; done
+
+check-net: tests
+	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/net
+
+.PHONY: fuzz bench demo
+fuzz: $(FUZZERS)
+	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+bench: deps
+	$(Q)$(MAKE) --no-print-directory all $(TEST_PROGRAMS) $(TEST_TOOLS)
+	$(Q)$(PYTHON) tests/bench/bench.py
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all $(TEST_PROGRAMS) $(TEST_TOOLS)
+	$(Q)tests/demo.sh
+
+# --- machine and maintenance -----------------------------------------------------------------------------------------
+
+.PHONY: deps install docs format vmlinux clean
+deps:
+	$(Q)missing=; for p in $(PACKAGES); do \
+		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'install ok installed' || missing="$$missing $$p"; \
+	done; \
+	[ -z "$$missing" ] || { echo "  APT     $$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }
+
+docs: $(MAN_PAGES)
+
+$(BUILD)/docs/%: docs/%.scd
+	@mkdir -p $(@D)
+	$(call say,MAN,$@)scdoc <$< >$@
+
+install: all docs
+	install -D -m 755 $(BUILD)/synkeep $(DESTDIR)$(PREFIX)/sbin/synkeep
+	for page in $(MAN_PAGES); do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
+
+format:
+	clang-format -i include/*.h bpf/*.[ch] user/*.[ch] $(wildcard tests/*/*.[ch])
+
+vmlinux:
+	vmlinux/generate.py >vmlinux/vmlinux.h
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
