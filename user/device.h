@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A loaded device, reached through its pins under PIN_ROOT/DEV. Opening changes nothing; loading and unloading are
+ * elsewhere (load.h, teardown.h).
+ */
+#ifndef SYNKEEP_DEVICE_H
+#define SYNKEEP_DEVICE_H
+
+#include <net/if.h>
+#include "config.h"
+
+#define DEVICE_PATH_MAX 512
+
+struct device {
+	char name[IFNAMSIZ];
+	char pin_dir[DEVICE_PATH_MAX];
+	struct config config; /* as it was when the device was opened */
+	/* Descriptors of the pinned maps, -1 where not open; of pairs, IPv4 is first. */
+	int config_fd;
+	int services_fd;
+	int ports_fd;
+	int counters_fd;
+	int clocks_fd;
+	int budgets_fd;
+	int flows_fd[2];
+	int half_fd[2];
+	int tw_fd[2];
+};
+
+/*
+ * Opens everything that is pinned for a device. On failure nothing stays open, and the error is one of
+ *
+ *   -ENOENT       not loaded
+ *   -EINPROGRESS  half-loaded: a load is under way, or one was cut short
+ *   -EPROTO       pinned by a version of Synkeep with another layout: read nothing, it would be misread
+ *   -EPERM        the caller may not
+ *   -ENOTDIR      no BPF file system there
+ *   -EINVAL       not a device's name
+ *
+ * or what a system call gave; device_explain() has a sentence for each.
+ */
+int device_open(const char *pin_root, const char *name, struct device *device);
+
+/*
+ * The same, less strict, for who clears away: the phase may be any, and of the maps only config and clocks are opened.
+ * -EINPROGRESS means that not even the config is there.
+ */
+int device_open_remains(const char *pin_root, const char *name, struct device *device);
+
+/* Closes what is open. Takes a device that was never opened, if device_init() has seen it. */
+void device_close(struct device *device);
+void device_init(struct device *device);
+
+/* Writes what an error of the functions above means and what to do about it, without a full stop. */
+void device_explain(int error, const char *pin_root, const char *name, char *text, size_t size);
+
+/*
+ * The names under the pin root, sorted, half-loads and other layouts too. Returns their number, *names for the caller
+ * to free; 0 and NULL where the pin root does not exist; -errno.
+ */
+int device_list(const char *pin_root, char (**names)[IFNAMSIZ]);
+
+/* Read afresh into device->config, or written from it. 0 or -errno. */
+int device_config_read(struct device *device);
+int device_config_write(struct device *device);
+
+#endif /* SYNKEEP_DEVICE_H */
