@@ -87,4 +87,20 @@ struct cpu_clock {
 	struct cookie_clock cookie;
 };
 
+/* Map "budgets", one element a CPU for each reason to pass an unverified packet to a service that is protected. */
+enum budget_reason {
+	BUDGET_STRANGER, /* a segment without a flow, while it may be of a connection that the kernel knows */
+	BUDGET_FRAGMENT,
+	BUDGET_NOT_UNDERSTOOD,
+	BUDGET_SYN_LIVE,
+	BUDGET_SYN_SMALL_MSS,
+	BUDGET_SYN_SIGNED,
+	BUDGET_COUNT
+};
+
+struct budget {
+	__u64 refilled_ns; /* CLOCK_MONOTONIC */
+	__u64 left_ns;	   /* in time: a packet costs a second divided by budget_per_second */
+};
+
 #endif /* SYNKEEP_CONFIG_H */

@@ -33,7 +33,8 @@ enum verdict_severity {
 	X(MALFORMED, DROP, ATTACK, "TCP header that contradicts itself or the packet's length")                        \
 	X(BAD_FLAGS, DROP, ATTACK, "flags that TCP never sends together: SYN with FIN or RST, FIN with RST, or none")  \
 	X(BAD_OPTIONS, DROP, ATTACK, "SYN with an option of an illegal length")                                        \
-	X(IMPOSSIBLE_SOURCE, DROP, ATTACK, "SYN from a source that can not be answered: broadcast, multicast, own")    \
+	X(IMPOSSIBLE_ADDRESS, DROP, ATTACK,                                                                            \
+	  "SYN from or to broadcast, multicast, loopback, or from its own destination")                                \
 	/* xdp_ingress: SYNs */                                                                                        \
 	X(SYN_COOKIE, TX, NORMAL, "SYN answered with a cookie")                                                        \
 	X(SYN_OFF, PASS, NORMAL, "SYN passed: the service's policy is off")                                            \
@@ -63,7 +64,10 @@ enum verdict_severity {
 	X(NO_FLOW, DROP, ATTACK, "segment without a flow, a socket or a right cookie")                                 \
 	/* tc_ingress */                                                                                               \
 	X(HANDOVER, NOTE, NORMAL, "connection handed to the listening socket")                                         \
-	X(HANDOVER_STALE, DROP, NORMAL, "cookie no longer right when it reached the listener: the peer will repeat")   \
+	X(HANDOVER_STALE, PASS, NORMAL,                                                                                \
+	  "cookie gone stale while the accept queue was full: the kernel resets the peer")                             \
+	X(HANDOVER_EARLY, DROP, NORMAL,                                                                                \
+	  "segment that came before the one that makes the connection: it will be repeated")                           \
 	X(HANDOVER_NO_LISTENER, PASS, TROUBLE, "listener gone between SYN and ACK: the kernel resets the peer")        \
 	X(HANDOVER_REFUSED, DROP, TROUBLE, "the kernel refused a handover: the peer will repeat")                      \
 	/* tc_egress */                                                                                                \
@@ -71,7 +75,6 @@ enum verdict_severity {
 	X(OWN_SYN_ACK, PASS, NORMAL, "SYN-ACK that the owner sent itself")                                             \
 	X(OWN_ADOPTED, PASS, NORMAL, "own segment of a connection met in mid-life: its record was made")               \
 	X(OWN_UNTRACKED, PASS, NORMAL, "own segment without a flow: a reset, a challenge, TIME-WAIT, table full")      \
-	X(OWN_OTHER, PASS, NORMAL, "own packet from no service")                                                       \
 	/* records */                                                                                                  \
 	X(FLOWS_FULL, NOTE, TROUBLE, "connection without a record: the flow table is full; it works all the same")     \
 	X(FLOW_EXPIRED, NOTE, NORMAL, "flow whose time was over, slot taken back")                                     \
