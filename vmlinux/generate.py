@@ -36,7 +36,9 @@ CONSTANT = re.compile(r"^\t(\w+) = ", re.M)
 DECLARED = re.compile(r"\(\*(\w+)\)\(|(\w+)(?:\[\d*\])*(?:: \d+)?(?: __attribute__\(.*\))?;$")
 # The type that a line begins with, and whether the declared name is a pointer. A function pointer's arguments are not
 # looked at: no type that is wanted here has one.
-TYPE = re.compile(r"^(?:typedef |\t+)(?:const |volatile )*(struct |union |enum )?(\w+) (?:__attribute__\(\S+ )?(\*?)", re.M)
+TYPE = re.compile(
+    r"^(?:typedef |\t+)(?:const |volatile )*(struct |union |enum )?(\w+) (?:__attribute__\(\S+ )?(\*?)", re.M
+)
 
 
 def fail(sentence):
@@ -60,7 +62,7 @@ def names_of(declaration):
 
 
 def read_kernel():
-    """name: declaration, in an order that compiles. A name's later declaration, if any, is not the one that is meant."""
+    """name: declaration, in an order that compiles. Of two declarations of a name the first is meant."""
     bpftool = shutil.which("bpftool", path=os.environ["PATH"] + ":/usr/sbin")  # where users' PATH does not look
     if not bpftool:
         fail("no bpftool: make deps installs it")
@@ -77,9 +79,9 @@ def read_wanted(path):
     """name: its members, or None for a whole type."""
     wanted = {}
     for line in path.read_text().splitlines():
-        name, colon, members = line.partition("#")[0].partition(":")
-        if name.strip():
-            wanted[name.strip()] = members.split() if colon else None
+        name, colon, members = (part.strip() for part in line.partition("#")[0].partition(":"))
+        if name:
+            wanted[name] = (wanted.get(name) or []) + members.split() if colon else None
     return wanted
 
 
