@@ -32,7 +32,7 @@ struct command {
 	const char *name;
 	const char *summary;		   /* a line without a full stop, for the list of commands */
 	const char *usage;		   /* what --help prints: whole lines, "Usage: synkeep NAME ..." first */
-	int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns enum exit_code */
+	int (*run)(int argc, char **argv); /* argv[0] is "synkeep NAME", as getopt prints it; returns enum exit_code */
 };
 
 extern const struct command command_load;
@@ -47,6 +47,9 @@ int command_help(const struct command *command);
 
 /* Prints "synkeep NAME: MESSAGE" and where help is, on stderr; returns EXIT_WRONG_USAGE. */
 int command_misused(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* For an option that getopt_long() has complained of: prints where help is, on stderr; returns EXIT_WRONG_USAGE. */
+int command_bad_option(const struct command *command);
 
 /* Prints "synkeep NAME: MESSAGE" on stderr; returns EXIT_FAILED. */
 int command_failed(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

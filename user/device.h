@@ -42,12 +42,12 @@ struct device {
 int device_open(const char *pin_root, const char *name, struct device *device);
 
 /*
- * The same, less strict, for who clears away: the phase may be any, and of the maps only config and clocks are opened.
- * -EINPROGRESS means that not even the config is there.
+ * The same for who clears away: the phase may be any, and of the maps only config and clocks are opened. The device
+ * stays open after -EINPROGRESS (its config is missing or was never written) and -EPROTO too, its config all zeros.
  */
 int device_open_remains(const char *pin_root, const char *name, struct device *device);
 
-/* Closes what is open. Takes a device that was never opened, if device_init() has seen it. */
+/* Closes what is open. A device that was not opened must have been initialised. */
 void device_close(struct device *device);
 void device_init(struct device *device);
 

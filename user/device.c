@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Opening a device by its pins: the layout version is looked at before anything else is read. See device.h.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "device.h"
+#include "pins.h"
+
+struct pinned_map {
+	const char *name;
+	int *fd;
+};
+
+void device_init(struct device *device)
+{
+	memset(device, 0, sizeof(*device));
+	device->config_fd = device->services_fd = device->ports_fd = -1;
+	device->counters_fd = device->clocks_fd = device->budgets_fd = -1;
+	for (int i = 0; i < 2; i++)
+		device->flows_fd[i] = device->half_fd[i] = device->tw_fd[i] = -1;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void device_close(struct device *device)
+{
+	close_fd(&device->config_fd);
+	close_fd(&device->services_fd);
+	close_fd(&device->ports_fd);
+	close_fd(&device->counters_fd);
+	close_fd(&device->clocks_fd);
+	close_fd(&device->budgets_fd);
+	for (int i = 0; i < 2; i++) {
+		close_fd(&device->flows_fd[i]);
+		close_fd(&device->half_fd[i]);
+		close_fd(&device->tw_fd[i]);
+	}
+}
+
+static int open_map(const struct device *device, const char *map, int *fd)
+{
+	char path[DEVICE_PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/%s", device->pin_dir, map);
+	*fd = bpf_obj_get(path);
+	return *fd < 0 ? -errno : 0;
+}
+
+/* The config's size may differ under another layout, but its first field is the version in all of them. */
+static int read_layout_version(int config_fd, __u32 *version, bool *same_size)
+{
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info), key = 0;
+	void *value;
+	int err = 0;
+
+	if (bpf_obj_get_info_by_fd(config_fd, &info, &length) < 0)
+		return -errno;
+	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size < sizeof(*version))
+		return -EPROTO;
+	value = malloc(info.value_size);
+	if (!value)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(config_fd, &key, value) < 0)
+		err = -errno;
+	else
+		memcpy(version, value, sizeof(*version));
+	free(value);
+	*same_size = info.value_size == sizeof(struct config);
+	return err;
+}
+
+static int open_config(struct device *device)
+{
+	bool same_size;
+	__u32 version;
+	int err;
+
+	err = open_map(device, "config", &device->config_fd);
+	if (err)
+		return err == -ENOENT ? -EINPROGRESS : err;
+	err = read_layout_version(device->config_fd, &version, &same_size);
+	if (err)
+		return err;
+	if (version == 0)
+		return -EINPROGRESS; /* the map is there, but the loader did not come to write it */
+	if (version != SYNKEEP_LAYOUT_VERSION || !same_size)
+		return -EPROTO;
+	return device_config_read(device);
+}
+
+static int set_place(struct device *device, const char *pin_root, const char *name)
+{
+	size_t length = strlen(name);
+	int written;
+
+	if (length == 0 || length >= sizeof(device->name) || strchr(name, '/') || name[0] == '.')
+		return -EINVAL;
+	memcpy(device->name, name, length + 1);
+	written = snprintf(device->pin_dir, sizeof(device->pin_dir), "%s/%s", pin_root, name);
+	return written < (int)sizeof(device->pin_dir) ? 0 : -ENAMETOOLONG;
+}
+
+int device_open_remains(const char *pin_root, const char *name, struct device *device)
+{
+	int err;
+
+	device_init(device);
+	err = set_place(device, pin_root, name);
+	if (err)
+		return err;
+	if (access(device->pin_dir, F_OK) < 0) {
+		err = -errno;
+		if (err == -ENOENT && !pins_on_bpffs(pin_root))
+			err = -ENOTDIR;
+		return err == -EACCES ? -EPERM : err;
+	}
+	err = open_config(device);
+	if (err && err != -EINPROGRESS && err != -EPROTO) {
+		device_close(device);
+		return err == -EACCES ? -EPERM : err;
+	}
+	if (open_map(device, "clocks", &device->clocks_fd) && !err)
+		err = -EINPROGRESS;
+	return err;
+}
+
+static int open_other_maps(struct device *device)
+{
+	const struct pinned_map maps[] = {
+		{ "services", &device->services_fd }, { "ports", &device->ports_fd },
+		{ "counters", &device->counters_fd }, { "budgets", &device->budgets_fd },
+		{ "flows4", &device->flows_fd[0] },   { "flows6", &device->flows_fd[1] },
+		{ "half4", &device->half_fd[0] },     { "half6", &device->half_fd[1] },
+		{ "tw4", &device->tw_fd[0] },	      { "tw6", &device->tw_fd[1] },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
+		int err = open_map(device, maps[i].name, maps[i].fd);
+
+		if (err)
+			return err == -ENOENT ? -EINPROGRESS : err;
+	}
+	return 0;
+}
+
+int device_open(const char *pin_root, const char *name, struct device *device)
+{
+	int err = device_open_remains(pin_root, name, device);
+
+	if (!err && device->config.phase == DEVICE_LOADING)
+		err = -EINPROGRESS;
+	if (!err)
+		err = open_other_maps(device);
+	if (err)
+		device_close(device);
+	return err;
+}
+
+void device_explain(int error, const char *pin_root, const char *name, char *text, size_t size)
+{
+	switch (error) {
+	case -ENOENT:
+		snprintf(text, size, "%s is not loaded; `synkeep load %s --service SPEC` loads it", name, name);
+		break;
+	case -EINPROGRESS:
+		snprintf(text, size,
+			 "%s is half-loaded: a load is under way or was cut short; `synkeep load %s` clears it", name,
+			 name);
+		break;
+	case -EPROTO:
+		snprintf(text, size,
+			 "%s was loaded by a version of synkeep with another map layout; unload it with that version, "
+			 "or "
+			 "with `synkeep unload %s --now`, and load it again",
+			 name, name);
+		break;
+	case -EPERM:
+	case -EACCES: snprintf(text, size, "%s: this needs root (CAP_BPF and CAP_NET_ADMIN)", name); break;
+	case -ENOTDIR:
+		snprintf(text, size,
+			 "%s is not loaded: there is no BPF file system at %s; "
+			 "`mount -t bpf bpf /sys/fs/bpf` mounts one",
+			 name, pin_root);
+		break;
+	case -EINVAL: snprintf(text, size, "\"%s\" is not the name of a network device", name); break;
+	default: snprintf(text, size, "%s: its pins in %s can not be read: %s", name, pin_root, strerror(-error));
+	}
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static int is_device_dir(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.' && entry->d_type == DT_DIR && strlen(entry->d_name) < IFNAMSIZ;
+}
+
+int device_list(const char *pin_root, char (**names)[IFNAMSIZ])
+{
+	struct dirent *entry;
+	int count = 0;
+	DIR *dir;
+
+	*names = NULL;
+	dir = opendir(pin_root);
+	if (!dir)
+		return errno == ENOENT ? 0 : errno == EACCES ? -EPERM : -errno;
+	while ((entry = readdir(dir))) {
+		void *grown;
+
+		if (!is_device_dir(entry))
+			continue;
+		grown = realloc(*names, (count + 1) * sizeof(**names));
+		if (!grown) {
+			free(*names);
+			*names = NULL;
+			count = -ENOMEM;
+			break;
+		}
+		*names = grown;
+		strcpy((*names)[count++], entry->d_name);
+	}
+	closedir(dir);
+	if (count > 1)
+		qsort(*names, count, sizeof(**names), compare_names);
+	return count;
+}
+
+int device_config_read(struct device *device)
+{
+	__u32 key = 0;
+
+	return bpf_map_lookup_elem(device->config_fd, &key, &device->config) < 0 ? -errno : 0;
+}
+
+int device_config_write(struct device *device)
+{
+	__u32 key = 0;
+
+	return bpf_map_update_elem(device->config_fd, &key, &device->config, BPF_ANY) < 0 ? -errno : 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The directories in the BPF file system that hold the pins: PIN_ROOT/DEV, one for each device, locked by whoever
+ * changes anything in it or behind it.
+ */
+#ifndef SYNKEEP_PINS_H
+#define SYNKEEP_PINS_H
+
+#include <stdbool.h>
+
+#define PINS_BPFFS "/sys/fs/bpf" /* where the BPF file system usually is */
+
+/* Whether path, or the nearest directory above it that exists, is in a BPF file system. */
+bool pins_on_bpffs(const char *path);
+
+/*
+ * Makes the pin root, and mounts the BPF file system at PINS_BPFFS if the pin root is to be there and it is missing
+ * (*mounted is then true). 0 or -errno; -ENOTDIR: no BPF file system there; -EXDEV: none there, and what this process
+ * mounted would vanish with it, since its mount namespace is not that of process 1 (`ip netns exec` makes one).
+ */
+int pins_prepare_root(const char *pin_root, bool *mounted);
+
+/*
+ * Waits for the lock of a device's directory, which it makes first where create is set. Returns the descriptor, which
+ * closing unlocks, or -errno; -ENOENT: there is no such directory.
+ */
+int pins_lock(const char *pin_dir, bool create);
+
+/*
+ * Removes a device's directory with all pins in it, and the pin root if it is empty then. Returns the number of pins
+ * removed or -errno.
+ */
+int pins_remove(const char *pin_root, const char *pin_dir);
+
+#endif /* SYNKEEP_PINS_H */

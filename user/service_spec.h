@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * SPEC, the way in which people write a service: ADDR:PORT[,key=value]...
+ *
+ *   10.0.0.2:80                        an IPv4 address and a port
+ *   [2001:db8::2]:443,policy=always    an IPv6 address, in brackets
+ *   *:22                               a port of every address, IPv4 and IPv6
+ *   10.0.0.2:*                         every port of an address
+ *   0.0.0.0:22, [::]:22                a port of every address of one family
+ *
+ * Keys: policy=always|off, owner=kernel. Pure: no map, no file, no name look-up.
+ */
+#ifndef SYNKEEP_SERVICE_SPEC_H
+#define SYNKEEP_SERVICE_SPEC_H
+
+#include "config.h"
+
+#define SERVICE_SPEC_BYTES 64	     /* the longest "[ADDR]:PORT" with its 0 */
+#define SERVICE_SPEC_ERROR_BYTES 256 /* the longest complaint */
+
+struct service_spec {
+	__u8 family;	    /* FAMILY_IPV4, FAMILY_IPV6, or 0: both, and the address is a wildcard */
+	ipv6_bytes address; /* as in struct service_key: zeros are a wildcard */
+	__u16 port;	    /* 0: any */
+	bool has_policy;    /* or the default applies */
+	enum service_policy policy;
+	enum flow_owner owner;
+};
+
+/* 0, or -EINVAL and a complaint in error, which quotes what is wrong in the text and says what would be right. */
+int service_spec_parse(const char *text, struct service_spec *spec, char *error, size_t size);
+
+/* A value of the key "policy". 0, or -EINVAL and a complaint. */
+int service_spec_parse_policy(const char *text, enum service_policy *policy, char *error, size_t size);
+
+/* "ADDR:PORT", which service_spec_parse() takes back. */
+void service_spec_format(const struct service_spec *spec, char *text, size_t size);
+
+/* The words for policy= and owner=. */
+const char *service_spec_policy_name(enum service_policy policy);
+const char *service_spec_owner_name(enum flow_owner owner);
+
+#endif /* SYNKEEP_SERVICE_SPEC_H */

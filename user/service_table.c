@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Keeping the maps "services" and "ports" in step. See service_table.h.
+ *
+ * What follows from the services - the kinds of service that name a port, and which wildcards belong together - is
+ * never patched but reckoned anew, so it is right again after a command that was cut short.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "service_table.h"
+
+struct entry {
+	struct service_key key;
+	struct service service;
+};
+
+struct table {
+	size_t count;
+	struct entry entries[SYNKEEP_SERVICES_MAX];
+};
+
+static const __u8 families[] = { FAMILY_IPV4, FAMILY_IPV6 };
+static const ipv6_bytes any_address;
+
+static bool is_any_address(const struct service_key *key)
+{
+	return !memcmp(key->address, any_address, sizeof(any_address));
+}
+
+static struct service_key make_key(const struct service_spec *spec, __u8 family)
+{
+	struct service_key key = { .port = spec->port, .family = family };
+
+	memcpy(key.address, spec->address, sizeof(key.address));
+	return key;
+}
+
+static int read_table(const struct device *device, struct table *table)
+{
+	static struct service_key keys[SYNKEEP_SERVICES_MAX];
+	static struct service services[SYNKEEP_SERVICES_MAX];
+	__u32 count = SYNKEEP_SERVICES_MAX, position;
+
+	/* The end of the map is reported as ENOENT, with count set all the same. */
+	if (bpf_map_lookup_batch(device->services_fd, NULL, &position, keys, services, &count, NULL) < 0 &&
+	    errno != ENOENT)
+		return -errno;
+	table->count = count;
+	for (__u32 i = 0; i < count; i++)
+		table->entries[i] = (struct entry){ keys[i], services[i] };
+	return 0;
+}
+
+static const struct entry *find_entry(const struct table *table, const struct service_key *key)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		if (!memcmp(&table->entries[i].key, key, sizeof(*key)))
+			return &table->entries[i];
+	}
+	return NULL;
+}
+
+/* The same wildcard of the other family, if it says the same. */
+static const struct entry *find_twin(const struct table *table, const struct entry *entry)
+{
+	struct service_key key = entry->key;
+	const struct entry *twin;
+
+	if (!is_any_address(&key))
+		return NULL;
+	key.family = key.family == FAMILY_IPV4 ? FAMILY_IPV6 : FAMILY_IPV4;
+	twin = find_entry(table, &key);
+	if (!twin || twin->service.policy != entry->service.policy || twin->service.owner != entry->service.owner)
+		return NULL;
+	return twin;
+}
+
+static int refresh_twins(const struct device *device, const struct table *table, __u16 port)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const struct entry *entry = &table->entries[i];
+		struct service service = entry->service;
+
+		service.both_families = find_twin(table, entry) != NULL;
+		if (entry->key.port != port || service.both_families == entry->service.both_families)
+			continue;
+		if (bpf_map_update_elem(device->services_fd, &entry->key, &service, BPF_EXIST) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int refresh_port(const struct device *device, __u16 port)
+{
+	struct table table;
+	__u32 index = port;
+	__u8 kinds = 0;
+	int err;
+
+	err = read_table(device, &table);
+	if (err)
+		return err;
+	for (size_t i = 0; i < table.count; i++) {
+		if (table.entries[i].key.port == port)
+			kinds |= is_any_address(&table.entries[i].key) ? PORT_ANY_ADDRESS : PORT_EXACT;
+	}
+	if (bpf_map_update_elem(device->ports_fd, &index, &kinds, BPF_ANY) < 0)
+		return -errno;
+	return refresh_twins(device, &table, port);
+}
+
+int service_table_add(const struct device *device, const struct service_spec *spec)
+{
+	const struct service service = { .policy = spec->policy, .owner = spec->owner };
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct service_key key = make_key(spec, families[i]);
+
+		if (spec->family && spec->family != families[i])
+			continue;
+		if (bpf_map_update_elem(device->services_fd, &key, &service, BPF_ANY) < 0)
+			return errno == E2BIG ? -ENOSPC : -errno;
+	}
+	return refresh_port(device, spec->port);
+}
+
+int service_table_delete(const struct device *device, const struct service_spec *spec)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct service_key key = make_key(spec, families[i]);
+
+		if (spec->family && spec->family != families[i])
+			continue;
+		if (bpf_map_delete_elem(device->services_fd, &key) == 0)
+			found = true;
+		else if (errno != ENOENT)
+			return -errno;
+	}
+	return found ? refresh_port(device, spec->port) : -ENOENT;
+}
+
+static int compare_specs(const void *a, const void *b)
+{
+	const struct service_spec *first = a, *second = b;
+	int order;
+
+	if (first->family != second->family)
+		return first->family < second->family ? -1 : 1;
+	order = memcmp(first->address, second->address, sizeof(first->address));
+	return order ? order : (int)first->port - (int)second->port;
+}
+
+static struct service_spec make_spec(const struct entry *entry)
+{
+	struct service_spec spec = {
+		.family = entry->service.both_families ? 0 : entry->key.family,
+		.port = entry->key.port,
+		.has_policy = true,
+		.policy = entry->service.policy,
+		.owner = entry->service.owner,
+	};
+
+	memcpy(spec.address, entry->key.address, sizeof(spec.address));
+	return spec;
+}
+
+int service_table_list(const struct device *device, struct service_spec **specs)
+{
+	struct table table;
+	int count = 0, err;
+
+	err = read_table(device, &table);
+	if (err)
+		return err;
+	*specs = calloc(table.count + 1, sizeof(**specs));
+	if (!*specs)
+		return -ENOMEM;
+	for (size_t i = 0; i < table.count; i++) {
+		const struct entry *entry = &table.entries[i];
+
+		if (!entry->service.both_families || entry->key.family == FAMILY_IPV4)
+			(*specs)[count++] = make_spec(entry);
+	}
+	qsort(*specs, count, sizeof(**specs), compare_specs);
+	return count;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The services of a loaded device, in its maps "services" and "ports".
+ *
+ * "*:PORT" is two entries, one a family; entries that say the same for all addresses of both families are listed as
+ * one. Whoever changes the table holds the lock of the device's pins (pins_lock()).
+ */
+#ifndef SYNKEEP_SERVICE_TABLE_H
+#define SYNKEEP_SERVICE_TABLE_H
+
+#include "device.h"
+#include "service_spec.h"
+
+/* Adds a service, or changes the one with the same address and port. 0 or -errno; -ENOSPC: the table is full. */
+int service_table_add(const struct device *device, const struct service_spec *spec);
+
+/* 0 or -errno; -ENOENT: there is no such service. Only the spec's address and port matter. */
+int service_table_delete(const struct device *device, const struct service_spec *spec);
+
+/*
+ * The services, those of both families first, then by family, address and port. Returns their number, *specs for the
+ * caller to free, or -errno.
+ */
+int service_table_list(const struct device *device, struct service_spec **specs);
+
+#endif /* SYNKEEP_SERVICE_TABLE_H */

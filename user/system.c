@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Questions to the kernel. See system.h.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <net/if_arp.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base.h"
+#include "system.h"
+
+#define TCP_WSCALE_MAX 14 /* RFC 7323, 2.3 */
+
+bool system_may_load(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+	__u64 effective;
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return false;
+	effective = (__u64)data[1].effective << 32 | data[0].effective;
+	if (effective & 1ULL << CAP_SYS_ADMIN)
+		effective |= 1ULL << CAP_BPF | 1ULL << CAP_PERFMON;
+	return effective & 1ULL << CAP_NET_ADMIN && effective & 1ULL << CAP_BPF && effective & 1ULL << CAP_PERFMON;
+}
+
+static __u64 clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+}
+
+__u64 system_monotonic_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+__u64 system_tai_offset_ns(void)
+{
+	/* The two are read at slightly different times: the difference is whole seconds and a little less. */
+	__s64 difference_ns = (__s64)(clock_ns(CLOCK_TAI) - clock_ns(CLOCK_REALTIME));
+	__s64 seconds = (difference_ns + (__s64)NSEC_PER_SEC / 2) / (__s64)NSEC_PER_SEC;
+
+	return seconds > 0 ? seconds * NSEC_PER_SEC : 0;
+}
+
+__u64 system_netns_inode(void)
+{
+	struct stat status;
+
+	return stat("/proc/self/ns/net", &status) < 0 ? 0 : status.st_ino;
+}
+
+/* Name spaces that are held by a mount, as `ip netns add` makes them, stand as "net:[INODE]" in the mount table. */
+static bool mount_holds_netns(__u64 inode)
+{
+	char line[4096], name[32];
+	bool found = false;
+	FILE *mounts;
+
+	snprintf(name, sizeof(name), " net:[%llu] ", inode);
+	mounts = fopen("/proc/self/mountinfo", "re");
+	if (!mounts)
+		return false;
+	while (!found && fgets(line, sizeof(line), mounts))
+		found = strstr(line, name);
+	fclose(mounts);
+	return found;
+}
+
+static bool process_holds_netns(__u64 inode)
+{
+	struct dirent *entry;
+	bool found = false;
+	DIR *proc;
+
+	proc = opendir("/proc");
+	if (!proc)
+		return false;
+	while (!found && (entry = readdir(proc))) {
+		char path[300];
+		struct stat status;
+
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/ns/net", entry->d_name);
+		found = stat(path, &status) == 0 && status.st_ino == inode;
+	}
+	closedir(proc);
+	return found;
+}
+
+bool system_netns_is_alive(__u64 inode)
+{
+	return mount_holds_netns(inode) || process_holds_netns(inode);
+}
+
+/* The last number of a sysctl; 0 if it can not be read. */
+static __u64 sysctl_last_number(const char *path)
+{
+	unsigned long long number = 0;
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return 0;
+	while (fscanf(file, "%llu", &number) == 1)
+		;
+	fclose(file);
+	return number;
+}
+
+__u8 system_rcv_wscale(void)
+{
+	__u64 space = sysctl_last_number("/proc/sys/net/ipv4/tcp_rmem");
+	__u64 by_option = sysctl_last_number("/proc/sys/net/core/rmem_max");
+	__u8 shift = 0;
+
+	if (by_option > space)
+		space = by_option;
+	while (shift < TCP_WSCALE_MAX && space >> shift > 65535)
+		shift++;
+	return shift;
+}
+
+int system_device(const char *name, struct system_device *device)
+{
+	struct ifreq request = {};
+	int fd, err = 0;
+
+	if (strlen(name) >= sizeof(request.ifr_name))
+		return -ENODEV;
+	strcpy(request.ifr_name, name);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, SIOCGIFINDEX, &request) < 0)
+		goto failed;
+	device->ifindex = request.ifr_ifindex;
+	if (ioctl(fd, SIOCGIFMTU, &request) < 0)
+		goto failed;
+	device->mtu = request.ifr_mtu;
+	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
+		goto failed;
+	device->ethernet =
+		request.ifr_hwaddr.sa_family == ARPHRD_ETHER || request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
+out:
+	close(fd);
+	return err;
+failed:
+	err = -errno;
+	goto out;
+}
+
+__u16 system_mss(int mtu, int headers)
+{
+	int mss = mtu - headers;
+
+	return mss < 1 ? 1 : mss > 65535 ? 65535 : mss;
+}
