@@ -38,9 +38,9 @@ CFLAGS ?= -O2 -g
 USER_CPPFLAGS := -Iinclude -Iuser -I$(BUILD) -D_GNU_SOURCE
 USER_CFLAGS := -std=gnu11 $(WARNINGS) -Wstrict-prototypes -Wmissing-prototypes -Wshadow $(CFLAGS)
 USER_LIBS := -lxdp -lbpf -ljson-c
-# compare-distinct-pointer-types: the kernel's types and ours meet in packet pointers
+# A callback has the parameters that the kernel gives it, used or not.
 BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Iinclude -Ibpf -Ivmlinux $(WARNINGS) \
-	-Wno-missing-declarations -Wno-unused-function
+	-Wno-missing-declarations -Wno-unused-function -Wno-unused-parameter
 
 PACKAGES := make gcc clang-19 llvm-19 libclang-rt-19-dev libbpf-dev libxdp-dev libjson-c-dev libelf-dev zlib1g-dev \
 	bpftool libcmocka-dev scdoc python3 python3-pytest python3-scapy iproute2 ethtool nftables iperf3 \

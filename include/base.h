@@ -31,6 +31,9 @@
 #define UNROLL_LOOP
 #endif
 
+/* Memory accesses are not moved across this by the compiler. */
+#define compiler_barrier() __asm__ volatile("" ::: "memory")
+
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 #define NSEC_PER_SEC 1000000000ULL

@@ -87,10 +87,13 @@ static __always_inline void cookie_clock_set(struct cookie_clock *clock, const s
 	clock->next_is_good = time_ns % COOKIE_EPOCH_NS >= COOKIE_EPOCH_NS - COOKIE_SKEW_NS;
 	if (clock->has_keys && clock->epoch == epoch)
 		return;
+	clock->has_keys = false; /* whoever interrupts here derives them too, to the same values */
+	compiler_barrier();
 	clock->epoch = epoch;
 	cookie_key_derive(master, epoch - 1, &clock->keys[0]);
 	cookie_key_derive(master, epoch, &clock->keys[1]);
 	cookie_key_derive(master, epoch + 1, &clock->keys[2]);
+	compiler_barrier();
 	clock->has_keys = true;
 }
 

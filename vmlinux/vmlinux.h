@@ -489,6 +489,7 @@ struct tcp_sock {
 	u8 scaling_ratio;
 	u32 copied_seq;
 	u16 advmss;
+	u32 write_seq;
 	u32 rcv_nxt;
 	u32 snd_nxt;
 	u32 snd_una;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is passed unverified to a protected service: so many packets a second and CPU for each reason, in bursts of at
+ * most a tenth of a second's worth. Beyond that a packet is dropped, with a verdict of its own.
+ */
+#ifndef SYNKEEP_BUDGET_BPF_H
+#define SYNKEEP_BUDGET_BPF_H
+
+#include "maps.bpf.h"
+
+#define BUDGET_BURST_NS (NSEC_PER_SEC / 10)
+
+/* verdict if the reason's budget has room for one more packet, V_UNVERIFIED_OVER_BUDGET if not. */
+static __always_inline enum verdict budget_spend(enum budget_reason reason, enum verdict verdict,
+						 const struct cpu_clock *clock, const struct config *conf)
+{
+	__u32 index = reason;
+	struct budget *budget = bpf_map_lookup_elem(&budgets, &index);
+	__u64 cost_ns, left_ns;
+
+	if (!budget || !conf->budget_per_second)
+		return V_UNVERIFIED_OVER_BUDGET;
+	cost_ns = NSEC_PER_SEC / conf->budget_per_second;
+	left_ns = budget->left_ns + (clock->now_ns - budget->refilled_ns);
+	if (left_ns > BUDGET_BURST_NS)
+		left_ns = BUDGET_BURST_NS;
+	budget->refilled_ns = clock->now_ns;
+	if (left_ns < cost_ns) {
+		budget->left_ns = left_ns;
+		return V_UNVERIFIED_OVER_BUDGET;
+	}
+	budget->left_ns = left_ns - cost_ns;
+	return verdict;
+}
+
+#endif /* SYNKEEP_BUDGET_BPF_H */

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The handover: a packet with a right cookie becomes a request socket of the kernel's listener, with every option that
+ * the cookie kept (bpf_sk_assign_tcp_reqsk, Linux 6.9). Only TC ingress may do this.
+ *
+ * The cookie is checked again from the packet itself, so nothing has to be carried from XDP, and a full flow table is
+ * no hindrance.
+ */
+#ifndef SYNKEEP_HANDOVER_BPF_H
+#define SYNKEEP_HANDOVER_BPF_H
+
+#include "ingress_segment.bpf.h"
+
+extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *sk, struct bpf_tcp_req_attrs *attrs,
+				   int attrs__sz) __ksym __weak;
+
+static __always_inline bool handover_read_timestamps(struct __sk_buff *skb, struct packet *p)
+{
+	struct tcp_options options;
+
+	if (!options_may_hide_timestamps(p))
+		return true;
+	if (!options_read_skb(skb, p, &options))
+		return false;
+	options_take_timestamps(p, &options);
+	return true;
+}
+
+/*
+ * The kernel goes on from rcv_tsecr as the socket's TSval clock. It is given the clock that cookies are made by, not
+ * the one echo of it with the data bits, so that all connections of a peer run on one clock that never goes back.
+ */
+static __always_inline void handover_fill(struct bpf_tcp_req_attrs *attrs, const struct cookie_terms *terms,
+					  const struct segment *s, const struct cpu_clock *clock,
+					  const struct config *conf)
+{
+	attrs->mss = terms->mss;
+	attrs->sack_ok = terms->sack;
+	attrs->ecn_ok = terms->ecn;
+	if (terms->wscale != TCP_WSCALE_NONE) {
+		attrs->wscale_ok = 1;
+		attrs->snd_wscale = terms->wscale;
+		attrs->rcv_wscale = conf->rcv_wscale;
+	}
+	if (terms->timestamps) {
+		attrs->tstamp_ok = 1;
+		attrs->rcv_tsval = s->tsval;
+		attrs->rcv_tsecr = clock->cookie.tsval_ms;
+	}
+}
+
+static __always_inline enum verdict handover_assign(struct __sk_buff *skb, struct bpf_sock *socket,
+						    const struct cookie_terms *terms, const struct segment *s,
+						    const struct cpu_clock *clock)
+{
+	struct bpf_tcp_req_attrs attrs = {};
+	const struct config *conf = config_get();
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(socket);
+
+	if (!tp || !conf)
+		return V_HANDOVER_REFUSED;
+	handover_fill(&attrs, terms, s, clock, conf);
+	if (bpf_sk_assign_tcp_reqsk(skb, (struct sock *)tp, &attrs, sizeof(attrs)))
+		return V_HANDOVER_REFUSED;
+	return V_HANDOVER;
+}
+
+/* The packet's socket is looked up anew: where the connection is there already, the packet goes to it untouched. */
+static __always_inline enum verdict handover_to_listener(struct __sk_buff *skb, struct packet *p, enum hint_kind kind,
+							 const struct cpu_clock *clock, const struct config *conf)
+{
+	struct bpf_sock *socket = socket_find(skb, &p->tuple);
+	enum verdict verdict = V_HANDOVER_STALE;
+	struct cookie_terms terms = {};
+
+	if (!socket)
+		return V_HANDOVER_NO_LISTENER;
+	if (socket_kind(socket->state) != SOCKET_LISTENING)
+		verdict = V_SEGMENT;
+	else if (kind == HINT_WAIT)
+		verdict = V_HANDOVER_EARLY;
+	else if (handover_read_timestamps(skb, p) && segment_has_cookie(p, clock, conf, &terms))
+		verdict = handover_assign(skb, socket, &terms, &p->segment, clock);
+	bpf_sk_release(socket);
+	return verdict;
+}
+
+/* Without metadata, the record tells; without a record, the packet may be one that found no room for one. */
+static __always_inline enum hint_kind handover_hint_from_record(const struct packet *p, const struct cpu_clock *clock)
+{
+	struct flow *f = flow_lock(&p->tuple, clock->now_ns);
+	enum hint_kind kind = HINT_NONE;
+
+	if (!f)
+		return HINT_VERIFY;
+	if (f->flags & FLOW_HANDOVER)
+		kind = answers_handshake(&p->segment, f->irs, f->iss) ? HINT_VERIFY : HINT_WAIT;
+	bpf_spin_unlock(&f->lock);
+	return kind;
+}
+
+#endif /* SYNKEEP_HANDOVER_BPF_H */

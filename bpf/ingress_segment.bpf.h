@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A segment for a service, anything but a SYN: of a flow, of a handshake that the owner answered, of a connection that
+ * ended, with a right cookie, of a socket without a record, or of nobody.
+ */
+#ifndef SYNKEEP_INGRESS_SEGMENT_BPF_H
+#define SYNKEEP_INGRESS_SEGMENT_BPF_H
+
+#include "hint.bpf.h"
+#include "ingress_syn.bpf.h"
+#include "records.bpf.h"
+
+/* For so long after loading, an ACK may answer a cookie that the kernel sent before. */
+#define STRANGERS_WELCOME_NS COOKIE_LIFETIME_NS
+
+static __always_inline bool is_pure_ack(const struct segment *s)
+{
+	return (s->flags & (TCP_FLAG_ACK | TCP_FLAG_SYN | TCP_FLAG_RST)) == TCP_FLAG_ACK;
+}
+
+/* Whether the segment acknowledges exactly the handshake with these initial sequence numbers. */
+static __always_inline bool answers_handshake(const struct segment *s, __u32 irs, __u32 iss)
+{
+	return s->seq == irs + 1 && s->ack == iss + 1;
+}
+
+/* A flow's record is content with timestamps in the common place; a cookie can not be judged without them. */
+static __always_inline bool segment_read_timestamps(struct xdp_md *ctx, struct packet *p)
+{
+	struct tcp_options options;
+
+	if (!options_may_hide_timestamps(p))
+		return true;
+	if (!options_read_xdp(ctx, p, &options))
+		return false;
+	options_take_timestamps(p, &options);
+	return true;
+}
+
+__noinline bool segment_has_cookie(const struct packet *p, const struct cpu_clock *clock, const struct config *conf,
+				   struct cookie_terms *terms)
+{
+	const struct segment *s;
+	struct cookie_site site;
+
+	if (!p || !clock || !conf || !terms)
+		return false;
+	s = &p->segment;
+	site = cookie_site_for(conf, p->tuple.family);
+	return is_pure_ack(s) && cookie_check(&clock->cookie, &site, &p->tuple, s->seq - 1, s->ack - 1,
+					      s->has_timestamps, s->tsecr, terms);
+}
+
+/* The flow that a right cookie makes. The window that was offered is the listener's secret: the most it can have been.
+ */
+__noinline int flow_from_cookie(const struct packet *p, const struct cookie_terms *terms, const struct cpu_clock *clock,
+				const struct config *conf)
+{
+	const struct segment *s;
+	struct flow f = {};
+
+	if (!p || !terms || !clock || !conf)
+		return -1;
+	s = &p->segment;
+	f.state = TCPS_SYN_RECEIVED;
+	f.flags = FLOW_COOKIE | FLOW_HANDOVER | (terms->sack ? FLOW_SACK : 0) | (terms->ecn ? FLOW_ECN : 0) |
+		  (terms->timestamps ? FLOW_TIMESTAMPS : 0);
+	f.mss = terms->mss;
+	f.irs = s->seq - 1;
+	f.iss = s->ack - 1;
+	f.rcv_nxt = s->seq;
+	f.rcv_wup = s->seq;
+	f.rcv_edge = s->seq + 0xffff;
+	f.snd_nxt = s->ack;
+	f.snd_una = s->ack - 1;
+	f.snd_tsval = s->tsecr;
+	if (terms->wscale != TCP_WSCALE_NONE) {
+		f.flags |= FLOW_WSCALE;
+		f.snd_wscale = terms->wscale;
+		f.rcv_wscale = conf->rcv_wscale;
+	}
+	flow_make(&f, &p->tuple, s, DIRECTION_RCV, clock->now_ns, conf->msl_ns);
+	return 0;
+}
+
+/* The flow that the owner's own handshake makes with its last ACK. */
+__noinline int flow_from_half_open(const struct packet *p, const struct half_open *h, const struct cpu_clock *clock,
+				   const struct config *conf)
+{
+	struct flow f = {};
+
+	if (!p || !h || !clock || !conf)
+		return -1;
+	f.state = h->state;
+	f.flags = h->flags;
+	f.snd_wscale = h->snd_wscale;
+	f.rcv_wscale = h->rcv_wscale;
+	f.mss = h->mss;
+	f.irs = h->irs;
+	f.iss = h->iss;
+	f.rcv_nxt = h->irs + 1;
+	f.rcv_wup = h->irs + 1;
+	f.rcv_edge = h->irs + 1 + h->rcv_wnd;
+	f.rcv_wnd = h->rcv_wnd;
+	f.snd_nxt = h->iss + 1;
+	f.snd_una = h->iss;
+	f.snd_tsval = h->snd_tsval;
+	flow_make(&f, &p->tuple, &p->segment, DIRECTION_RCV, clock->now_ns, conf->msl_ns);
+	ended_delete(&p->tuple);
+	half_open_delete(&p->tuple);
+	return 0;
+}
+
+/* A segment on a handshake that the owner answered with its own SYN-ACK. */
+static __always_inline enum verdict segment_of_half_open(const struct packet *p, const struct half_open *h,
+							 const struct cpu_clock *clock, const struct config *conf)
+{
+	const struct segment *s = &p->segment;
+
+	if (is_pure_ack(s) && s->ack == h->iss + 1 && s->seq - (h->irs + 1) <= h->rcv_wnd) {
+		flow_from_half_open(p, h, clock, conf);
+		return V_HALF_OPEN_ACK;
+	}
+	if ((s->flags & TCP_FLAG_RST) && s->seq == h->irs + 1)
+		half_open_delete(&p->tuple);
+	return V_HALF_OPEN_SEGMENT;
+}
+
+/* How a socket takes part in a segment that has no record. */
+__noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packet *p, const struct cpu_clock *clock,
+					  const struct config *conf)
+{
+	enum verdict verdict = V_SOCKET;
+	struct bpf_sock *socket;
+	struct flow f = {};
+	struct tcp_sock *tp;
+
+	if (!p || !clock || !conf)
+		return V_NO_FLOW;
+	socket = socket_find(ctx, &p->tuple);
+	if (!socket)
+		return V_NO_FLOW;
+	switch (socket_kind(socket->state)) {
+	case SOCKET_LISTENING: verdict = V_NO_FLOW; break;
+	case SOCKET_CONNECTED:
+		tp = bpf_skc_to_tcp_sock(socket);
+		if (!tp)
+			break;
+		socket_read_flow(tp, socket->state, &f);
+		verdict = V_ADOPTED;
+		break;
+	default: break;
+	}
+	bpf_sk_release(socket);
+	if (verdict == V_ADOPTED)
+		flow_make(&f, &p->tuple, &p->segment, DIRECTION_RCV, clock->now_ns, conf->msl_ns);
+	return verdict;
+}
+
+/* The owner may know more than the program does: of connections from before it, and of those that it never answers. */
+static __always_inline bool strangers_are_welcome(const struct service *service, const struct cpu_clock *clock,
+						  const struct config *conf)
+{
+	return service->policy == POLICY_OFF || conf->phase == DEVICE_DRAINING ||
+	       clock->now_ns - conf->loaded_at_ns < STRANGERS_WELCOME_NS;
+}
+
+/* A right cookie: the peer is verified. What the tuple was before is over. */
+static __always_inline enum verdict segment_with_cookie(struct xdp_md *ctx, const struct packet *p,
+							const struct cookie_terms *terms, const struct cpu_clock *clock,
+							const struct config *conf)
+{
+	enum verdict verdict = segment_of_socket(ctx, p, clock, conf);
+
+	if (verdict != V_NO_FLOW)
+		return verdict; /* the connection is there: its record was lost, or had no room */
+	flow_from_cookie(p, terms, clock, conf);
+	ended_delete(&p->tuple);
+	hint_give(ctx, HINT_VERIFY);
+	return V_COOKIE_ACK;
+}
+
+/* A segment on a tuple whose connection has ended, its cookie judged. */
+static __always_inline enum verdict segment_of_ended(const struct packet *p, struct ended *e,
+						     const struct cpu_clock *clock, const struct config *conf)
+{
+	const struct segment *s = &p->segment;
+
+	if (e->state == TCPS_CLOSED)
+		return V_COOKIE_REPLAY;
+	/* RFC 9293, 3.10.7.4, eighth: a FIN that comes again restarts the 2MSL. This is the field's only writer. */
+	if ((s->flags & TCP_FLAG_FIN) && s->seq + s->payload_bytes + 1 == e->rcv_nxt)
+		e->deadline_ns = clock->now_ns + tcp_state_timeout_ns(TCPS_TIME_WAIT, conf->msl_ns);
+	return V_TIME_WAIT_SEGMENT;
+}
+
+/* A segment that no flow claims. */
+static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, struct packet *p,
+							 const struct service *service, const struct cpu_clock *clock,
+							 const struct config *conf)
+{
+	struct half_open *h = half_open_alive(&p->tuple, clock->now_ns);
+	struct ended *e = ended_alive(&p->tuple, clock->now_ns);
+	struct cookie_terms terms = {};
+	enum verdict verdict;
+	bool replayed;
+
+	if (h)
+		return segment_of_half_open(p, h, clock, conf);
+	replayed = e && answers_handshake(&p->segment, e->irs, e->iss);
+	if (!replayed && segment_read_timestamps(ctx, p) && segment_has_cookie(p, clock, conf, &terms))
+		return segment_with_cookie(ctx, p, &terms, clock, conf);
+	if (e && (e->state == TCPS_TIME_WAIT || replayed))
+		return segment_of_ended(p, e, clock, conf);
+	verdict = segment_of_socket(ctx, p, clock, conf);
+	if (verdict != V_NO_FLOW)
+		return verdict;
+	if (strangers_are_welcome(service, clock, conf))
+		return budget_spend(BUDGET_STRANGER, V_STRANGER, clock, conf);
+	return packet_flags_impossible(p->segment.flags) ? V_BAD_FLAGS : V_NO_FLOW;
+}
+
+static __always_inline enum verdict judgement_verdict(enum judgement judgement)
+{
+	switch (judgement) {
+	case JUDGE_OUT_OF_WINDOW: return V_OUT_OF_WINDOW;
+	case JUDGE_CHALLENGED: return V_CHALLENGED;
+	case JUDGE_BAD_ACK: return V_BAD_ACK;
+	case JUDGE_NO_ACK: return V_NO_ACK_BIT;
+	default: return V_SEGMENT;
+	}
+}
+
+/*
+ * A segment that the tuple's flow refused. With a right cookie of another handshake the flow is the stale one: cookies
+ * are sent only for tuples that have no socket.
+ */
+static __always_inline enum verdict segment_refused(struct xdp_md *ctx, struct packet *p, const struct tracked *tracked,
+						    const struct cpu_clock *clock, const struct config *conf)
+{
+	struct cookie_terms terms = {};
+
+	if (answers_handshake(&p->segment, tracked->irs, tracked->iss) || !segment_read_timestamps(ctx, p) ||
+	    !segment_has_cookie(p, clock, conf, &terms))
+		return judgement_verdict(tracked->judgement);
+	flow_delete(&p->tuple);
+	verdict_note(V_FLOW_REPLACED);
+	return segment_with_cookie(ctx, p, &terms, clock, conf);
+}
+
+static __always_inline enum verdict segment_of_flow(struct xdp_md *ctx, struct packet *p, const struct tracked *tracked,
+						    const struct cpu_clock *clock, const struct config *conf)
+{
+	if (tracked->judgement != JUDGE_TAKEN && tracked->judgement != JUDGE_PROBE)
+		return segment_refused(ctx, p, tracked, clock, conf);
+	if (tracked->flags & FLOW_HANDOVER)
+		hint_give(ctx, answers_handshake(&p->segment, tracked->irs, tracked->iss) ? HINT_VERIFY : HINT_WAIT);
+	return V_SEGMENT;
+}
+
+#endif /* SYNKEEP_INGRESS_SEGMENT_BPF_H */

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A SYN for a service: to its owner, or answered with a cookie. Nothing is stored here, whatever comes.
+ */
+#ifndef SYNKEEP_INGRESS_SYN_BPF_H
+#define SYNKEEP_INGRESS_SYN_BPF_H
+
+#include "budget.bpf.h"
+#include "clock.bpf.h"
+#include "options.bpf.h"
+#include "service.bpf.h"
+#include "socket.bpf.h"
+#include "synack.bpf.h"
+#include "verdict.bpf.h"
+
+static __always_inline bool ipv4_answerable(__be32 address)
+{
+	__u32 host = host32(address);
+
+	/* 0/8, 127/8, multicast and above: 224/4, 240/4 with the limited broadcast (RFC 1122, 3.2.1.3) */
+	return host >> 24 != 0 && host >> 24 != 127 && host >> 28 < 14;
+}
+
+static __always_inline bool ipv6_answerable(const __be32 *address)
+{
+	bool low = !address[0] && !address[1] && !address[2] && host32(address[3]) <= 1; /* :: and ::1 */
+
+	return !low && host32(address[0]) >> 24 != 0xff;
+}
+
+/* MUST-57, MUST-63: neither end may be a group or a loopback address, nor may both be the same. */
+static __always_inline bool syn_addresses_possible(const struct tuple *t, const struct ethhdr *eth)
+{
+	bool same = t->remote[0] == t->local[0] && t->remote[1] == t->local[1] && t->remote[2] == t->local[2] &&
+		    t->remote[3] == t->local[3];
+
+	if (same || (eth->h_dest[0] & 1))
+		return false;
+	if (t->family == FAMILY_IPV4)
+		return ipv4_answerable(t->remote[0]) && ipv4_answerable(t->local[0]);
+	return ipv6_answerable(t->remote) && ipv6_answerable(t->local);
+}
+
+/*
+ * Who would get the SYN: V_SYN_COOKIE and the listener's terms where a cookie may answer it. A tuple that is live or in
+ * TIME-WAIT decides for itself: a cookie would leave its peer hanging (RFC 5961, 4; RFC 6191).
+ */
+__noinline enum verdict syn_find_listener(struct xdp_md *ctx, const struct packet *p, struct listener *listener)
+{
+	enum verdict verdict = V_SYN_NO_LISTENER;
+	struct bpf_sock *socket;
+	struct tcp_sock *tp;
+
+	if (!p || !listener)
+		return V_SYN_NO_LISTENER;
+	socket = socket_find(ctx, &p->tuple);
+	if (!socket)
+		return V_SYN_NO_LISTENER;
+	if (socket_kind(socket->state) != SOCKET_LISTENING) {
+		bpf_sk_release(socket);
+		return V_SYN_LIVE;
+	}
+	tp = bpf_skc_to_tcp_sock(socket);
+	if (tp) {
+		socket_read_listener(tp, listener);
+		verdict = listener->mptcp ? V_SYN_MPTCP : !listener->syncookies ? V_SYN_SYSCTL : V_SYN_COOKIE;
+	}
+	bpf_sk_release(socket);
+	return verdict;
+}
+
+/* What the listener can buffer, in whole segments of the peer's, as the kernel offers it in its own SYN-ACKs. */
+static __always_inline __u16 syn_window(const struct listener *listener, __u32 mss)
+{
+	__u32 window = listener->window > 0xffff ? 0xffff : listener->window;
+
+	return mss && window > mss ? window - window % mss : window;
+}
+
+static __always_inline void syn_agree(struct cookie_terms *terms, const struct packet *p, const struct tcp_options *o,
+				      const struct listener *l)
+{
+	__u8 ecn_setup = TCP_FLAG_ECE | TCP_FLAG_CWR; /* RFC 3168, 6.1.1 */
+
+	terms->mss = o->mss ? o->mss : p->tuple.family == FAMILY_IPV4 ? COOKIE_MIN_MSS_IPV4 : COOKIE_MIN_MSS_IPV6;
+	terms->wscale = l->wscale ? o->wscale : TCP_WSCALE_NONE;
+	terms->sack = l->sack && o->sack_permitted;
+	terms->timestamps = l->timestamps && o->has_timestamps;
+	terms->ecn = l->ecn && (p->segment.flags & ecn_setup) == ecn_setup;
+}
+
+static __always_inline struct cookie_site cookie_site_for(const struct config *conf, __u8 family)
+{
+	return (struct cookie_site){
+		.mss = family == FAMILY_IPV4 ? conf->mss_ipv4 : conf->mss_ipv6,
+		.rcv_wscale = conf->rcv_wscale,
+	};
+}
+
+__noinline enum verdict syn_answer(struct xdp_md *ctx, const struct packet *p, const struct tcp_options *o,
+				   const struct listener *l, struct cpu_clock *clock)
+{
+	const struct config *conf = config_get();
+	struct synack answer = {};
+	struct cookie_terms terms;
+	struct cookie_site site;
+
+	if (!p || !o || !l || !clock || !conf)
+		return V_SYN_NO_ROOM;
+	site = cookie_site_for(conf, p->tuple.family);
+	syn_agree(&terms, p, o, l);
+	answer.tuple = p->tuple;
+	answer.client_isn = p->segment.seq;
+	answer.client_tsval = o->tsval;
+	answer.cookie = cookie_make(&clock->cookie, &site, &p->tuple, p->segment.seq, &terms);
+	answer.window = syn_window(l, terms.mss);
+	answer.mss = o->mss ? site.mss : 0;
+	answer.wscale = terms.wscale == TCP_WSCALE_NONE ? TCP_WSCALE_NONE : site.rcv_wscale;
+	answer.sack = terms.sack;
+	answer.timestamps = terms.timestamps;
+	answer.ecn = terms.ecn;
+	if (!synack_write(ctx, &answer))
+		return V_SYN_NO_ROOM;
+	clock->cookie_sent_ns = clock->now_ns;
+	return V_SYN_COOKIE;
+}
+
+/* A SYN that a cookie could answer, as far as the packet alone tells. */
+static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const struct packet *p, struct cpu_clock *clock,
+						  const struct config *conf)
+{
+	__u16 min_mss = p->tuple.family == FAMILY_IPV4 ? COOKIE_MIN_MSS_IPV4 : COOKIE_MIN_MSS_IPV6;
+	struct tcp_options options;
+	struct listener listener = {};
+	enum verdict verdict;
+
+	if (!options_read_xdp(ctx, p, &options))
+		return V_BAD_OPTIONS;
+	if (options.has_signature)
+		return budget_spend(BUDGET_SYN_SIGNED, V_SYN_SIGNED, clock, conf);
+	if (options.mss && options.mss < min_mss)
+		return budget_spend(BUDGET_SYN_SMALL_MSS, V_SYN_SMALL_MSS, clock, conf);
+	verdict = syn_find_listener(ctx, p, &listener);
+	if (verdict == V_SYN_LIVE)
+		return budget_spend(BUDGET_SYN_LIVE, V_SYN_LIVE, clock, conf);
+	if (verdict != V_SYN_COOKIE)
+		return verdict;
+	return syn_answer(ctx, p, &options, &listener, clock);
+}
+
+static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, const struct packet *p,
+						const struct service *service, struct cpu_clock *clock,
+						const struct config *conf)
+{
+	struct ethhdr *eth = (void *)(long)ctx->data;
+
+	if (service->policy == POLICY_OFF)
+		return V_SYN_OFF;
+	if (conf->phase == DEVICE_DRAINING)
+		return V_SYN_DRAINING;
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end || !syn_addresses_possible(&p->tuple, eth))
+		return V_IMPOSSIBLE_ADDRESS;
+	if (p->has_ip_options)
+		return budget_spend(BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
+	return syn_protected(ctx, p, clock, conf);
+}
+
+#endif /* SYNKEEP_INGRESS_SYN_BPF_H */

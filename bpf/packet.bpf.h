@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A packet, cut into what the programs judge: Ethernet, IPv4 or IPv6, TCP. Bounds are checked here, once.
+ *
+ * What is not understood (VLAN tags, IPv6 extension headers, other protocols) is PACKET_OTHER and none of our business.
+ */
+#ifndef SYNKEEP_PACKET_BPF_H
+#define SYNKEEP_PACKET_BPF_H
+
+#include "judge.h"
+#include "tcp_options.h"
+
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
+#define ETH_HEADER_BYTES 14
+#define IPV4_HEADER_BYTES 20
+#define IPV6_HEADER_BYTES 40
+#define TCP_HEADER_BYTES 20
+#define IPPROTO_TCP 6
+#define IPV4_FRAGMENT_OFFSET 0x1fff
+#define IPV4_MORE_FRAGMENTS 0x2000
+
+enum packet_kind {
+	PACKET_OTHER,	  /* not TCP, or not as this program understands it */
+	PACKET_TCP,	  /* everything below is valid */
+	PACKET_FRAGMENT,  /* the first of several: the tuple is valid, the segment is not */
+	PACKET_MALFORMED, /* TCP whose lengths contradict each other: the tuple is valid, the segment is not */
+};
+
+struct packet {
+	struct tuple tuple;
+	struct segment segment;
+	__u16 tcp_offset; /* from the start of the frame */
+	__u16 tcp_options_bytes;
+	bool has_ip_options;
+};
+
+/* Where a frame's bytes are, and which end of it is ours. */
+struct frame {
+	void *data;
+	void *end;
+	__u32 bytes; /* of the whole frame, linear or not */
+	enum direction direction;
+};
+
+static __always_inline void packet_ports(struct packet *p, const struct tcphdr *tcp, enum direction direction)
+{
+	__u16 source = host16(tcp->source), destination = host16(tcp->dest);
+
+	p->tuple.remote_port = direction == DIRECTION_RCV ? source : destination;
+	p->tuple.local_port = direction == DIRECTION_RCV ? destination : source;
+}
+
+/*
+ * NOP, NOP, TIMESTAMPS is how every common stack begins the options of a segment, and all that a flow's record needs;
+ * whoever needs more parses the options in full.
+ */
+static __always_inline void packet_fast_timestamps(struct segment *s, const struct tcphdr *tcp, const void *end)
+{
+	const __be32 *words = (const void *)(tcp + 1);
+
+	s->has_timestamps = false;
+	if ((const void *)(words + 3) > end || tcp->doff < 8 || words[0] != net32(0x0101080a))
+		return;
+	s->has_timestamps = true;
+	s->tsval = host32(words[1]);
+	s->tsecr = host32(words[2]);
+}
+
+/* TCP at p->tcp_offset; tcp_bytes is the length of the segment by the IP header or the socket buffer. */
+static __always_inline enum packet_kind packet_parse_tcp(struct packet *p, const struct frame *f, struct tcphdr *tcp,
+							 __u32 tcp_bytes)
+{
+	struct segment *s = &p->segment;
+	__u32 header_bytes;
+
+	packet_ports(p, tcp, f->direction);
+	header_bytes = tcp->doff * 4;
+	if (header_bytes < TCP_HEADER_BYTES || header_bytes > tcp_bytes)
+		return PACKET_MALFORMED;
+	p->tcp_options_bytes = header_bytes - TCP_HEADER_BYTES;
+	s->seq = host32(tcp->seq);
+	s->ack = host32(tcp->ack_seq);
+	s->window = host16(tcp->window);
+	s->flags = ((const __u8 *)tcp)[13];
+	s->payload_bytes = tcp_bytes - header_bytes;
+	s->packets = 1;
+	packet_fast_timestamps(s, tcp, f->end);
+	return PACKET_TCP;
+}
+
+static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, const struct frame *f)
+{
+	struct iphdr *ip = f->data + ETH_HEADER_BYTES;
+	__u32 header_bytes, ip_bytes;
+	struct tcphdr *tcp;
+	__u16 fragment;
+
+	if ((void *)(ip + 1) > f->end || ip->version != 4 || ip->ihl < 5 || ip->protocol != IPPROTO_TCP)
+		return PACKET_OTHER;
+	fragment = host16(ip->frag_off);
+	if (fragment & IPV4_FRAGMENT_OFFSET)
+		return PACKET_OTHER; /* no ports in it; without its first fragment it comes to nothing */
+	header_bytes = ip->ihl * 4;
+	tcp = (void *)ip + header_bytes;
+	if ((void *)(tcp + 1) > f->end)
+		return PACKET_OTHER;
+	p->tuple.family = FAMILY_IPV4;
+	p->tuple.remote[0] = f->direction == DIRECTION_RCV ? ip->saddr : ip->daddr;
+	p->tuple.local[0] = f->direction == DIRECTION_RCV ? ip->daddr : ip->saddr;
+	p->tcp_offset = ETH_HEADER_BYTES + header_bytes;
+	p->has_ip_options = header_bytes > IPV4_HEADER_BYTES;
+	ip_bytes = f->direction == DIRECTION_RCV ? host16(ip->tot_len) : f->bytes - ETH_HEADER_BYTES;
+	p->segment.packet_bytes = ip_bytes;
+	if (fragment & IPV4_MORE_FRAGMENTS) {
+		packet_ports(p, tcp, f->direction);
+		return PACKET_FRAGMENT;
+	}
+	if (ip_bytes < header_bytes || ip_bytes > f->bytes - ETH_HEADER_BYTES) {
+		packet_ports(p, tcp, f->direction);
+		return PACKET_MALFORMED;
+	}
+	return packet_parse_tcp(p, f, tcp, ip_bytes - header_bytes);
+}
+
+static __always_inline enum packet_kind packet_parse_ipv6(struct packet *p, const struct frame *f)
+{
+	struct ipv6hdr *ip = f->data + ETH_HEADER_BYTES;
+	struct tcphdr *tcp = (void *)(ip + 1);
+	__u32 tcp_bytes;
+
+	if ((void *)(tcp + 1) > f->end || ip->version != 6 || ip->nexthdr != IPPROTO_TCP)
+		return PACKET_OTHER;
+	p->tuple.family = FAMILY_IPV6;
+	if (f->direction == DIRECTION_RCV) {
+		__builtin_memcpy(p->tuple.remote, &ip->saddr, sizeof(p->tuple.remote));
+		__builtin_memcpy(p->tuple.local, &ip->daddr, sizeof(p->tuple.local));
+		tcp_bytes = host16(ip->payload_len);
+	} else {
+		__builtin_memcpy(p->tuple.remote, &ip->daddr, sizeof(p->tuple.remote));
+		__builtin_memcpy(p->tuple.local, &ip->saddr, sizeof(p->tuple.local));
+		tcp_bytes = f->bytes - ETH_HEADER_BYTES - IPV6_HEADER_BYTES;
+	}
+	p->tcp_offset = ETH_HEADER_BYTES + IPV6_HEADER_BYTES;
+	p->has_ip_options = false;
+	p->segment.packet_bytes = tcp_bytes + IPV6_HEADER_BYTES;
+	if (tcp_bytes > f->bytes - ETH_HEADER_BYTES - IPV6_HEADER_BYTES) {
+		packet_ports(p, tcp, f->direction);
+		return PACKET_MALFORMED;
+	}
+	return packet_parse_tcp(p, f, tcp, tcp_bytes);
+}
+
+/* Fills p, which the caller has zeroed. */
+static __always_inline enum packet_kind packet_parse(struct packet *p, const struct frame *f)
+{
+	struct ethhdr *eth = f->data;
+
+	if ((void *)(eth + 1) > f->end)
+		return PACKET_OTHER;
+	if (eth->h_proto == net16(ETH_P_IP))
+		return packet_parse_ipv4(p, f);
+	if (eth->h_proto == net16(ETH_P_IPV6))
+		return packet_parse_ipv6(p, f);
+	return PACKET_OTHER;
+}
+
+/* Whether the segment can belong to no connection at all. */
+static __always_inline bool packet_flags_impossible(__u8 flags)
+{
+	if (flags & TCP_FLAG_SYN)
+		return flags & (TCP_FLAG_FIN | TCP_FLAG_RST);
+	return !(flags & (TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_FIN));
+}
+
+#endif /* SYNKEEP_PACKET_BPF_H */

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The records of connections: finding, making, stepping and retiring them, one call for both address families.
+ *
+ * Two CPUs may hold a record at once: ingress and egress of one connection, or the sweep. A flow is read and written
+ * under its lock, after flow_lock() has seen that it is still the tuple's and still alive. Whoever ends a flow marks it
+ * FLOW_DEAD under the lock, so that everybody else takes it as absent, writes its struct ended, and deletes it. The
+ * deletion goes by key and can hit a new record of the same tuple that was made in between; that connection is adopted
+ * from its socket with its next segment, so nothing but a few counts is lost.
+ */
+#ifndef SYNKEEP_RECORDS_BPF_H
+#define SYNKEEP_RECORDS_BPF_H
+
+#include "packet.bpf.h"
+#include "verdict.bpf.h"
+
+/*
+ * find, put and delete for a pair of maps. A map is named where it is used, so the pair is a macro's argument. They are
+ * functions of their own because each needs a key, and keys inlined side by side would not fit the stack.
+ */
+#define RECORD_CALLS(name, type, map4, map6)                                                                           \
+	static __noinline type *name##_find(const struct tuple *t)                                                     \
+	{                                                                                                              \
+		struct flow4_key key4;                                                                                 \
+		struct flow6_key key6;                                                                                 \
+                                                                                                                       \
+		if (t->family == FAMILY_IPV4) {                                                                        \
+			flow4_key_from_tuple(&key4, t);                                                                \
+			return bpf_map_lookup_elem(&map4, &key4);                                                      \
+		}                                                                                                      \
+		flow6_key_from_tuple(&key6, t);                                                                        \
+		return bpf_map_lookup_elem(&map6, &key6);                                                              \
+	}                                                                                                              \
+	static __noinline long name##_put(const struct tuple *t, const type *value)                                    \
+	{                                                                                                              \
+		struct flow4_key key4;                                                                                 \
+		struct flow6_key key6;                                                                                 \
+                                                                                                                       \
+		if (t->family == FAMILY_IPV4) {                                                                        \
+			flow4_key_from_tuple(&key4, t);                                                                \
+			return bpf_map_update_elem(&map4, &key4, value, BPF_ANY);                                      \
+		}                                                                                                      \
+		flow6_key_from_tuple(&key6, t);                                                                        \
+		return bpf_map_update_elem(&map6, &key6, value, BPF_ANY);                                              \
+	}                                                                                                              \
+	static __noinline long name##_delete(const struct tuple *t)                                                    \
+	{                                                                                                              \
+		struct flow4_key key4;                                                                                 \
+		struct flow6_key key6;                                                                                 \
+                                                                                                                       \
+		if (t->family == FAMILY_IPV4) {                                                                        \
+			flow4_key_from_tuple(&key4, t);                                                                \
+			return bpf_map_delete_elem(&map4, &key4);                                                      \
+		}                                                                                                      \
+		flow6_key_from_tuple(&key6, t);                                                                        \
+		return bpf_map_delete_elem(&map6, &key6);                                                              \
+	}
+
+RECORD_CALLS(flow, struct flow, flows4, flows6)
+RECORD_CALLS(half_open, struct half_open, half4, half6)
+RECORD_CALLS(ended, struct ended, tw4, tw6)
+
+/* The tuple's live record, locked: every path from here must unlock it. NULL: none, or none that still counts. */
+static __always_inline struct flow *flow_lock(const struct tuple *t, __u64 now_ns)
+{
+	struct flow *f = flow_find(t);
+	__u32 tag = flow_tag(t);
+
+	if (!f)
+		return NULL;
+	bpf_spin_lock(&f->lock);
+	if (f->tag == tag && !(f->flags & FLOW_DEAD) && f->deadline_ns > now_ns)
+		return f;
+	bpf_spin_unlock(&f->lock);
+	return NULL;
+}
+
+/* What became of a segment that was shown to a record, and whose record it was. */
+struct tracked {
+	enum judgement judgement;
+	__u32 irs;
+	__u32 iss;
+	__u16 flags; /* the flow's, after the segment */
+};
+
+/*
+ * What stays of a flow in TIME_WAIT or CLOSED. A CLOSED one is kept only while its cookie could be shown again; a flow
+ * without a cookie leaves nothing to replay.
+ */
+static __always_inline void flow_to_ended(const struct flow *f, struct ended *e, __u64 now_ns)
+{
+	__u64 stale_ns = f->born_s * NSEC_PER_SEC + COOKIE_LIFETIME_NS + COOKIE_SKEW_NS + NSEC_PER_SEC;
+
+	e->irs = f->irs;
+	e->iss = f->iss;
+	e->rcv_nxt = f->rcv_nxt;
+	e->snd_nxt = f->snd_nxt;
+	e->rcv_tsval = f->rcv_tsval;
+	e->state = f->state;
+	e->owner = f->owner;
+	e->flags = f->flags;
+	if (f->state == TCPS_TIME_WAIT)
+		e->deadline_ns = f->deadline_ns;
+	else
+		e->deadline_ns = (f->flags & FLOW_COOKIE) && stale_ns > now_ns ? stale_ns : 0;
+}
+
+/* Moves a flow that is marked dead to the ended: written first, so that the tuple is never unknown. */
+static __always_inline void flow_retire(const struct tuple *t, const struct ended *e)
+{
+	if (e->deadline_ns)
+		ended_put(t, e);
+	flow_delete(t);
+}
+
+/* Shows the segment to the tuple's flow, and retires a flow that it ends. False: the tuple has none. */
+static __noinline bool flow_track(const struct packet *p, enum direction direction, const struct cpu_clock *clock,
+				  const struct config *conf, struct tracked *out)
+{
+	struct flow *f = flow_lock(&p->tuple, clock->now_ns);
+	struct ended e = {};
+	bool has_ended;
+
+	if (!f)
+		return false;
+	out->judgement = flow_judge(f, &p->segment, direction, clock->now_ns, conf->msl_ns);
+	out->irs = f->irs;
+	out->iss = f->iss;
+	out->flags = f->flags;
+	has_ended = flow_has_ended(f);
+	if (has_ended) {
+		flow_to_ended(f, &e, clock->now_ns);
+		f->flags |= FLOW_DEAD;
+	}
+	bpf_spin_unlock(&f->lock);
+	if (has_ended)
+		flow_retire(&p->tuple, &e);
+	return true;
+}
+
+/*
+ * Makes the record of a connection whose first segment is s: a new one is judged like any later one. f holds the
+ * connection's numbers so far. A full table is counted, and harms no connection.
+ */
+static __always_inline void flow_make(struct flow *f, const struct tuple *t, const struct segment *s,
+				      enum direction direction, __u64 now_ns, __u64 msl_ns)
+{
+	struct ended e = {};
+
+	f->tag = flow_tag(t);
+	f->owner = FLOW_OWNER_KERNEL;
+	f->born_s = now_ns / NSEC_PER_SEC;
+	f->rcv_seen_ms = now_ns / NSEC_PER_MSEC;
+	judge_refresh(f, now_ns, msl_ns);
+	flow_judge(f, s, direction, now_ns, msl_ns);
+	if (flow_has_ended(f)) {
+		flow_to_ended(f, &e, now_ns);
+		flow_retire(t, &e);
+		return;
+	}
+	if (flow_put(t, f))
+		verdict_note(V_FLOWS_FULL);
+}
+
+/* A half-open record that has not expired. */
+static __always_inline struct half_open *half_open_alive(const struct tuple *t, __u64 now_ns)
+{
+	struct half_open *h = half_open_find(t);
+
+	return h && h->deadline_ns > now_ns ? h : NULL;
+}
+
+/* An ended record that has not expired. */
+static __always_inline struct ended *ended_alive(const struct tuple *t, __u64 now_ns)
+{
+	struct ended *e = ended_find(t);
+
+	return e && e->deadline_ns > now_ns ? e : NULL;
+}
+
+#endif /* SYNKEEP_RECORDS_BPF_H */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Which service, if any, a packet's local address and port belong to. */
+#ifndef SYNKEEP_SERVICE_BPF_H
+#define SYNKEEP_SERVICE_BPF_H
+
+#include "maps.bpf.h"
+
+/* The kinds of service that name this port, 0 for none: all that most packets of other services cost. */
+static __always_inline __u8 service_port_kinds(__u16 port)
+{
+	__u32 index = port, any = 0;
+	__u8 *named = bpf_map_lookup_elem(&ports, &index);
+	__u8 *every = bpf_map_lookup_elem(&ports, &any);
+
+	return (named ? *named : 0) | (every ? *every : 0);
+}
+
+/* The most specific service for the tuple's local end: address before wildcard, then port before wildcard. */
+static __always_inline struct service *service_find(const struct tuple *t)
+{
+	struct service_key key = { .port = t->local_port, .family = t->family };
+	struct service *service;
+
+	__builtin_memcpy(key.address, t->local, sizeof(key.address));
+	service = bpf_map_lookup_elem(&services, &key);
+	if (service)
+		return service;
+	key.port = 0;
+	service = bpf_map_lookup_elem(&services, &key);
+	if (service)
+		return service;
+	__builtin_memset(key.address, 0, sizeof(key.address));
+	key.port = t->local_port;
+	service = bpf_map_lookup_elem(&services, &key);
+	if (service)
+		return service;
+	key.port = 0;
+	return bpf_map_lookup_elem(&services, &key);
+}
+
+#endif /* SYNKEEP_SERVICE_BPF_H */

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the host's own sockets say about a tuple. For a service that the kernel owns, the socket is the truth; records
+ * are made from it (adoption) and SYNs are answered with what its listener can take.
+ */
+#ifndef SYNKEEP_SOCKET_BPF_H
+#define SYNKEEP_SOCKET_BPF_H
+
+#include <bpf/bpf_core_read.h>
+
+#include "cookie.h"
+#include "packet.bpf.h"
+
+enum socket_kind {
+	SOCKET_NONE,
+	SOCKET_LISTENING,
+	SOCKET_CONNECTED, /* ESTABLISHED or later, with all its numbers */
+	SOCKET_OTHER,	  /* handshake under way, or TIME-WAIT */
+};
+
+/* What a listener lets a SYN-ACK promise. */
+struct listener {
+	__u32 window; /* bytes that it can buffer */
+	bool mptcp;
+	bool syncookies; /* net.ipv4.tcp_syncookies is not 0: the handover depends on it */
+	bool wscale;	 /* the options that its namespace's sysctls leave on */
+	bool sack;
+	bool timestamps;
+	bool ecn;
+};
+
+/*
+ * Looks the tuple up in the namespace of the device. A socket that is found must be released. Works for XDP and TC
+ * contexts alike.
+ */
+static __always_inline struct bpf_sock *socket_find(void *ctx, const struct tuple *t)
+{
+	struct bpf_sock_tuple lookup = {};
+
+	if (t->family == FAMILY_IPV4) {
+		lookup.ipv4.saddr = t->remote[0];
+		lookup.ipv4.daddr = t->local[0];
+		lookup.ipv4.sport = net16(t->remote_port);
+		lookup.ipv4.dport = net16(t->local_port);
+		return bpf_skc_lookup_tcp(ctx, &lookup, sizeof(lookup.ipv4), BPF_F_CURRENT_NETNS, 0);
+	}
+	__builtin_memcpy(lookup.ipv6.saddr, t->remote, sizeof(lookup.ipv6.saddr));
+	__builtin_memcpy(lookup.ipv6.daddr, t->local, sizeof(lookup.ipv6.daddr));
+	lookup.ipv6.sport = net16(t->remote_port);
+	lookup.ipv6.dport = net16(t->local_port);
+	return bpf_skc_lookup_tcp(ctx, &lookup, sizeof(lookup.ipv6), BPF_F_CURRENT_NETNS, 0);
+}
+
+static __always_inline enum socket_kind socket_kind(__u32 kernel_state)
+{
+	switch (kernel_state) {
+	case TCP_LISTEN: return SOCKET_LISTENING;
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT1:
+	case TCP_FIN_WAIT2:
+	case TCP_CLOSE_WAIT:
+	case TCP_LAST_ACK:
+	case TCP_CLOSING: return SOCKET_CONNECTED;
+	default: return SOCKET_OTHER;
+	}
+}
+
+static __always_inline enum tcp_state socket_state(__u32 kernel_state)
+{
+	switch (kernel_state) {
+	case TCP_ESTABLISHED: return TCPS_ESTABLISHED;
+	case TCP_FIN_WAIT1: return TCPS_FIN_WAIT_1;
+	case TCP_FIN_WAIT2: return TCPS_FIN_WAIT_2;
+	case TCP_CLOSE_WAIT: return TCPS_CLOSE_WAIT;
+	case TCP_LAST_ACK: return TCPS_LAST_ACK;
+	case TCP_CLOSING: return TCPS_CLOSING;
+	default: return TCPS_CLOSED;
+	}
+}
+
+/* The window is reckoned as tcp_select_initial_window() does: the part of the buffer that is for payload. */
+static __always_inline void socket_read_listener(const struct tcp_sock *tp, struct listener *l)
+{
+	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+	const struct netns_ipv4 *sysctls = &sk->__sk_common.skc_net.net->ipv4;
+
+	l->window = (__u64)(__u32)sk->sk_rcvbuf * tp->scaling_ratio >> 8;
+	l->mptcp = bpf_core_field_exists(tp->is_mptcp) ? tp->is_mptcp : false;
+	l->syncookies = sysctls->sysctl_tcp_syncookies;
+	l->wscale = sysctls->sysctl_tcp_window_scaling;
+	l->sack = sysctls->sysctl_tcp_sack;
+	l->timestamps = sysctls->sysctl_tcp_timestamps;
+	l->ecn = sysctls->sysctl_tcp_ecn;
+}
+
+static __always_inline void socket_read_options(const struct tcp_sock *tp, struct flow *f)
+{
+	if (BPF_CORE_READ_BITFIELD(tp, rx_opt.wscale_ok)) {
+		f->flags |= FLOW_WSCALE;
+		f->snd_wscale = BPF_CORE_READ_BITFIELD(tp, rx_opt.snd_wscale);
+		f->rcv_wscale = BPF_CORE_READ_BITFIELD(tp, rx_opt.rcv_wscale);
+	}
+	if (BPF_CORE_READ_BITFIELD(tp, rx_opt.sack_ok))
+		f->flags |= FLOW_SACK;
+	if (BPF_CORE_READ_BITFIELD(tp, rx_opt.tstamp_ok)) {
+		f->flags |= FLOW_TIMESTAMPS;
+		f->rcv_tsval = tp->rx_opt.ts_recent;
+	}
+	f->mss = tp->rx_opt.mss_clamp;
+}
+
+/*
+ * The record of a connection met in mid-life: state and numbers from the socket, never from a packet. The initial
+ * sequence numbers are not known any more and stay 0. A FIN of ours may be queued behind data: its number is the last
+ * one written.
+ */
+static __always_inline void socket_read_flow(const struct tcp_sock *tp, __u32 kernel_state, struct flow *f)
+{
+	f->state = socket_state(kernel_state);
+	f->flags = FLOW_ADOPTED;
+	socket_read_options(tp, f);
+	f->rcv_nxt = tp->rcv_nxt;
+	f->rcv_wup = tp->rcv_wup;
+	f->rcv_edge = tp->rcv_wup + tp->rcv_wnd;
+	f->rcv_wnd = tp->rcv_wnd >> f->rcv_wscale;
+	f->snd_nxt = tp->snd_nxt;
+	f->snd_una = tp->snd_una;
+	f->snd_wnd = tp->snd_wnd >> f->snd_wscale;
+	if (f->state != TCPS_ESTABLISHED && f->state != TCPS_CLOSE_WAIT) {
+		f->flags |= FLOW_SND_FIN;
+		f->snd_fin = tp->write_seq - 1;
+	}
+	if (f->state == TCPS_CLOSE_WAIT || f->state == TCPS_CLOSING || f->state == TCPS_LAST_ACK) {
+		f->flags |= FLOW_RCV_FIN;
+		f->rcv_fin = tp->rcv_nxt - 1;
+	}
+}
+
+#endif /* SYNKEEP_SOCKET_BPF_H */

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Synkeep's programs. Read this file first: it is a packet's way, each step in a header of its own.
+ *
+ *   xdp_ingress   every frame that arrives
+ *     packet.bpf.h            cuts it into what is judged
+ *     service.bpf.h           is it for a service?
+ *     records.bpf.h           is it of a flow? the judge (include/judge.h) steps the flow's state
+ *     ingress_syn.bpf.h       a SYN: to its owner, or answered by a cookie (synack.bpf.h)
+ *     ingress_segment.bpf.h   anything else: handshakes, cookies, adoption (socket.bpf.h), strangers (budget.bpf.h)
+ *     verdict.bpf.h           the one way out
+ *   tc_ingress    what XDP marked (hint.bpf.h) becomes a connection of the kernel's listener (handover.bpf.h)
+ *   tc_egress     what the kernel sends steps the same records (egress.bpf.h)
+ *   sweep_start   run once at load: from then on a timer takes the slots of expired records back (sweep.bpf.h)
+ *
+ * Maps are in maps.bpf.h, their shapes in include/. Nothing here needs a process.
+ */
+#include "egress.bpf.h"
+#include "handover.bpf.h"
+#include "sweep.bpf.h"
+
+static __always_inline enum verdict ingress_tcp(struct xdp_md *ctx, struct packet *p, const struct service *service,
+						struct cpu_clock *clock, const struct config *conf)
+{
+	if (packet_flags_impossible(p->segment.flags) && service->policy != POLICY_OFF)
+		return V_BAD_FLAGS;
+	if ((p->segment.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN)
+		return ingress_syn(ctx, p, service, clock, conf);
+	return segment_without_flow(ctx, p, service, clock, conf);
+}
+
+static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
+{
+	const struct config *conf = config_get();
+	struct packet p = {};
+	enum packet_kind kind = packet_parse(&p, f);
+	const struct service *service;
+	struct cpu_clock *clock;
+	struct tracked tracked;
+
+	if (kind == PACKET_OTHER || !conf)
+		return V_OTHER;
+	if (!service_port_kinds(p.tuple.local_port))
+		return V_NO_SERVICE;
+	clock = clock_get(conf);
+	if (!clock)
+		return V_OTHER;
+	if (kind == PACKET_TCP && (p.segment.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) != TCP_FLAG_SYN &&
+	    flow_track(&p, DIRECTION_RCV, clock, conf, &tracked))
+		return segment_of_flow(ctx, &p, &tracked, clock, conf);
+	service = service_find(&p.tuple);
+	if (!service)
+		return V_NO_SERVICE;
+	if (kind == PACKET_FRAGMENT)
+		return budget_spend(BUDGET_FRAGMENT, V_FRAGMENT, clock, conf);
+	if (kind == PACKET_MALFORMED)
+		return V_MALFORMED;
+	return ingress_tcp(ctx, &p, service, clock, conf);
+}
+
+SEC("xdp")
+int xdp_ingress(struct xdp_md *ctx)
+{
+	struct frame f = {
+		.data = (void *)(long)ctx->data,
+		.end = (void *)(long)ctx->data_end,
+		.bytes = ctx->data_end - ctx->data,
+		.direction = DIRECTION_RCV,
+	};
+
+	return verdict_leave_xdp(ingress(ctx, &f), f.bytes);
+}
+
+SEC("tc")
+int tc_ingress(struct __sk_buff *skb)
+{
+	struct frame f = {
+		.data = (void *)(long)skb->data,
+		.end = (void *)(long)skb->data_end,
+		.bytes = skb->len,
+		.direction = DIRECTION_RCV,
+	};
+	enum hint_kind kind = hint_take(skb);
+	const struct config *conf;
+	struct cpu_clock *clock;
+	struct packet p = {};
+	enum verdict verdict;
+
+	if (kind == HINT_NONE && !metadata_missing)
+		return TC_ACT_UNSPEC;
+	conf = config_get();
+	clock = conf ? clock_get(conf) : NULL;
+	if (!clock || packet_parse(&p, &f) != PACKET_TCP || !is_pure_ack(&p.segment) ||
+	    !service_port_kinds(p.tuple.local_port))
+		return TC_ACT_UNSPEC;
+	if (kind == HINT_NONE)
+		kind = handover_hint_from_record(&p, clock);
+	if (kind == HINT_NONE)
+		return TC_ACT_UNSPEC;
+	verdict = handover_to_listener(skb, &p, kind, clock, conf);
+	if (verdict == V_SEGMENT)
+		return TC_ACT_UNSPEC; /* the connection is there; XDP has counted the packet */
+	return verdict_leave_tc(verdict, skb->len);
+}
+
+static __always_inline enum verdict egress(struct __sk_buff *skb, struct packet *p, struct cpu_clock *clock,
+					   const struct config *conf)
+{
+	bool syn_ack = (p->segment.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == (TCP_FLAG_SYN | TCP_FLAG_ACK);
+	struct tracked tracked;
+
+	if (flow_track(p, DIRECTION_SND, clock, conf, &tracked)) {
+		if (!egress_begins_anew(&p->segment, &tracked))
+			return V_OWN_SEGMENT;
+		flow_delete(&p->tuple);
+		verdict_note(V_FLOW_REPLACED);
+	}
+	if (!service_find(&p->tuple))
+		return V_OWN_UNTRACKED;
+	if (syn_ack)
+		return egress_syn_ack(skb, p, clock, conf);
+	return egress_without_flow(skb, p, clock, conf);
+}
+
+SEC("tc")
+int tc_egress(struct __sk_buff *skb)
+{
+	struct frame f = {
+		.data = (void *)(long)skb->data,
+		.end = (void *)(long)skb->data_end,
+		.bytes = skb->len,
+		.direction = DIRECTION_SND,
+	};
+	const struct config *conf;
+	struct cpu_clock *clock;
+	struct packet p = {};
+
+	if (packet_parse(&p, &f) != PACKET_TCP || !service_port_kinds(p.tuple.local_port))
+		return TC_ACT_UNSPEC;
+	conf = config_get();
+	clock = conf ? clock_get(conf) : NULL;
+	if (!clock)
+		return TC_ACT_UNSPEC;
+	if (skb->gso_segs > 1)
+		p.segment.packets = skb->gso_segs;
+	return verdict_leave_tc(egress(skb, &p, clock, conf), skb->len);
+}
+
+SEC("syscall")
+int sweep_start(void *ctx)
+{
+	__u32 zero = 0;
+	struct sweep *s = bpf_map_lookup_elem(&sweeper, &zero);
+
+	if (!s)
+		return -1;
+	if (bpf_timer_init(&s->timer, &sweeper, CLOCK_MONOTONIC) || bpf_wq_init(&s->work, &sweeper, 0))
+		return -1;
+	if (bpf_timer_set_callback(&s->timer, sweep_tick) || bpf_wq_set_callback_impl(&s->work, sweep_all, 0, NULL))
+		return -1;
+	return bpf_timer_start(&s->timer, SWEEP_INTERVAL_NS, 0);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

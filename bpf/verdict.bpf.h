@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The one way out of a program: a verdict is counted, then becomes the hook's return code. */
+#ifndef SYNKEEP_VERDICT_BPF_H
+#define SYNKEEP_VERDICT_BPF_H
+
+#include "maps.bpf.h"
+
+#define TC_ACT_UNSPEC (-1)
+#define TC_ACT_SHOT 2
+
+static __always_inline void verdict_count(enum verdict verdict, __u32 bytes)
+{
+	__u32 index = verdict;
+	struct verdict_counter *counter = bpf_map_lookup_elem(&counters, &index);
+
+	if (!counter)
+		return;
+	counter->packets++;
+	counter->bytes += bytes;
+}
+
+/* An event beside a packet's own verdict (VERDICT_NOTE). */
+static __always_inline void verdict_note(enum verdict verdict)
+{
+	verdict_count(verdict, 0);
+}
+
+static __always_inline int verdict_leave_xdp(enum verdict verdict, __u32 bytes)
+{
+	verdict_count(verdict, bytes);
+	switch (verdict_action(verdict)) {
+	case VERDICT_DROP: return XDP_DROP;
+	case VERDICT_TX: return XDP_TX;
+	default: return XDP_PASS;
+	}
+}
+
+static __always_inline int verdict_leave_tc(enum verdict verdict, __u32 bytes)
+{
+	verdict_count(verdict, bytes);
+	return verdict_action(verdict) == VERDICT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+#endif /* SYNKEEP_VERDICT_BPF_H */
