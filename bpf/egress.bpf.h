@@ -83,6 +83,8 @@ static __always_inline enum verdict egress_without_flow(struct __sk_buff *skb, c
 		half_open_delete(&p->tuple);
 		return V_OWN_UNTRACKED;
 	}
+	if (ended_alive(&p->tuple, clock->now_ns))
+		return V_OWN_UNTRACKED; /* the last ACK leaves before the socket itself is in TIME-WAIT */
 	if (!socket || socket_kind(socket->state) != SOCKET_CONNECTED)
 		return V_OWN_UNTRACKED;
 	tp = bpf_skc_to_tcp_sock(socket);

@@ -28,7 +28,8 @@ static __always_inline bool handover_read_timestamps(struct __sk_buff *skb, stru
 
 /*
  * The kernel goes on from rcv_tsecr as the socket's TSval clock. It is given the clock that cookies are made by, not
- * the one echo of it with the data bits, so that all connections of a peer run on one clock that never goes back.
+ * the echo of it with the data bits: so all connections run on one clock that never goes back, and the RTT that the
+ * socket takes from this echo is too long by at most the data bits' 31 ms, never too short.
  */
 static __always_inline void handover_fill(struct bpf_tcp_req_attrs *attrs, const struct cookie_terms *terms,
 					  const struct segment *s, const struct cpu_clock *clock,

@@ -3,20 +3,16 @@
  * The SYN cookie: what a SYN asked for, put into the SYN-ACK, so that nothing is stored until the peer shows that it
  * can read what is sent to its address. docs/cookie.md argues each choice.
  *
- *   initial sequence number, without timestamps      with timestamps
- *    31                    8 7   6 5      2 1   0     31 30 29                          0
- *   +-----------------------+-----+--------+--+--+   +-----+------------------------------+
- *   |        MAC, 24        |mss 2|wscale 4|sk|ec|   |ep. 2|            MAC, 30           |
- *   +-----------------------+-----+--------+--+--+   +-----+------------------------------+
- *                                                     and TSval
- *                                                     31               9 8   6 5      2 1  0
- *                                                    +------------------+-----+--------+--+--+
- *                                                    |  milliseconds    |mss 3|wscale 4|sk|ec|
- *                                                    +------------------+-----+--------+--+--+
+ *   initial sequence number                           TSval, where the SYN had timestamps
+ *    31                    8 7   6 5      2 1  0       31                        5   4   3    0
+ *   +-----------------------+-----+--------+--+--+    +---------------------------+---+------+
+ *   |        MAC, 24        |mss 2|wscale 4|sk|ec|    |    milliseconds >> 5      |mss|MAC, 4|
+ *   +-----------------------+-----+--------+--+--+    +---------------------------+---+------+
  *
- * wscale is 15 where the SYN had no window scale option; mss is an index into cookie_mss(); sk: SACK permitted; ec:
- * ECN. The MAC is SipHash-2-4 under the epoch's key over both addresses, both ports, the client's initial sequence
- * number, the epoch, every option bit, and what machines that share a key must agree on (struct cookie_site).
+ * wscale is 15 where the SYN had no window scale option; mss is an index into cookie_mss(), with its greatest bit in
+ * TSval; sk: SACK permitted; ec: ECN. The MAC is SipHash-2-4 under the epoch's key over both addresses, both ports, the
+ * client's initial sequence number, the epoch, every option bit, and what machines that share a key must agree on
+ * (struct cookie_site). With timestamps it has 28 bits.
  *
  * An epoch is 64 s. Good are cookies of this epoch and the one before, and, in the last 5 s of an epoch, of the next: a
  * machine that shares the key may be ahead.
@@ -33,7 +29,8 @@
 #define COOKIE_EPOCH_NS (64 * NSEC_PER_SEC)
 #define COOKIE_SKEW_NS (5 * NSEC_PER_SEC)
 #define COOKIE_LIFETIME_NS (2 * COOKIE_EPOCH_NS) /* at the most; the skew comes on top */
-#define COOKIE_TSVAL_BITS 9
+#define COOKIE_TSVAL_MAC_BITS 4
+#define COOKIE_TSVAL_BITS 5 /* of data: a TSval is up to 31 ms behind the clock, and so is the first RTT sample */
 
 #define COOKIE_MIN_MSS_IPV4 536 /* RFC 9293, 3.7.1, MUST-15: what no MSS option means */
 #define COOKIE_MIN_MSS_IPV6 1220
@@ -145,7 +142,7 @@ static __always_inline __u32 cookie_mss_index(__u8 family, __u16 own_mss, bool t
 	return index;
 }
 
-/* mss, wscale, sack, ecn as the drawing has them: 8 bits without timestamps, 9 with. */
+/* Every option bit: the ISN's eight as the drawing has them, and above them TSval's bit of mss. */
 static __always_inline __u32 cookie_pack(const struct cookie_terms *terms, __u32 mss_index)
 {
 	return mss_index << 6 | (__u32)(terms->wscale & 15) << 2 | (__u32)terms->sack << 1 | terms->ecn;
@@ -177,24 +174,23 @@ static __always_inline __u64 cookie_mac(const struct siphash_key *key, __u32 epo
 	}
 }
 
-static __always_inline __u32 cookie_isn(const struct siphash_key *key, __u32 epoch, const struct tuple *t,
-					__u32 client_isn, const struct cookie_site *site, __u32 option_bits,
-					bool timestamps)
-{
-	__u32 mac = (__u32)cookie_mac(key, epoch, t, client_isn, site, option_bits, timestamps);
-
-	if (timestamps)
-		return epoch << 30 | mac >> 2;
-	return (mac & 0xffffff00) | option_bits;
-}
-
 /* TSval: the clock with its lowest bits replaced, never ahead of the clock. */
-static __always_inline __u32 cookie_tsval(__u32 clock_ms, __u32 option_bits)
+static __always_inline __u32 cookie_tsval(__u32 clock_ms, __u32 data)
 {
 	__u32 mask = (1U << COOKIE_TSVAL_BITS) - 1;
-	__u32 tsval = (clock_ms & ~mask) | option_bits;
+	__u32 tsval = (clock_ms & ~mask) | data;
 
-	return (option_bits > (clock_ms & mask)) ? tsval - (mask + 1) : tsval;
+	return data > (clock_ms & mask) ? tsval - (mask + 1) : tsval;
+}
+
+static __always_inline __u32 cookie_isn_from_mac(__u64 mac, __u32 option_bits)
+{
+	return ((__u32)mac & 0xffffff00) | (option_bits & 0xff);
+}
+
+static __always_inline __u32 cookie_tsval_data_from_mac(__u64 mac, __u32 option_bits)
+{
+	return (option_bits >> 8) << COOKIE_TSVAL_MAC_BITS | (mac >> 32 & ((1U << COOKIE_TSVAL_MAC_BITS) - 1));
 }
 
 /*
@@ -207,9 +203,10 @@ static __always_inline struct cookie cookie_make(const struct cookie_clock *cloc
 {
 	__u32 index = cookie_mss_index(t->family, site->mss, terms->timestamps, terms->mss);
 	__u32 bits = cookie_pack(terms, index);
+	__u64 mac = cookie_mac(&clock->keys[1], clock->epoch, t, client_isn, site, bits, terms->timestamps);
 	struct cookie cookie = {
-		.isn = cookie_isn(&clock->keys[1], clock->epoch, t, client_isn, site, bits, terms->timestamps),
-		.tsval = cookie_tsval(clock->tsval_ms, bits),
+		.isn = cookie_isn_from_mac(mac, bits),
+		.tsval = cookie_tsval(clock->tsval_ms, cookie_tsval_data_from_mac(mac, bits)),
 	};
 
 	return cookie;
@@ -234,18 +231,20 @@ static __always_inline bool cookie_check(const struct cookie_clock *clock, const
 					 const struct tuple *t, __u32 client_isn, __u32 isn, bool has_timestamps,
 					 __u32 tsecr, struct cookie_terms *terms)
 {
-	__u32 bits = has_timestamps ? tsecr & ((1U << COOKIE_TSVAL_BITS) - 1) : isn & 0xff;
+	__u32 tsval_data = tsecr & ((1U << COOKIE_TSVAL_BITS) - 1);
+	__u32 bits = (isn & 0xff) | (has_timestamps ? tsval_data >> COOKIE_TSVAL_MAC_BITS << 8 : 0);
 	bool good = false;
 
 	UNROLL_LOOP
 	for (int i = 0; i < 3; i++) {
 		__u32 epoch = clock->epoch - 1 + i;
+		__u64 mac;
 
 		if (good || (i == 2 && !clock->next_is_good))
 			continue;
-		if (has_timestamps && (epoch & 3) != isn >> 30)
-			continue; /* its two bits name the epoch */
-		good = cookie_isn(&clock->keys[i], epoch, t, client_isn, site, bits, has_timestamps) == isn;
+		mac = cookie_mac(&clock->keys[i], epoch, t, client_isn, site, bits, has_timestamps);
+		good = cookie_isn_from_mac(mac, bits) == isn &&
+		       (!has_timestamps || cookie_tsval_data_from_mac(mac, bits) == tsval_data);
 	}
 	if (good)
 		cookie_unpack(terms, t, site, bits, has_timestamps);
