@@ -2,8 +2,9 @@
 /*
  * flood: sends TCP segments from many spoofed addresses out of a device, and says how many and at what cost.
  *
- * The live source runs flood.bpf.c over live frames: millions a second from one core, in bursts. The paced source is a
- * packet socket: half a million a second, smoothly. Either stops after --seconds, or at SIGINT or SIGTERM.
+ * The live source runs flood.bpf.c over live frames: millions a second from one core, or a rate that it keeps by
+ * spinning. The paced source is a packet socket: half a million a second, and it sleeps in between. Either stops after
+ * --seconds, or at SIGINT or SIGTERM.
  *
  * It is for a namespace whose other end is a namespace too: nobody is asked whether he wants the packets.
  */
@@ -25,8 +26,8 @@
 
 #define TCP_HEADER_BYTES 20
 #define SYN_OPTION_BYTES 20
-#define LIVE_CHUNK 65536	 /* frames a call: each ends by waiting for RCU, tens of milliseconds */
-#define LIVE_CALLS_PER_SECOND 50 /* with a rate */
+#define LIVE_CHUNK 65536	       /* runs of the program a call: each call ends by waiting for RCU */
+#define LIVE_CHUNK_WITH_RATE (1 << 21) /* where most runs only look at the clock */
 #define PACED_BATCH 16
 #define PACED_MIN_SLEEP_S 0.0002
 
@@ -48,7 +49,7 @@ struct options {
 
 static const char usage[] =
 	"usage: flood --to ADDRESS --to-mac MAC [option]... DEVICE\n"
-	"  --source live|paced   live frames (the default: fast, bursty) or a packet socket (smooth)\n"
+	"  --source live|paced   live frames (the default: fast, takes the CPU) or a packet socket (sleeps)\n"
 	"  --kind syn|ack|rst    what to send (syn)\n"
 	"  --port PORT           destination port (80)\n"
 	"  --from ADDRESS        the first source address (198.18.0.0 or 2001:2::)\n"
@@ -274,32 +275,9 @@ static void make_template(struct flood_template *t, const struct options *o)
 
 /* --- the sources ------------------------------------------------------------------------------------------------- */
 
-/* How many frames ahead of the rate the source is; below 0: behind. */
-static double frames_ahead(const struct options *o, double started, __u64 sent)
-{
-	return (double)sent - o->rate * (tool_seconds(CLOCK_MONOTONIC) - started);
-}
-
-/* Sleeps until the rate has caught up with the source, if that takes at least min_sleep_s. */
-static void wait_for_turn(const struct options *o, double started, __u64 sent, double min_sleep_s)
-{
-	double ahead_s = o->rate ? frames_ahead(o, started, sent) / o->rate : 0;
-
-	if (ahead_s > min_sleep_s)
-		usleep((useconds_t)(ahead_s * 1e6));
-}
-
 static bool is_over(const struct options *o, double started)
 {
 	return tool_stopped || tool_seconds(CLOCK_MONOTONIC) - started >= o->seconds;
-}
-
-/* How many frames the next call sends. With a rate, those that are missing and some that are due soon. */
-static int live_chunk(const struct options *o, double started, __u64 sent)
-{
-	double due = o->rate / LIVE_CALLS_PER_SECOND - frames_ahead(o, started, sent);
-
-	return o->rate && due < LIVE_CHUNK ? due < 1 ? 1 : (int)due : LIVE_CHUNK;
 }
 
 /* Returns how many frames it sent. */
@@ -307,7 +285,7 @@ static __u64 send_live(const struct options *o, const struct flood_config *confi
 {
 	struct bpf_object *object = tool_open_programs(config, sizeof(*config));
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = config->template.words, .data_size_in = config->template.length,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .repeat = o->rate ? LIVE_CHUNK_WITH_RATE : LIVE_CHUNK);
 	__u64 sent = 0;
 	__u32 zero = 0;
 	int program, variables;
@@ -318,11 +296,9 @@ static __u64 send_live(const struct options *o, const struct flood_config *confi
 	variables = bpf_map__fd(bpf_object__find_map_by_name(object, ".bss"));
 	*started = tool_seconds(CLOCK_MONOTONIC);
 	do {
-		run.repeat = live_chunk(o, *started, sent);
 		if (bpf_prog_test_run_opts(program, &run) && errno != EINTR)
 			tool_fail("running the program");
 		bpf_map_lookup_elem(variables, &zero, &sent);
-		wait_for_turn(o, *started, sent, 0);
 	} while (!is_over(o, *started));
 	bpf_object__close(object);
 	return sent;
@@ -337,6 +313,15 @@ static int open_packet_socket(__u32 ifindex)
 	    bind(fd, (struct sockaddr *)&address, sizeof(address)))
 		tool_fail("packet socket");
 	return fd;
+}
+
+/* Sleeps while the source is ahead of the rate; a little is let be, for a sleep is never short. */
+static void wait_for_turn(const struct options *o, double started, __u64 sent)
+{
+	double ahead_s = o->rate ? started + (double)sent / o->rate - tool_seconds(CLOCK_MONOTONIC) : 0;
+
+	if (ahead_s > PACED_MIN_SLEEP_S)
+		usleep((useconds_t)(ahead_s * 1e6));
 }
 
 static __u64 send_paced(const struct options *o, const struct flood_config *config, double *started)
@@ -361,7 +346,7 @@ static __u64 send_paced(const struct options *o, const struct flood_config *conf
 		if (count < 0 && errno != EINTR && errno != ENOBUFS)
 			tool_fail("sending");
 		sent += count > 0 ? (__u64)count : 0;
-		wait_for_turn(o, *started, sent, PACED_MIN_SLEEP_S);
+		wait_for_turn(o, *started, sent);
 	} while (!is_over(o, *started));
 	close(fd);
 	return sent;
@@ -430,6 +415,7 @@ int main(int argc, char **argv)
 	config.ifindex = if_nametoindex(o.device);
 	if (!config.ifindex)
 		tool_fail(o.device);
+	config.interval_ns = o.rate ? (__u32)(1e9 / o.rate) : 0;
 	config.first_frame = (__u64)(tool_seconds(CLOCK_REALTIME) * 1e9);
 	make_template(&config.template, &o);
 	if (o.cpu >= 0)

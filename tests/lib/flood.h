@@ -31,12 +31,12 @@ struct flood_template {
 	__u64 tcp_sum; /* of the words of the TCP header and the pseudo-header */
 };
 
-/* What flood.c tells flood.bpf.c. */
+/* What flood.c tells flood.bpf.c; the program counts what it sends in its variable frames. */
 struct flood_config {
 	struct flood_template template;
 	__u64 first_frame; /* its number, so that no two runs send the same frames */
 	__u32 ifindex;
-	__u32 reserved;
+	__u32 interval_ns; /* from frame to frame; 0: as fast as it goes */
 };
 
 /* The n-th output of SplitMix64 (Steele, Lea and Flood, 2014) from seed 0. */

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What stands between a flood and the web server: Synkeep, what it is compared with, and the two ends of the scale.
+
+A defence is raised in a lab whose web server listens already; it goes away with the lab.
+"""
+
+import collections
+
+PORT = 80
+
+# role: what the client's device is for the sink tool. XDP sends its answers as frames, which a veth takes only with an
+# XDP program; answers of the kernel's stack come as skbs, which are cheaper to count in tc.
+Defence = collections.namedtuple("Defence", "name label role raise_in conntrack", defaults=(False,))
+
+
+def _drop(net):
+    net.server.attach("drop")
+
+
+def _swap(net):
+    net.server.attach("swap")
+
+
+def _synkeep(net):
+    net.synkeep("load", net.server.device, "--service", f"{net.server.ipv4}:{PORT},policy=always")
+
+
+def _receive_frames(net):
+    """A veth takes XDP frames (the live flood) if it has a program or GRO; GRO leaves the kernel's own path alone."""
+    net.server.run("ethtool", "-K", net.server.device, "gro", "on")
+
+
+def _kernel(net):
+    _receive_frames(net)
+    net.server.sysctl(net__ipv4__tcp_syncookies=2)
+
+
+_SYNPROXY = """
+table ip bench {
+    chain untrack {
+        type filter hook prerouting priority raw
+        tcp dport %(port)d tcp flags & (fin|syn|rst|ack) == syn notrack
+    }
+    chain answer {
+        type filter hook input priority filter
+        tcp dport %(port)d ct state { invalid, untracked } synproxy mss 1460 wscale 7 timestamp sack-perm
+        ct state invalid drop
+    }
+}
+"""
+
+
+def _nft_synproxy(net):
+    _receive_frames(net)
+    net.server.run("nft", "-f", "-", input=_SYNPROXY % {"port": PORT})
+    net.server.sysctl(net__netfilter__nf_conntrack_tcp_loose=0)
+
+
+DROP = Defence("drop", "drop (the generator's own cost)", "count", _drop)
+CONTROL = Defence("control", "control: flood dropped by prefix", "count", _drop)
+SWAP = Defence("swap", "address swap, XDP_TX (the floor)", "count", _swap)
+SYNKEEP = Defence("synkeep", "synkeep, policy=always", "count", _synkeep)
+KERNEL = Defence("kernel", "kernel, tcp_syncookies=2", "count-tc", _kernel)
+NFT_SYNPROXY = Defence("nft-synproxy", "nft synproxy", "count-tc", _nft_synproxy, conntrack=True)
+
+COST = (DROP, SWAP, SYNKEEP, KERNEL, NFT_SYNPROXY)
+FLOOD = (CONTROL, SYNKEEP, KERNEL, NFT_SYNPROXY)
