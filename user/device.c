@@ -85,8 +85,8 @@ static int read_layout_version(int config_fd, __u32 *version, bool *same_size)
 
 static int open_config(struct device *device)
 {
-	bool same_size;
-	__u32 version;
+	bool same_size = false;
+	__u32 version = 0;
 	int err;
 
 	err = open_map(device, "config", &device->config_fd);

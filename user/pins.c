@@ -92,7 +92,12 @@ int pins_lock(const char *pin_dir, bool create)
 	}
 }
 
-int pins_remove(const char *pin_root, const char *pin_dir)
+void pins_unlock(int lock)
+{
+	close(lock);
+}
+
+int pins_clear(const char *pin_dir)
 {
 	struct dirent *entry;
 	int removed = 0;
@@ -112,8 +117,11 @@ int pins_remove(const char *pin_root, const char *pin_dir)
 		removed++;
 	}
 	closedir(dir);
-	if (rmdir(pin_dir) < 0 && errno != ENOENT)
-		return -errno;
-	rmdir(pin_root); /* fails, rightly, where other devices have pins */
 	return removed;
+}
+
+void pins_remove_empty(const char *pin_root, const char *pin_dir)
+{
+	if (rmdir(pin_dir) == 0)
+		rmdir(pin_root);
 }

@@ -21,15 +21,16 @@ bool pins_on_bpffs(const char *path);
 int pins_prepare_root(const char *pin_root, bool *mounted);
 
 /*
- * Waits for the lock of a device's directory, which it makes first where create is set. Returns the descriptor, which
- * closing unlocks, or -errno; -ENOENT: there is no such directory.
+ * Waits for the lock of a device's directory, which it makes first where create is set. Returns what pins_unlock()
+ * takes, or -errno; -ENOENT: there is no such directory.
  */
 int pins_lock(const char *pin_dir, bool create);
+void pins_unlock(int lock);
 
-/*
- * Removes a device's directory with all pins in it, and the pin root if it is empty then. Returns the number of pins
- * removed or -errno.
- */
-int pins_remove(const char *pin_root, const char *pin_dir);
+/* Removes all pins in a device's directory. Returns their number or -errno. */
+int pins_clear(const char *pin_dir);
+
+/* Removes a device's directory if it is empty, and then the pin root if that is empty. */
+void pins_remove_empty(const char *pin_root, const char *pin_dir);
 
 #endif /* SYNKEEP_PINS_H */

@@ -116,16 +116,18 @@ static int refresh_port(const struct device *device, __u16 port)
 int service_table_add(const struct device *device, const struct service_spec *spec)
 {
 	const struct service service = { .policy = spec->policy, .owner = spec->owner };
+	int err = 0, refresh_err;
 
-	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(families) && !err; i++) {
 		struct service_key key = make_key(spec, families[i]);
 
 		if (spec->family && spec->family != families[i])
 			continue;
 		if (bpf_map_update_elem(device->services_fd, &key, &service, BPF_ANY) < 0)
-			return errno == E2BIG ? -ENOSPC : -errno;
+			err = errno == E2BIG ? -ENOSPC : -errno;
 	}
-	return refresh_port(device, spec->port);
+	refresh_err = refresh_port(device, spec->port);
+	return err ? err : refresh_err;
 }
 
 int service_table_delete(const struct device *device, const struct service_spec *spec)

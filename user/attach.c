@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Attaching, looking and detaching. See attach.h.
+ */
+#include <errno.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <xdp/libxdp.h>
+
+#include "attach.h"
+#include "bpf_log.h"
+#include "system.h"
+#include "tc.h"
+
+#define XDP_PROGRAM "xdp_ingress"
+#define PROGRAM_MAPS_MAX 64 /* what the kernel lets a program use */
+#define LOG_LINES 12
+
+static const enum bpf_tc_attach_point attach_points[] = {
+	[TC_SIDE_INGRESS] = BPF_TC_INGRESS,
+	[TC_SIDE_EGRESS] = BPF_TC_EGRESS,
+};
+
+/* --- ours or not ------------------------------------------------------------------------------------------------- */
+
+static __u32 map_id(int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length) < 0 ? 0 : info.id;
+}
+
+static bool program_uses_map(__u32 program_id, __u32 map)
+{
+	__u32 maps[PROGRAM_MAPS_MAX] = {};
+	struct bpf_prog_info info = { .nr_map_ids = PROGRAM_MAPS_MAX, .map_ids = (unsigned long)maps };
+	__u32 length = sizeof(info);
+	bool uses = false;
+	int fd;
+
+	if (!program_id || !map)
+		return false;
+	fd = bpf_prog_get_fd_by_id(program_id);
+	if (fd < 0)
+		return false;
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) == 0) {
+		for (__u32 i = 0; i < info.nr_map_ids && i < PROGRAM_MAPS_MAX; i++)
+			uses |= maps[i] == map;
+	}
+	close(fd);
+	return uses;
+}
+
+/* --- XDP --------------------------------------------------------------------------------------------------------- */
+
+/* What is attached to the device, NULL for nothing. */
+static struct xdp_multiprog *attached_programs(int ifindex)
+{
+	struct xdp_multiprog *attached = xdp_multiprog__get_from_ifindex(ifindex);
+
+	return libxdp_get_error(attached) ? NULL : attached;
+}
+
+/* Ours among the programs, NULL if it is not there. It lives as long as attached. */
+static struct xdp_program *find_own_xdp(const struct xdp_multiprog *attached, __u32 map)
+{
+	struct xdp_program *program = NULL;
+
+	if (xdp_multiprog__is_legacy(attached)) {
+		program = xdp_multiprog__main_prog(attached);
+		return program && program_uses_map(xdp_program__id(program), map) ? program : NULL;
+	}
+	while ((program = xdp_multiprog__next_prog(program, attached))) {
+		if (program_uses_map(xdp_program__id(program), map))
+			return program;
+	}
+	return NULL;
+}
+
+/* A program that does not share the device keeps us out: we never replace one. */
+static int check_xdp_room(int ifindex, char *error, size_t size)
+{
+	struct xdp_multiprog *attached = attached_programs(ifindex);
+	struct xdp_program *program;
+	int err = 0;
+
+	if (attached && xdp_multiprog__is_legacy(attached)) {
+		program = xdp_multiprog__main_prog(attached);
+		if (!program)
+			program = xdp_multiprog__hw_prog(attached);
+		snprintf(error, size,
+			 "another XDP program is attached, \"%s\" (id %u), and it does not share the device; "
+			 "detach it first, or load both through libxdp's dispatcher",
+			 program ? xdp_program__name(program) : "?", program ? xdp_program__id(program) : 0);
+		err = -EBUSY;
+	}
+	xdp_multiprog__close(attached);
+	return err;
+}
+
+/* Says what the libraries said: without it, "Invalid argument" from the verifier tells nothing. */
+static void explain_load(int err, char *error, size_t size)
+{
+	const char *log = bpf_log_last_lines(LOG_LINES);
+
+	snprintf(error, size, "the programs can not be loaded: %s%s%s", strerror(-err),
+		 *log ? "; the last that libbpf said:\n" : "", log);
+	if (*log)
+		error[strlen(error) - (error[strlen(error) - 1] == '\n')] = '\0';
+}
+
+int attach_xdp(struct bpf_object *object, int ifindex, enum attach_xdp_choice choice, enum device_xdp_mode *mode,
+	       int *native_error, char *error, size_t size)
+{
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = object, .prog_name = XDP_PROGRAM);
+	struct bpf_program *loaded = bpf_object__find_program_by_name(object, XDP_PROGRAM);
+	struct xdp_program *program;
+	int err;
+
+	*native_error = 0;
+	err = check_xdp_room(ifindex, error, size);
+	if (err)
+		return err;
+	program = xdp_program__create(&options);
+	err = libxdp_get_error(program);
+	if (err) {
+		explain_load(err, error, size);
+		return err;
+	}
+	*mode = choice == ATTACH_XDP_GENERIC ? DEVICE_XDP_GENERIC : DEVICE_XDP_NATIVE;
+	err = xdp_program__attach(program, ifindex, choice == ATTACH_XDP_GENERIC ? XDP_MODE_SKB : XDP_MODE_NATIVE, 0);
+	if (err && bpf_program__fd(loaded) >= 0 && choice == ATTACH_XDP_ANY) {
+		*native_error = err;
+		*mode = DEVICE_XDP_GENERIC;
+		err = xdp_program__attach(program, ifindex, XDP_MODE_SKB, 0);
+	}
+	if (err && bpf_program__fd(loaded) < 0)
+		explain_load(err, error, size);
+	else if (err)
+		snprintf(error, size, "the XDP program can not be attached (%s): %s",
+			 *mode == DEVICE_XDP_GENERIC ? "generic" : "native", strerror(-err));
+	xdp_program__close(program);
+	return err;
+}
+
+static int detach_xdp(int ifindex, __u32 map, bool *detached)
+{
+	struct xdp_multiprog *attached = attached_programs(ifindex);
+	struct xdp_program *program;
+	int err = 0;
+
+	if (!attached)
+		return 0;
+	program = find_own_xdp(attached, map);
+	if (program) {
+		err = xdp_program__detach(program, ifindex, xdp_multiprog__attach_mode(attached), 0);
+		*detached = !err;
+	}
+	xdp_multiprog__close(attached);
+	return err;
+}
+
+/* --- clsact filters ---------------------------------------------------------------------------------------------- */
+
+int attach_tc_prepare(int ifindex, bool *needs_clsact, char *error, size_t size)
+{
+	char kind[TC_KIND_BYTES];
+	int err = tc_ingress_qdisc(ifindex, kind);
+
+	if (err) {
+		snprintf(error, size, "its qdiscs can not be listed: %s", strerror(-err));
+		return err;
+	}
+	*needs_clsact = kind[0] == '\0';
+	if (*needs_clsact || !strcmp(kind, "clsact"))
+		return 0;
+	snprintf(error, size,
+		 "its qdisc \"%s\" has no side for what the host sends; replace it by clsact, which takes the "
+		 "same filters",
+		 kind);
+	return -EBUSY;
+}
+
+static int attach_filter(int ifindex, enum tc_side side, int program_fd)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = attach_points[side]);
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_fd);
+
+	return bpf_tc_attach(&hook, &options);
+}
+
+int attach_tc(int ifindex, bool make_clsact, int ingress_fd, int egress_fd, char *error, size_t size)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	const char *what = "clsact";
+	int err = 0;
+
+	if (make_clsact)
+		err = bpf_tc_hook_create(&hook);
+	if (!err) {
+		what = "the egress filter";
+		err = attach_filter(ifindex, TC_SIDE_EGRESS, egress_fd);
+	}
+	if (!err) {
+		what = "the ingress filter";
+		err = attach_filter(ifindex, TC_SIDE_INGRESS, ingress_fd);
+	}
+	if (err)
+		snprintf(error, size, "%s can not be attached: %s", what, strerror(-err));
+	return err;
+}
+
+/* Visits the filters of a side that are ours; detaches them where detach is set. *others: filters that are left. */
+static int visit_own_filters(int ifindex, enum tc_side side, __u32 map, bool detach, bool *found, bool *others)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = attach_points[side]);
+	struct tc_filter *filters;
+	int count = tc_filters(ifindex, side, &filters), err = 0;
+
+	for (int i = 0; i < count && !err; i++) {
+		DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .handle = filters[i].handle, .priority = filters[i].priority);
+
+		if (!program_uses_map(filters[i].program_id, map)) {
+			*others |= filters[i].handle != 0;
+			continue;
+		}
+		if (detach)
+			err = bpf_tc_detach(&hook, &options);
+		*found = !err;
+	}
+	free(filters);
+	return count < 0 ? count : err;
+}
+
+static int detach_tc(int ifindex, __u32 map, bool made_clsact, struct attach_state *detached, bool *clsact)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	char kind[TC_KIND_BYTES];
+	bool others = false;
+	int err;
+
+	err = visit_own_filters(ifindex, TC_SIDE_INGRESS, map, true, &detached->tc_ingress, &others);
+	if (!err)
+		err = visit_own_filters(ifindex, TC_SIDE_EGRESS, map, true, &detached->tc_egress, &others);
+	if (!err)
+		err = tc_ingress_qdisc(ifindex, kind);
+	if (err || !made_clsact || others || strcmp(kind, "clsact"))
+		return err;
+	err = bpf_tc_hook_destroy(&hook);
+	*clsact = !err;
+	return err;
+}
+
+/* --- both -------------------------------------------------------------------------------------------------------- */
+
+static bool device_exists(int ifindex)
+{
+	char name[IFNAMSIZ];
+
+	return if_indextoname(ifindex, name);
+}
+
+int attach_query(const struct device *device, struct attach_state *state)
+{
+	int ifindex = device->config.ifindex, err;
+	__u32 map = map_id(device->config_fd);
+	struct xdp_multiprog *attached;
+	bool others;
+
+	*state = (struct attach_state){};
+	if (device->config.netns_inode != system_netns_inode())
+		return -EXDEV;
+	if (!device_exists(ifindex))
+		return 0;
+	attached = attached_programs(ifindex);
+	if (attached) {
+		state->xdp = find_own_xdp(attached, map);
+		state->xdp_mode =
+			xdp_multiprog__attach_mode(attached) == XDP_MODE_SKB ? DEVICE_XDP_GENERIC : DEVICE_XDP_NATIVE;
+		xdp_multiprog__close(attached);
+	}
+	err = visit_own_filters(ifindex, TC_SIDE_INGRESS, map, false, &state->tc_ingress, &others);
+	if (!err)
+		err = visit_own_filters(ifindex, TC_SIDE_EGRESS, map, false, &state->tc_egress, &others);
+	return err;
+}
+
+int attach_detach(const struct device *device, struct attach_state *detached, bool *clsact, char *error, size_t size)
+{
+	int ifindex = device->config.ifindex, err;
+	__u32 map = map_id(device->config_fd);
+
+	*detached = (struct attach_state){};
+	*clsact = false;
+	if (!map || !device_exists(ifindex))
+		return 0;
+	err = detach_xdp(ifindex, map, &detached->xdp);
+	if (err) {
+		snprintf(error, size, "the XDP program can not be detached: %s", strerror(-err));
+		return err;
+	}
+	err = detach_tc(ifindex, map, device->config.made_clsact, detached, clsact);
+	if (err)
+		snprintf(error, size, "the filters can not be detached: %s", strerror(-err));
+	return err;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Putting the programs on a device and taking them off again: XDP through libxdp, the others as clsact filters.
+ *
+ * Ours is, whatever its name, a program that uses our config map: that holds for a load that was cut short anywhere
+ * too, for the maps are pinned before the first program is attached. Nothing that is not ours is touched.
+ */
+#ifndef SYNKEEP_ATTACH_H
+#define SYNKEEP_ATTACH_H
+
+#include <bpf/libbpf.h>
+#include "device.h"
+
+#define ATTACH_ERROR_BYTES 512
+
+enum attach_xdp_choice {
+	ATTACH_XDP_ANY, /* native, or generic where the driver can not */
+	ATTACH_XDP_NATIVE,
+	ATTACH_XDP_GENERIC,
+};
+
+/* Which of ours are on a device. */
+struct attach_state {
+	bool xdp;
+	bool tc_ingress;
+	bool tc_egress;
+	enum device_xdp_mode xdp_mode; /* if xdp */
+};
+
+/*
+ * Loads the object, which has been opened only, and attaches its program xdp_ingress. libxdp must do both at a stroke:
+ * under its dispatcher the program is loaded as another type. *native_error is why it is not native, or 0.
+ *
+ * Returns 0 or -errno with the reason in error; the object may be loaded after a failure.
+ */
+int attach_xdp(struct bpf_object *object, int ifindex, enum attach_xdp_choice choice, enum device_xdp_mode *mode,
+	       int *native_error, char *error, size_t size);
+
+/* Whether attach_tc() will have to make clsact: to be written down first, for who clears away. 0 or -errno, as above.
+ */
+int attach_tc_prepare(int ifindex, bool *needs_clsact, char *error, size_t size);
+
+/* Attaches the filters, egress first, so that no connection is handed over unseen. 0 or -errno, as above. */
+int attach_tc(int ifindex, bool make_clsact, int ingress_fd, int egress_fd, char *error, size_t size);
+
+/*
+ * What is there of the programs that use the device's config map; nothing where the device is gone. 0 or -errno;
+ * -EXDEV: the device is in another network namespace.
+ */
+int attach_query(const struct device *device, struct attach_state *state);
+
+/*
+ * Takes ours off: XDP, then the filters, then clsact if that is ours and has no filter left. detached says what was
+ * there; *clsact whether the qdisc was removed. 0 or -errno, as above.
+ */
+int attach_detach(const struct device *device, struct attach_state *detached, bool *clsact, char *error, size_t size);
+
+#endif /* SYNKEEP_ATTACH_H */

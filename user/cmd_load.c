@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * synkeep load: what was asked for, checked; then load.h does it, and this says what was done.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf_log.h"
+#include "command.h"
+#include "key_file.h"
+#include "load.h"
+
+#define ERROR_BYTES 4096 /* room for the last lines of the verifier */
+
+struct options {
+	struct load load;
+	struct service_spec *services;
+	bool has_policy;
+	enum service_policy policy;
+	const char *key_file;
+	bool verbose;
+};
+
+static int add_service(struct options *options, const char *text)
+{
+	char error[SERVICE_SPEC_ERROR_BYTES];
+	struct service_spec *grown;
+
+	grown = realloc(options->services, (options->load.service_count + 1) * sizeof(*grown));
+	if (!grown)
+		return command_failed(&command_load, "%s", strerror(ENOMEM));
+	options->services = grown;
+	if (service_spec_parse(text, &grown[options->load.service_count], error, sizeof(error)))
+		return command_misused(&command_load, "--service %s: %s", text, error);
+	options->load.service_count++;
+	return EXIT_DONE;
+}
+
+static int set_policy(struct options *options, const char *text)
+{
+	char error[SERVICE_SPEC_ERROR_BYTES];
+
+	if (service_spec_parse_policy(text, &options->policy, error, sizeof(error)))
+		return command_misused(&command_load, "--policy: %s", error);
+	options->has_policy = true;
+	return EXIT_DONE;
+}
+
+static int set_xdp(struct options *options, const char *text)
+{
+	if (!strcmp(text, "native"))
+		options->load.xdp = ATTACH_XDP_NATIVE;
+	else if (!strcmp(text, "generic"))
+		options->load.xdp = ATTACH_XDP_GENERIC;
+	else
+		return command_misused(&command_load, "--xdp %s: it is native or generic", text);
+	return EXIT_DONE;
+}
+
+static int set_flows(struct options *options, const char *text)
+{
+	unsigned long flows;
+	char *end;
+
+	errno = 0;
+	flows = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || flows < LOAD_FLOWS_MIN || flows > LOAD_FLOWS_MAX)
+		return command_misused(&command_load, "--flows %s: a number from %u to %u is wanted", text,
+				       LOAD_FLOWS_MIN, LOAD_FLOWS_MAX);
+	options->load.flows = flows;
+	return EXIT_DONE;
+}
+
+static int parse_options(struct options *options, int argc, char **argv, bool *help)
+{
+	enum { POLICY = COMMAND_OPTION_OWN, SERVICE, XDP, KEY_FILE, FLOWS, VERBOSE };
+	static const struct option known[] = {
+		{ "service", required_argument, NULL, SERVICE },
+		{ "policy", required_argument, NULL, POLICY },
+		{ "xdp", required_argument, NULL, XDP },
+		{ "key-file", required_argument, NULL, KEY_FILE },
+		{ "flows", required_argument, NULL, FLOWS },
+		{ "verbose", no_argument, NULL, VERBOSE },
+		COMMAND_OPTIONS,
+		{ 0 },
+	};
+	int option, status = EXIT_DONE;
+
+	while (!status && !*help && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+		switch (option) {
+		case SERVICE: status = add_service(options, optarg); break;
+		case POLICY: status = set_policy(options, optarg); break;
+		case XDP: status = set_xdp(options, optarg); break;
+		case KEY_FILE: options->key_file = optarg; break;
+		case FLOWS: status = set_flows(options, optarg); break;
+		case VERBOSE: options->verbose = true; break;
+		case COMMAND_OPTION_PIN_ROOT: options->load.pin_root = optarg; break;
+		case COMMAND_OPTION_HELP: *help = true; break;
+		default: status = command_bad_option(&command_load);
+		}
+	}
+	if (status || *help)
+		return status;
+	if (argc - optind != 1)
+		return command_misused(&command_load,
+				       argc == optind ? "which device? DEV is missing"
+						      : "one device at a time; a service stands behind --service");
+	options->load.name = argv[optind];
+	return EXIT_DONE;
+}
+
+static void apply_default_policy(struct options *options)
+{
+	for (size_t i = 0; i < options->load.service_count; i++) {
+		if (!options->services[i].has_policy)
+			options->services[i].policy = options->has_policy ? options->policy : POLICY_ALWAYS;
+	}
+	options->load.services = options->services;
+}
+
+static int check_device(struct load *load)
+{
+	int err = system_device(load->name, &load->system);
+
+	if (err == -ENODEV)
+		return command_failed(&command_load,
+				      "there is no device \"%s\" in this network namespace; `ip link` lists them",
+				      load->name);
+	if (err)
+		return command_failed(&command_load, "%s: %s", load->name, strerror(-err));
+	if (!load->system.ethernet)
+		return command_failed(&command_load,
+				      "%s is not an Ethernet device: its packets would not be understood", load->name);
+	return EXIT_DONE;
+}
+
+static int get_key(struct options *options)
+{
+	char error[ATTACH_ERROR_BYTES];
+	int err;
+
+	if (!options->key_file) {
+		err = key_file_random(&options->load.key);
+		return err ? command_failed(&command_load, "no random key: %s", strerror(-err)) : EXIT_DONE;
+	}
+	if (key_file_read(options->key_file, &options->load.key, error, sizeof(error)))
+		return command_failed(&command_load, "%s", error);
+	return EXIT_DONE;
+}
+
+static void print_notes(const struct load *load, const struct load_result *result)
+{
+	if (result->mounted_bpffs)
+		command_note(&command_load, "mounted the BPF file system at /sys/fs/bpf");
+	if (result->cleared)
+		command_note(&command_load,
+			     "%s: cleared away what a load that was cut short, or a device that is gone, had left",
+			     load->name);
+}
+
+static void print_summary(const struct options *options, const struct load_result *result)
+{
+	const struct load *load = &options->load;
+	bool usual_place = !strcmp(load->pin_root, COMMAND_PIN_ROOT);
+	const char *option = usual_place ? "" : " --pin-root ", *root = usual_place ? "" : load->pin_root;
+	const char *title = "services";
+
+	printf("%s: loaded, XDP %s", load->name, result->xdp_mode == DEVICE_XDP_GENERIC ? "generic" : "native");
+	if (result->native_error)
+		printf(" (native: %s)", strerror(-result->native_error));
+	putchar('\n');
+	for (size_t i = 0; i < load->service_count; i++) {
+		char text[SERVICE_SPEC_BYTES];
+
+		service_spec_format(&options->services[i], text, sizeof(text));
+		printf("  %-9s %s, policy %s\n", title, text, service_spec_policy_name(options->services[i].policy));
+		title = "";
+	}
+	if (!load->service_count)
+		printf("  %-9s none: synkeep service add %s SPEC%s%s\n", title, load->name, option, root);
+	printf("  %-9s %s/%s\n", "pins", load->pin_root, load->name);
+	printf("  %-9s synkeep status %s%s%s\n", "see", load->name, option, root);
+	printf("  %-9s synkeep unload %s%s%s\n", "remove", load->name, option, root);
+}
+
+static int load_and_tell(const struct options *options)
+{
+	char error[ERROR_BYTES];
+	struct load_result result;
+	int err;
+
+	err = load_device(&options->load, &result, error, sizeof(error));
+	print_notes(&options->load, &result);
+	if (err)
+		return command_failed(&command_load, "%s: %s", options->load.name, error);
+	print_summary(options, &result);
+	return EXIT_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+	struct options options = {
+		.load = { .pin_root = COMMAND_PIN_ROOT, .flows = SYNKEEP_FLOWS_DEFAULT },
+	};
+	bool help = false;
+	int status;
+
+	status = parse_options(&options, argc, argv, &help);
+	if (status || help)
+		goto out;
+	if (!system_may_load()) {
+		status = command_failed(&command_load, "this needs root (CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)");
+		goto out;
+	}
+	apply_default_policy(&options);
+	bpf_log_capture(options.verbose);
+	status = check_device(&options.load);
+	if (!status)
+		status = get_key(&options);
+	if (!status)
+		status = load_and_tell(&options);
+	explicit_bzero(&options.load.key, sizeof(options.load.key));
+out:
+	free(options.services);
+	return help ? command_help(&command_load) : status;
+}
+
+const struct command command_load = {
+	.name = "load",
+	.summary = "put the shield on a device; it works on without a process",
+	.usage =
+		"Usage: synkeep load DEV [--service SPEC]... [--policy always|off] [--xdp native|generic]\n"
+		"                    [--key-file FILE] [--flows N] [--pin-root DIR] [--verbose]\n"
+		"\n"
+		"Attaches the programs to a network device, pins them and their maps, and exits.\n"
+		"\n"
+		"  DEV                the device that the services' clients come in by\n"
+		"      --service SPEC what to protect: ADDR:PORT[,policy=always|off][,owner=kernel]; may be repeated.\n"
+		"                     10.0.0.2:80  [2001:db8::2]:443,policy=always  *:22 (every address)  10.0.0.2:* "
+		"(every\n"
+		"                     port)\n"
+		"      --policy P     for services that do not say: always answers every SYN with a cookie, off only "
+		"tracks\n"
+		"                     connections; always by default\n"
+		"      --xdp MODE     native (in the driver) or generic; by default native, or generic if the driver "
+		"can not\n"
+		"      --key-file F   the cookies' master key, 32 hexadecimal digits in a file of mode 0600; machines "
+		"that\n"
+		"                     share it take each other's cookies. By default a random key\n"
+		"      --flows N      connections to track at the same time, of each address family; 262144 by "
+		"default,\n"
+		"                     of about 300 bytes each\n"
+		"      --pin-root DIR where to pin, in a BPF file system; " COMMAND_PIN_ROOT " by default\n"
+		"      --verbose      shows what libbpf and libxdp say\n"
+		"  -h, --help         this text\n",
+	.run = run,
+};

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * synkeep service: which services a loaded device protects, read and changed without a reload.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd_devices.h"
+#include "json_out.h"
+#include "pins.h"
+#include "service_table.h"
+#include "table.h"
+
+struct options {
+	const char *pin_root;
+	bool json;
+	bool help;
+	char **words; /* what follows the options */
+	int word_count;
+};
+
+static int parse_options(struct options *options, int argc, char **argv)
+{
+	enum { JSON = COMMAND_OPTION_OWN };
+	static const struct option known[] = {
+		{ "json", no_argument, NULL, JSON },
+		COMMAND_OPTIONS,
+		{ 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+		switch (option) {
+		case JSON: options->json = true; break;
+		case COMMAND_OPTION_PIN_ROOT: options->pin_root = optarg; break;
+		case COMMAND_OPTION_HELP: options->help = true; return EXIT_DONE;
+		default: return command_bad_option(&command_service);
+		}
+	}
+	options->words = argv + optind;
+	options->word_count = argc - optind;
+	return EXIT_DONE;
+}
+
+/* --- add, del ---------------------------------------------------------------------------------------------------- */
+
+enum change {
+	CHANGE_ADD,
+	CHANGE_DELETE,
+};
+
+static int parse_specs(const struct options *options, struct service_spec *specs)
+{
+	for (int i = 0; i < options->word_count; i++) {
+		char error[SERVICE_SPEC_ERROR_BYTES];
+
+		if (service_spec_parse(options->words[i], &specs[i], error, sizeof(error)))
+			return command_misused(&command_service, "%s: %s", options->words[i], error);
+	}
+	return EXIT_DONE;
+}
+
+static int change_one(const struct device *device, enum change change, const struct service_spec *spec)
+{
+	char text[SERVICE_SPEC_BYTES];
+	int err;
+
+	service_spec_format(spec, text, sizeof(text));
+	err = change == CHANGE_ADD ? service_table_add(device, spec) : service_table_delete(device, spec);
+	if (err == -ENOENT)
+		return command_failed(&command_service,
+				      "%s is not a service of %s; `synkeep service list %s` lists them", text,
+				      device->name, device->name);
+	if (err == -ENOSPC)
+		return command_failed(&command_service,
+				      "no room for %s: there may be %d services, \"*:PORT\" counts twice", text,
+				      SYNKEEP_SERVICES_MAX);
+	if (err)
+		return command_failed(&command_service, "%s: %s", text, strerror(-err));
+	printf("%s: %s %s", device->name, text, change == CHANGE_ADD ? "added" : "deleted");
+	if (change == CHANGE_ADD)
+		printf(", policy %s", service_spec_policy_name(spec->policy));
+	putchar('\n');
+	return EXIT_DONE;
+}
+
+static int change_all(const struct options *options, enum change change, const char *name,
+		      const struct service_spec *specs)
+{
+	struct cmd_devices devices;
+	int status, lock;
+
+	status = cmd_devices_open(&devices, &command_service, options->pin_root, name);
+	if (status)
+		return status;
+	lock = pins_lock(devices.list->pin_dir, false);
+	if (lock < 0)
+		status = command_failed(&command_service, "%s can not be locked: %s", devices.list->pin_dir,
+					strerror(-lock));
+	for (int i = 0; i < options->word_count && !status; i++)
+		status = change_one(devices.list, change, &specs[i]);
+	if (lock >= 0)
+		pins_unlock(lock);
+	cmd_devices_close(&devices);
+	return status;
+}
+
+static int change(struct options *options, enum change change)
+{
+	struct service_spec *specs;
+	const char *name;
+	int status;
+
+	if (options->word_count < 2)
+		return command_misused(&command_service, "DEV and at least one SPEC are wanted");
+	name = options->words[0];
+	options->words++;
+	options->word_count--;
+	specs = calloc(options->word_count, sizeof(*specs));
+	if (!specs)
+		return command_failed(&command_service, "%s", strerror(ENOMEM));
+	status = parse_specs(options, specs);
+	if (!status)
+		status = change_all(options, change, name, specs);
+	free(specs);
+	return status;
+}
+
+/* --- list -------------------------------------------------------------------------------------------------------- */
+
+static void add_json(struct json_object *list, const char *device, const struct service_spec *spec)
+{
+	struct json_object *object = json_object_new_object();
+	char text[SERVICE_SPEC_BYTES];
+
+	service_spec_format(spec, text, sizeof(text));
+	json_out_text(object, "device", device);
+	json_out_text(object, "service", text);
+	json_out_text(object, "policy", service_spec_policy_name(spec->policy));
+	json_out_text(object, "owner", service_spec_owner_name(spec->owner));
+	json_object_array_add(list, object);
+}
+
+static void add_row(struct table *table, const char *device, const struct service_spec *spec)
+{
+	char text[SERVICE_SPEC_BYTES];
+
+	service_spec_format(spec, text, sizeof(text));
+	table_cell(table, device);
+	table_cell(table, text);
+	table_cell(table, service_spec_policy_name(spec->policy));
+	table_cell(table, service_spec_owner_name(spec->owner));
+}
+
+/* Puts the services of all devices into the one of table and list that is not NULL. */
+static int collect(const struct cmd_devices *devices, struct table *table, struct json_object *list)
+{
+	for (int i = 0; i < devices->count; i++) {
+		const struct device *device = &devices->list[i];
+		struct service_spec *specs;
+		int count = service_table_list(device, &specs);
+
+		if (count < 0)
+			return command_failed(&command_service, "%s: its services can not be read: %s", device->name,
+					      strerror(-count));
+		for (int j = 0; j < count; j++) {
+			if (list)
+				add_json(list, device->name, &specs[j]);
+			else
+				add_row(table, device->name, &specs[j]);
+		}
+		free(specs);
+	}
+	return EXIT_DONE;
+}
+
+static int list_json(const struct cmd_devices *devices)
+{
+	struct json_object *list = json_object_new_array();
+	int status = collect(devices, NULL, list);
+
+	if (status) {
+		json_object_put(list);
+		return status;
+	}
+	return json_out_print(list) ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int list_table(const struct cmd_devices *devices)
+{
+	static const struct table_column columns[] = {
+		{ "DEVICE", false },
+		{ "SERVICE", false },
+		{ "POLICY", false },
+		{ "OWNER", false },
+	};
+	struct table *table = table_new(columns, ARRAY_LEN(columns));
+	int status;
+
+	if (!table)
+		return command_failed(&command_service, "%s", strerror(ENOMEM));
+	status = collect(devices, table, NULL);
+	if (!status && table_flush(table, stdout))
+		status = EXIT_FAILED;
+	table_free(table);
+	return status;
+}
+
+static int list(const struct options *options)
+{
+	struct cmd_devices devices;
+	int status;
+
+	if (options->word_count > 1)
+		return command_misused(&command_service, "one device, or none for all");
+	status = cmd_devices_open(&devices, &command_service, options->pin_root, options->words[0]);
+	if (status)
+		return status;
+	status = options->json ? list_json(&devices) : list_table(&devices);
+	cmd_devices_close(&devices);
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	struct options options = { .pin_root = COMMAND_PIN_ROOT };
+	const char *action;
+	int status;
+
+	status = parse_options(&options, argc, argv);
+	if (status)
+		return status;
+	if (options.help)
+		return command_help(&command_service);
+	if (!options.word_count)
+		return command_misused(&command_service, "add, del or list is wanted");
+	action = *options.words++;
+	options.word_count--;
+	if (!strcmp(action, "add"))
+		return change(&options, CHANGE_ADD);
+	if (!strcmp(action, "del"))
+		return change(&options, CHANGE_DELETE);
+	if (!strcmp(action, "list"))
+		return list(&options);
+	return command_misused(&command_service, "\"%s\" is unknown: it is add, del or list", action);
+}
+
+const struct command command_service = {
+	.name = "service",
+	.summary = "add, delete and list what a loaded device protects",
+	.usage = "Usage: synkeep service add DEV SPEC... [--pin-root DIR]\n"
+		 "       synkeep service del DEV SPEC... [--pin-root DIR]\n"
+		 "       synkeep service list [DEV] [--json] [--pin-root DIR]\n"
+		 "\n"
+		 "Changes hold from the next packet on; connections that are there are not touched.\n"
+		 "\n"
+		 "  add                adds services; one that is there takes over the policy that is given\n"
+		 "  del                deletes services; of a SPEC only ADDR:PORT matters\n"
+		 "  list               lists the services of DEV, or of every loaded device\n"
+		 "  SPEC               ADDR:PORT[,policy=always|off][,owner=kernel], as in `synkeep load --help`; the "
+		 "policy is\n"
+		 "                     always where it is not given\n"
+		 "      --json         list: for programs\n"
+		 "      --pin-root DIR where the devices are pinned, " COMMAND_PIN_ROOT " by default\n"
+		 "  -h, --help         this text\n",
+	.run = run,
+};

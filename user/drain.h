@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The time between "no new cookies" and "nobody holds a cookie any more", in which a device goes on handing over.
+ */
+#ifndef SYNKEEP_DRAIN_H
+#define SYNKEEP_DRAIN_H
+
+#include "device.h"
+
+/*
+ * How long a cookie may still come back that this device has sent: 0 if none was sent, or all are stale. 0 or -errno.
+ * Right once no program can still be in the middle of sending one: see drain_begin().
+ */
+int drain_remaining_ns(const struct device *device, __u64 *remaining_ns);
+
+/* Sets phase DRAINING, and waits until every program that saw the phase before has ended. 0 or -errno. */
+int drain_begin(struct device *device);
+
+/* Back to phase ACTIVE. 0 or -errno. */
+int drain_cancel(struct device *device);
+
+#endif /* SYNKEEP_DRAIN_H */

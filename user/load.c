@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The steps of a load, in their order. See load.h.
+ *
+ *   1. the pin root, the lock, and what an earlier load has left
+ *   2. programs and maps; the maps are pinned as they are made, then XDP is attached
+ *   3. the config, in phase LOADING; the sweep's timer; the filters
+ *   4. the services: only now is there a port for which the programs do anything
+ *   5. phase ACTIVE
+ *
+ * Whoever is cut short before 5 leaves a half-load, which says so by its phase, or by a config that was never written.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "device.h"
+#include "load.h"
+#include "pins.h"
+#include "service_table.h"
+#include "synkeep.skel.h"
+#include "timeouts.h"
+
+#define IPV4_AND_TCP_BYTES 40
+#define IPV6_AND_TCP_BYTES 60
+
+struct failure {
+	char *text;
+	size_t size;
+};
+
+static int fail(const struct failure *failure, int err, const char *what)
+{
+	snprintf(failure->text, failure->size, "%s: %s", what, strerror(-err));
+	return err;
+}
+
+/* --- 1: the place ------------------------------------------------------------------------------------------------ */
+
+static int prepare_root(const struct load *load, struct load_result *result, const struct failure *failure)
+{
+	int err = pins_prepare_root(load->pin_root, &result->mounted_bpffs);
+
+	if (err == -ENOTDIR)
+		snprintf(failure->text, failure->size,
+			 "%s is not in a BPF file system; `mount -t bpf bpf DIR` makes one, %s is the usual place",
+			 load->pin_root, PINS_BPFFS);
+	else if (err == -EXDEV)
+		snprintf(
+			failure->text, failure->size,
+			"no BPF file system is mounted at %s, and one mounted here would vanish with this mount "
+			"namespace; "
+			"`nsenter --net=/run/netns/NAME` enters a network namespace without leaving the host's mounts, "
+			"`ip netns exec` does not",
+			PINS_BPFFS);
+	else if (err)
+		fail(failure, err, load->pin_root);
+	return err;
+}
+
+/* Whether what is pinned is a shield that stands: then there is nothing to load. */
+static int refuse_if_standing(const struct device *device, const struct failure *failure)
+{
+	struct attach_state state;
+	int err;
+
+	err = attach_query(device, &state);
+	if (err == -EXDEV) {
+		if (!system_netns_is_alive(device->config.netns_inode))
+			return 0;
+		snprintf(failure->text, failure->size,
+			 "a device of this name is loaded in another network namespace (inode %llu), with its pins in "
+			 "%s; "
+			 "choose another place with --pin-root DIR",
+			 device->config.netns_inode, device->pin_dir);
+		return -EEXIST;
+	}
+	if (err)
+		return fail(failure, err, "what is attached can not be found out");
+	if (device->config.phase == DEVICE_LOADING || !state.xdp || !state.tc_ingress || !state.tc_egress)
+		return 0;
+	snprintf(failure->text, failure->size,
+		 "already loaded%s; `synkeep service add %s SPEC` adds services, `synkeep unload %s` removes it",
+		 device->config.phase == DEVICE_DRAINING ? ", and being unloaded" : "", device->name, device->name);
+	return -EEXIST;
+}
+
+static int clear_remains(const struct load *load, struct device *device, struct load_result *result,
+			 const struct failure *failure)
+{
+	int err = device_open_remains(load->pin_root, load->name, device);
+
+	if (err && err != -EINPROGRESS) {
+		device_explain(err, load->pin_root, load->name, failure->text, failure->size);
+		goto out;
+	}
+	if (!err)
+		err = refuse_if_standing(device, failure);
+	if (err && err != -EINPROGRESS)
+		goto out;
+	err = teardown_device(device, &result->remains, failure->text, failure->size);
+	result->cleared = result->remains.pins > 0;
+out:
+	device_close(device);
+	return err;
+}
+
+/* --- 2: programs and maps ---------------------------------------------------------------------------------------- */
+
+static int size_maps(struct synkeep *skeleton, __u32 flows)
+{
+	struct bpf_map *const maps[] = {
+		skeleton->maps.flows4,
+		skeleton->maps.flows6,
+		skeleton->maps.tw4,
+		skeleton->maps.tw6,
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(maps) && !err; i++)
+		err = bpf_map__set_max_entries(maps[i], flows);
+	return err;
+}
+
+/* libbpf pins a map that has a path as soon as it has made it. */
+static int set_pin_paths(struct synkeep *skeleton, const char *pin_dir)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map (map, skeleton->obj) {
+		char path[DEVICE_PATH_MAX + 64];
+		int err;
+
+		if (bpf_map__is_internal(map))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", pin_dir, bpf_map__name(map));
+		err = bpf_map__set_pin_path(map, path);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int pin_programs(struct synkeep *skeleton, const char *pin_dir)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program (program, skeleton->obj) {
+		char path[DEVICE_PATH_MAX + 64];
+		int err;
+
+		snprintf(path, sizeof(path), "%s/%s", pin_dir, bpf_program__name(program));
+		err = bpf_program__pin(program, path);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int load_programs(const struct load *load, struct synkeep *skeleton, const char *pin_dir,
+			 struct load_result *result, const struct failure *failure)
+{
+	int err = size_maps(skeleton, load->flows);
+
+	if (!err)
+		err = set_pin_paths(skeleton, pin_dir);
+	if (err)
+		return fail(failure, err, "the maps can not be sized");
+	err = attach_xdp(skeleton->obj, load->system.ifindex, load->xdp, &result->xdp_mode, &result->native_error,
+			 failure->text, failure->size);
+	if (err)
+		return err;
+	err = pin_programs(skeleton, pin_dir);
+	return err ? fail(failure, err, "the programs can not be pinned") : 0;
+}
+
+/* --- 3: config, timer, filters ----------------------------------------------------------------------------------- */
+
+static int write_config(const struct load *load, struct device *device, enum device_xdp_mode mode, bool makes_clsact)
+{
+	device->config = (struct config){
+		.layout_version = SYNKEEP_LAYOUT_VERSION,
+		.ifindex = load->system.ifindex,
+		.netns_inode = system_netns_inode(),
+		.phase = DEVICE_LOADING,
+		.xdp_mode = mode,
+		.made_clsact = makes_clsact,
+		.rcv_wscale = system_rcv_wscale(),
+		.mss_ipv4 = system_mss(load->system.mtu, IPV4_AND_TCP_BYTES),
+		.mss_ipv6 = system_mss(load->system.mtu, IPV6_AND_TCP_BYTES),
+		.budget_per_second = SYNKEEP_BUDGET_DEFAULT,
+		.master_key = load->key,
+		.cookie_time_offset_ns = system_tai_offset_ns(),
+		.loaded_at_ns = system_monotonic_ns(),
+		.msl_ns = TCP_MSL_DEFAULT_S * NSEC_PER_SEC,
+	};
+	return device_config_write(device);
+}
+
+static int start_sweep(int program_fd)
+{
+	DECLARE_LIBBPF_OPTS(bpf_test_run_opts, options);
+
+	if (bpf_prog_test_run_opts(program_fd, &options) < 0)
+		return -errno;
+	return (int)options.retval < 0 ? (int)options.retval : 0;
+}
+
+static int start(const struct load *load, struct synkeep *skeleton, struct device *device, enum device_xdp_mode mode,
+		 const struct failure *failure)
+{
+	bool needs_clsact;
+	int err;
+
+	err = attach_tc_prepare(load->system.ifindex, &needs_clsact, failure->text, failure->size);
+	if (err)
+		return err;
+	err = write_config(load, device, mode, needs_clsact);
+	if (err)
+		return fail(failure, err, "the config can not be written");
+	err = start_sweep(bpf_program__fd(skeleton->progs.sweep_start));
+	if (err)
+		return fail(failure, err, "the sweep's timer can not be started");
+	return attach_tc(load->system.ifindex, needs_clsact, bpf_program__fd(skeleton->progs.tc_ingress),
+			 bpf_program__fd(skeleton->progs.tc_egress), failure->text, failure->size);
+}
+
+/* --- 4 and 5: services, phase ------------------------------------------------------------------------------------ */
+
+static int activate(const struct load *load, struct device *device, const struct failure *failure)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < load->service_count && !err; i++)
+		err = service_table_add(device, &load->services[i]);
+	if (err == -ENOSPC)
+		snprintf(failure->text, failure->size, "there is room for %d services, and \"*:PORT\" counts as two",
+			 SYNKEEP_SERVICES_MAX);
+	else if (err)
+		fail(failure, err, "the services can not be written");
+	if (err)
+		return err;
+	device->config.phase = DEVICE_ACTIVE;
+	err = device_config_write(device);
+	return err ? fail(failure, err, "the config can not be written") : 0;
+}
+
+/* Borrows the skeleton's descriptors: they are not to be closed. */
+static void borrow_maps(struct device *device, const struct synkeep *skeleton)
+{
+	device->config_fd = bpf_map__fd(skeleton->maps.config);
+	device->services_fd = bpf_map__fd(skeleton->maps.services);
+	device->ports_fd = bpf_map__fd(skeleton->maps.ports);
+}
+
+/* Undoes what was done of a load; what can not be undone is said too. */
+static void undo(struct device *device, const struct failure *failure)
+{
+	char reason[ATTACH_ERROR_BYTES];
+	size_t used = strlen(failure->text);
+	struct teardown undone;
+
+	if (teardown_device(device, &undone, reason, sizeof(reason)))
+		snprintf(failure->text + used, failure->size - used, "; and it can not be undone: %s", reason);
+}
+
+static int load_afresh(const struct load *load, struct device *device, struct load_result *result,
+		       const struct failure *failure)
+{
+	struct synkeep *skeleton;
+	int err;
+
+	skeleton = synkeep__open();
+	if (!skeleton)
+		return fail(failure, -errno, "the programs can not be opened");
+	device->config = (struct config){ .ifindex = load->system.ifindex, .netns_inode = system_netns_inode() };
+	err = load_programs(load, skeleton, device->pin_dir, result, failure);
+	borrow_maps(device, skeleton);
+	if (!err)
+		err = start(load, skeleton, device, result->xdp_mode, failure);
+	if (!err)
+		err = activate(load, device, failure);
+	if (err)
+		undo(device, failure);
+	synkeep__destroy(skeleton);
+	return err;
+}
+
+int load_device(const struct load *load, struct load_result *result, char *error, size_t size)
+{
+	const struct failure failure = { error, size };
+	char pin_dir[DEVICE_PATH_MAX];
+	struct device device;
+	int lock, err;
+
+	*result = (struct load_result){};
+	err = prepare_root(load, result, &failure);
+	if (err)
+		return err;
+	snprintf(pin_dir, sizeof(pin_dir), "%s/%s", load->pin_root, load->name);
+	lock = pins_lock(pin_dir, true);
+	if (lock < 0)
+		return fail(&failure, lock, pin_dir);
+	err = clear_remains(load, &device, result, &failure);
+	if (!err)
+		err = load_afresh(load, &device, result, &failure);
+	if (err)
+		pins_remove_empty(load->pin_root, pin_dir);
+	pins_unlock(lock);
+	return err;
+}

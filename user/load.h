@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Loading a device: from nothing to a shield that stands without any process, or back to nothing where a step fails.
+ */
+#ifndef SYNKEEP_LOAD_H
+#define SYNKEEP_LOAD_H
+
+#include "attach.h"
+#include "service_spec.h"
+#include "siphash.h"
+#include "system.h"
+#include "teardown.h"
+
+#define LOAD_FLOWS_MIN 64	  /* LRU maps need a few elements a CPU */
+#define LOAD_FLOWS_MAX (1U << 27) /* 24 GiB of records */
+
+struct load {
+	const char *pin_root;
+	const char *name;
+	struct system_device system; /* what the kernel says about the device */
+	enum attach_xdp_choice xdp;
+	__u32 flows; /* slots of flows4, of flows6, of tw4 and of tw6 */
+	struct siphash_key key;
+	const struct service_spec *services;
+	size_t service_count;
+};
+
+struct load_result {
+	bool mounted_bpffs;
+	bool cleared; /* what an earlier load had left */
+	struct teardown remains;
+	enum device_xdp_mode xdp_mode;
+	int native_error; /* -errno: why XDP is not native although that was tried; 0 */
+};
+
+/*
+ * 0, or -errno and the reason in error; nothing is left behind then, unless the reason says so. result is filled as far
+ * as things went.
+ */
+int load_device(const struct load *load, struct load_result *result, char *error, size_t size);
+
+#endif /* SYNKEEP_LOAD_H */
