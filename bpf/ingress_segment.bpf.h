@@ -126,11 +126,27 @@ static __always_inline enum verdict segment_of_half_open(const struct packet *p,
 	return V_HALF_OPEN_SEGMENT;
 }
 
-/* How a socket takes part in a segment that has no record. */
+/*
+ * What a listener says to a segment that has neither a record nor a right cookie. One that takes our handovers has sent
+ * no SYN-ACK of its own; one that can not may have sent the kernel's cookies, which only the kernel can check.
+ */
+static __always_inline enum verdict segment_of_listener(const struct tcp_sock *tp)
+{
+	struct listener listener;
+
+	socket_read_listener(tp, &listener);
+	return listener_takes_handover(&listener) ? V_NO_FLOW : V_STRANGER;
+}
+
+/*
+ * How a socket takes part in a segment that has no record: V_NO_FLOW where no socket knows the tuple, V_STRANGER where
+ * only the kernel can tell.
+ */
 __noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packet *p, const struct cpu_clock *clock,
 					  const struct config *conf)
 {
 	enum verdict verdict = V_SOCKET;
+	enum socket_kind kind;
 	struct bpf_sock *socket;
 	struct flow f = {};
 	struct tcp_sock *tp;
@@ -140,16 +156,13 @@ __noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packe
 	socket = socket_find(ctx, &p->tuple);
 	if (!socket)
 		return V_NO_FLOW;
-	switch (socket_kind(socket->state)) {
-	case SOCKET_LISTENING: verdict = V_NO_FLOW; break;
-	case SOCKET_CONNECTED:
-		tp = bpf_skc_to_tcp_sock(socket);
-		if (!tp)
-			break;
+	kind = socket_kind(socket->state);
+	tp = kind == SOCKET_OTHER ? NULL : bpf_skc_to_tcp_sock(socket);
+	if (tp && kind == SOCKET_LISTENING) {
+		verdict = segment_of_listener(tp);
+	} else if (tp) {
 		socket_read_flow(tp, socket->state, &f);
 		verdict = V_ADOPTED;
-		break;
-	default: break;
 	}
 	bpf_sk_release(socket);
 	if (verdict == V_ADOPTED)
@@ -172,7 +185,7 @@ static __always_inline enum verdict segment_with_cookie(struct xdp_md *ctx, cons
 {
 	enum verdict verdict = segment_of_socket(ctx, p, clock, conf);
 
-	if (verdict != V_NO_FLOW)
+	if (verdict != V_NO_FLOW && verdict != V_STRANGER)
 		return verdict; /* the connection is there: its record was lost, or had no room */
 	flow_from_cookie(p, terms, clock, conf);
 	ended_delete(&p->tuple);
@@ -223,11 +236,16 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 static __always_inline enum verdict judgement_verdict(enum judgement judgement)
 {
 	switch (judgement) {
-	case JUDGE_OUT_OF_WINDOW: return V_OUT_OF_WINDOW;
-	case JUDGE_CHALLENGED: return V_CHALLENGED;
-	case JUDGE_BAD_ACK: return V_BAD_ACK;
-	case JUDGE_NO_ACK: return V_NO_ACK_BIT;
-	default: return V_SEGMENT;
+	case JUDGE_OUT_OF_WINDOW:
+		return V_OUT_OF_WINDOW;
+	case JUDGE_CHALLENGED:
+		return V_CHALLENGED;
+	case JUDGE_BAD_ACK:
+		return V_BAD_ACK;
+	case JUDGE_NO_ACK:
+		return V_NO_ACK_BIT;
+	default:
+		return V_SEGMENT;
 	}
 }
 

@@ -54,28 +54,44 @@ static __always_inline struct bpf_sock *socket_find(void *ctx, const struct tupl
 static __always_inline enum socket_kind socket_kind(__u32 kernel_state)
 {
 	switch (kernel_state) {
-	case TCP_LISTEN: return SOCKET_LISTENING;
+	case TCP_LISTEN:
+		return SOCKET_LISTENING;
 	case TCP_ESTABLISHED:
 	case TCP_FIN_WAIT1:
 	case TCP_FIN_WAIT2:
 	case TCP_CLOSE_WAIT:
 	case TCP_LAST_ACK:
-	case TCP_CLOSING: return SOCKET_CONNECTED;
-	default: return SOCKET_OTHER;
+	case TCP_CLOSING:
+		return SOCKET_CONNECTED;
+	default:
+		return SOCKET_OTHER;
 	}
 }
 
 static __always_inline enum tcp_state socket_state(__u32 kernel_state)
 {
 	switch (kernel_state) {
-	case TCP_ESTABLISHED: return TCPS_ESTABLISHED;
-	case TCP_FIN_WAIT1: return TCPS_FIN_WAIT_1;
-	case TCP_FIN_WAIT2: return TCPS_FIN_WAIT_2;
-	case TCP_CLOSE_WAIT: return TCPS_CLOSE_WAIT;
-	case TCP_LAST_ACK: return TCPS_LAST_ACK;
-	case TCP_CLOSING: return TCPS_CLOSING;
-	default: return TCPS_CLOSED;
+	case TCP_ESTABLISHED:
+		return TCPS_ESTABLISHED;
+	case TCP_FIN_WAIT1:
+		return TCPS_FIN_WAIT_1;
+	case TCP_FIN_WAIT2:
+		return TCPS_FIN_WAIT_2;
+	case TCP_CLOSE_WAIT:
+		return TCPS_CLOSE_WAIT;
+	case TCP_LAST_ACK:
+		return TCPS_LAST_ACK;
+	case TCP_CLOSING:
+		return TCPS_CLOSING;
+	default:
+		return TCPS_CLOSED;
 	}
+}
+
+/* bpf_sk_assign_tcp_reqsk() refuses MPTCP listeners, and the kernel checks no cookie with the sysctl at 0. */
+static __always_inline bool listener_takes_handover(const struct listener *l)
+{
+	return !l->mptcp && l->syncookies;
 }
 
 /* The window is reckoned as tcp_select_initial_window() does: the part of the buffer that is for payload. */

@@ -29,9 +29,12 @@ static __always_inline int verdict_leave_xdp(enum verdict verdict, __u32 bytes)
 {
 	verdict_count(verdict, bytes);
 	switch (verdict_action(verdict)) {
-	case VERDICT_DROP: return XDP_DROP;
-	case VERDICT_TX: return XDP_TX;
-	default: return XDP_PASS;
+	case VERDICT_DROP:
+		return XDP_DROP;
+	case VERDICT_TX:
+		return XDP_TX;
+	default:
+		return XDP_PASS;
 	}
 }
 

@@ -82,9 +82,13 @@ static __always_inline void judge_count(struct flow *f, const struct segment *s,
 	}
 }
 
+/* Until the owner has shown that it has the connection (its accept queue may be full), the record is short-lived. */
 static __always_inline void judge_refresh(struct flow *f, __u64 now_ns, __u64 msl_ns)
 {
-	f->deadline_ns = now_ns + tcp_state_timeout_ns(f->state, msl_ns);
+	enum tcp_state state =
+		f->state == TCPS_ESTABLISHED && (f->flags & FLOW_HANDOVER) ? TCPS_SYN_RECEIVED : f->state;
+
+	f->deadline_ns = now_ns + tcp_state_timeout_ns(state, msl_ns);
 }
 
 /* The peer's FIN is complete once everything before it is: it takes one sequence number and raises its event. */
