@@ -139,8 +139,8 @@ static __always_inline enum verdict segment_of_listener(const struct tcp_sock *t
 }
 
 /*
- * How a socket takes part in a segment that has no record: V_NO_FLOW where no socket knows the tuple, V_STRANGER where
- * only the kernel can tell.
+ * How a socket takes part in a segment that has no record. V_NO_SOCKET: none knows the tuple; V_NO_FLOW: a listener
+ * that has nothing to do with it; V_STRANGER: only the kernel can tell.
  */
 __noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packet *p, const struct cpu_clock *clock,
 					  const struct config *conf)
@@ -155,7 +155,7 @@ __noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packe
 		return V_NO_FLOW;
 	socket = socket_find(ctx, &p->tuple);
 	if (!socket)
-		return V_NO_FLOW;
+		return V_NO_SOCKET;
 	kind = socket_kind(socket->state);
 	tp = kind == SOCKET_OTHER ? NULL : bpf_skc_to_tcp_sock(socket);
 	if (tp && kind == SOCKET_LISTENING) {
@@ -185,7 +185,7 @@ static __always_inline enum verdict segment_with_cookie(struct xdp_md *ctx, cons
 {
 	enum verdict verdict = segment_of_socket(ctx, p, clock, conf);
 
-	if (verdict != V_NO_FLOW && verdict != V_STRANGER)
+	if (verdict == V_SOCKET || verdict == V_ADOPTED)
 		return verdict; /* the connection is there: its record was lost, or had no room */
 	flow_from_cookie(p, terms, clock, conf);
 	ended_delete(&p->tuple);
@@ -226,6 +226,8 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 	if (e && (e->state == TCPS_TIME_WAIT || replayed))
 		return segment_of_ended(p, e, clock, conf);
 	verdict = segment_of_socket(ctx, p, clock, conf);
+	if (verdict == V_NO_SOCKET)
+		return budget_spend(BUDGET_STRANGER, V_NO_SOCKET, clock, conf);
 	if (verdict != V_NO_FLOW)
 		return verdict;
 	if (strangers_are_welcome(service, clock, conf))

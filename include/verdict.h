@@ -61,7 +61,8 @@ enum verdict_severity {
 	X(ADOPTED, PASS, NORMAL, "connection met in mid-life: its record was made from the socket")                    \
 	X(SOCKET, PASS, NORMAL, "segment for a socket that has no record: handshake under way, TIME-WAIT, table full") \
 	X(STRANGER, PASS, NORMAL, "segment without a flow, passed to the kernel within the budget")                    \
-	X(NO_FLOW, DROP, ATTACK, "segment without a flow, a socket or a right cookie")                                 \
+	X(NO_SOCKET, PASS, NORMAL, "segment without a flow where nothing listens: reset, or forwarded elsewhere")      \
+	X(NO_FLOW, DROP, ATTACK, "segment for a listener without a flow or a right cookie")                            \
 	/* tc_ingress */                                                                                               \
 	X(HANDOVER, NOTE, NORMAL, "connection handed to the listening socket")                                         \
 	X(HANDOVER_STALE, PASS, NORMAL,                                                                                \
