@@ -91,7 +91,7 @@ static __always_inline enum verdict egress_without_flow(struct __sk_buff *skb, c
 	if (!tp)
 		return V_OWN_UNTRACKED;
 	socket_read_flow(tp, socket->state, &f);
-	flow_make(&f, &p->tuple, &p->segment, DIRECTION_SND, clock->now_ns, conf->msl_ns);
+	flow_make(&f, p, DIRECTION_SND, clock, conf);
 	return V_OWN_ADOPTED;
 }
 

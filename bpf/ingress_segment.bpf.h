@@ -79,7 +79,7 @@ __noinline int flow_from_cookie(const struct packet *p, const struct cookie_term
 		f.snd_wscale = terms->wscale;
 		f.rcv_wscale = conf->rcv_wscale;
 	}
-	flow_make(&f, &p->tuple, s, DIRECTION_RCV, clock->now_ns, conf->msl_ns);
+	flow_make(&f, p, DIRECTION_RCV, clock, conf);
 	return 0;
 }
 
@@ -105,7 +105,7 @@ __noinline int flow_from_half_open(const struct packet *p, const struct half_ope
 	f.snd_nxt = h->iss + 1;
 	f.snd_una = h->iss;
 	f.snd_tsval = h->snd_tsval;
-	flow_make(&f, &p->tuple, &p->segment, DIRECTION_RCV, clock->now_ns, conf->msl_ns);
+	flow_make(&f, p, DIRECTION_RCV, clock, conf);
 	ended_delete(&p->tuple);
 	half_open_delete(&p->tuple);
 	return 0;
@@ -166,7 +166,7 @@ __noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packe
 	}
 	bpf_sk_release(socket);
 	if (verdict == V_ADOPTED)
-		flow_make(&f, &p->tuple, &p->segment, DIRECTION_RCV, clock->now_ns, conf->msl_ns);
+		flow_make(&f, p, DIRECTION_RCV, clock, conf);
 	return verdict;
 }
 

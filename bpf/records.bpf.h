@@ -138,27 +138,34 @@ static __noinline bool flow_track(const struct packet *p, enum direction directi
 	return true;
 }
 
+/* What every new record has, whatever made it. */
+static __always_inline void flow_init(struct flow *f, const struct tuple *t, const struct cpu_clock *clock,
+				      const struct config *conf)
+{
+	f->tag = flow_tag(t);
+	f->owner = FLOW_OWNER_KERNEL;
+	f->born_s = clock->now_ns / NSEC_PER_SEC;
+	f->rcv_seen_ms = clock->now_ns / NSEC_PER_MSEC;
+	judge_refresh(f, clock->now_ns, conf->msl_ns);
+}
+
 /*
- * Makes the record of a connection whose first segment is s: a new one is judged like any later one. f holds the
+ * Makes the record of a connection whose first segment is the packet's: it is judged like any later one. f holds the
  * connection's numbers so far. A full table is counted, and harms no connection.
  */
-static __always_inline void flow_make(struct flow *f, const struct tuple *t, const struct segment *s,
-				      enum direction direction, __u64 now_ns, __u64 msl_ns)
+static __always_inline void flow_make(struct flow *f, const struct packet *p, enum direction direction,
+				      const struct cpu_clock *clock, const struct config *conf)
 {
 	struct ended e = {};
 
-	f->tag = flow_tag(t);
-	f->owner = FLOW_OWNER_KERNEL;
-	f->born_s = now_ns / NSEC_PER_SEC;
-	f->rcv_seen_ms = now_ns / NSEC_PER_MSEC;
-	judge_refresh(f, now_ns, msl_ns);
-	flow_judge(f, s, direction, now_ns, msl_ns);
+	flow_init(f, &p->tuple, clock, conf);
+	flow_judge(f, &p->segment, direction, clock->now_ns, conf->msl_ns);
 	if (flow_has_ended(f)) {
-		flow_to_ended(f, &e, now_ns);
-		flow_retire(t, &e);
+		flow_to_ended(f, &e, clock->now_ns);
+		flow_retire(&p->tuple, &e);
 		return;
 	}
-	if (flow_put(t, f))
+	if (flow_put(&p->tuple, f))
 		verdict_note(V_FLOWS_FULL);
 }
 

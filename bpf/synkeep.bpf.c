@@ -11,12 +11,14 @@
  *     verdict.bpf.h           the one way out
  *   tc_ingress    what XDP marked (hint.bpf.h) becomes a connection of the kernel's listener (handover.bpf.h)
  *   tc_egress     what the kernel sends steps the same records (egress.bpf.h)
+ *   seed          run once at load: records for what is connected already (seed.bpf.h)
  *   sweep_start   run once at load: from then on a timer takes the slots of expired records back (sweep.bpf.h)
  *
  * Maps are in maps.bpf.h, their shapes in include/. Nothing here needs a process.
  */
 #include "egress.bpf.h"
 #include "handover.bpf.h"
+#include "seed.bpf.h"
 #include "sweep.bpf.h"
 
 static __always_inline enum verdict ingress_tcp(struct xdp_md *ctx, struct packet *p, const struct service *service,
@@ -144,6 +146,24 @@ int tc_egress(struct __sk_buff *skb)
 	if (skb->gso_segs > 1)
 		p.segment.packets = skb->gso_segs;
 	return verdict_leave_tc(egress(skb, &p, clock, conf), skb->len);
+}
+
+SEC("iter/tcp")
+int seed(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *skc = ctx->sk_common;
+	const struct config *conf = config_get();
+	struct cpu_clock *clock = conf ? clock_get(conf) : NULL;
+	struct tuple t = {};
+	struct tcp_sock *tp;
+
+	if (!skc || !clock || socket_kind(skc->skc_state) != SOCKET_CONNECTED)
+		return 0;
+	seed_read_tuple(skc, &t);
+	tp = bpf_skc_to_tcp_sock(skc);
+	if (tp && service_port_kinds(t.local_port) && service_find(&t))
+		seed_flow(tp, skc->skc_state, &t, clock, conf);
+	return 0;
 }
 
 SEC("syscall")
