@@ -5,35 +5,47 @@
 
 #include "maps.bpf.h"
 
-/* The kinds of service that name this port, 0 for none: all that most packets of other services cost. */
+/* enum port_kind of this port, and shifted left by ANY_PORT_SHIFT that of services of any port. */
+#define ANY_PORT_SHIFT 4
+
+/* The kinds of service that may name this port, 0 for none: all that a packet for no service costs. */
 static __always_inline __u8 service_port_kinds(__u16 port)
 {
 	__u32 index = port, any = 0;
 	__u8 *named = bpf_map_lookup_elem(&ports, &index);
 	__u8 *every = bpf_map_lookup_elem(&ports, &any);
 
-	return (named ? *named : 0) | (every ? *every : 0);
+	return (named ? *named : 0) | (every ? *every << ANY_PORT_SHIFT : 0);
 }
 
 /* The most specific service for the tuple's local end: address before wildcard, then port before wildcard. */
-static __always_inline struct service *service_find(const struct tuple *t)
+static __always_inline struct service *service_find(const struct tuple *t, __u8 kinds)
 {
-	struct service_key key = { .port = t->local_port, .family = t->family };
+	struct service_key key = { .family = t->family };
 	struct service *service;
 
 	__builtin_memcpy(key.address, t->local, sizeof(key.address));
-	service = bpf_map_lookup_elem(&services, &key);
-	if (service)
-		return service;
-	key.port = 0;
-	service = bpf_map_lookup_elem(&services, &key);
-	if (service)
-		return service;
+	if (kinds & PORT_EXACT) {
+		key.port = t->local_port;
+		service = bpf_map_lookup_elem(&services, &key);
+		if (service)
+			return service;
+	}
+	if (kinds & PORT_EXACT << ANY_PORT_SHIFT) {
+		key.port = 0;
+		service = bpf_map_lookup_elem(&services, &key);
+		if (service)
+			return service;
+	}
 	__builtin_memset(key.address, 0, sizeof(key.address));
-	key.port = t->local_port;
-	service = bpf_map_lookup_elem(&services, &key);
-	if (service)
-		return service;
+	if (kinds & PORT_ANY_ADDRESS) {
+		key.port = t->local_port;
+		service = bpf_map_lookup_elem(&services, &key);
+		if (service)
+			return service;
+	}
+	if (!(kinds & PORT_ANY_ADDRESS << ANY_PORT_SHIFT))
+		return NULL;
 	key.port = 0;
 	return bpf_map_lookup_elem(&services, &key);
 }

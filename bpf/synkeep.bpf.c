@@ -39,10 +39,12 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
 	const struct service *service;
 	struct cpu_clock *clock;
 	struct tracked tracked;
+	__u8 port_kinds;
 
 	if (kind == PACKET_OTHER || !conf)
 		return V_OTHER;
-	if (!service_port_kinds(p.tuple.local_port))
+	port_kinds = service_port_kinds(p.tuple.local_port);
+	if (!port_kinds)
 		return V_NO_SERVICE;
 	clock = clock_get(conf);
 	if (!clock)
@@ -50,7 +52,7 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
 	if (kind == PACKET_TCP && (p.segment.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) != TCP_FLAG_SYN &&
 	    flow_track(&p, DIRECTION_RCV, clock, conf, &tracked))
 		return segment_of_flow(ctx, &p, &tracked, clock, conf);
-	service = service_find(&p.tuple);
+	service = service_find(&p.tuple, port_kinds);
 	if (!service)
 		return V_NO_SERVICE;
 	if (kind == PACKET_FRAGMENT)
@@ -117,7 +119,7 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct packet 
 		flow_delete(&p->tuple);
 		verdict_note(V_FLOW_REPLACED);
 	}
-	if (!service_find(&p->tuple))
+	if (!service_find(&p->tuple, service_port_kinds(p->tuple.local_port)))
 		return V_OWN_UNTRACKED;
 	if (syn_ack)
 		return egress_syn_ack(skb, p, clock, conf);
@@ -161,7 +163,7 @@ int seed(struct bpf_iter__tcp *ctx)
 		return 0;
 	seed_read_tuple(skc, &t);
 	tp = bpf_skc_to_tcp_sock(skc);
-	if (tp && service_port_kinds(t.local_port) && service_find(&t))
+	if (tp && service_find(&t, service_port_kinds(t.local_port)))
 		seed_flow(tp, skc->skc_state, &t, clock, conf);
 	return 0;
 }
