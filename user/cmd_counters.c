@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * synkeep counters: what became of every packet, one line a verdict.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd_devices.h"
+#include "counters.h"
+#include "json_out.h"
+#include "table.h"
+
+/* Where each group of the list in verdict.h begins. */
+static const struct {
+	enum verdict first;
+	const char *name;
+} groups[] = {
+	{ V_OTHER, "other" },	     { V_SYN_COOKIE, "syn" },	 { V_SEGMENT, "segment" },
+	{ V_COOKIE_ACK, "no-flow" }, { V_HANDOVER, "handover" }, { V_OWN_SEGMENT, "egress" },
+	{ V_FLOWS_FULL, "record" },
+};
+
+struct options {
+	const char *pin_root;
+	bool all;
+	bool json;
+};
+
+static const char *group_of(enum verdict verdict)
+{
+	size_t group = ARRAY_LEN(groups) - 1;
+
+	while (verdict < groups[group].first)
+		group--;
+	return groups[group].name;
+}
+
+static const char *action_name(enum verdict_action action)
+{
+	static const char *const names[] = {
+		[VERDICT_PASS] = "pass",
+		[VERDICT_TX] = "answer",
+		[VERDICT_DROP] = "drop",
+		[VERDICT_NOTE] = "note",
+	};
+
+	return names[action];
+}
+
+static const char *severity_name(enum verdict_severity severity)
+{
+	static const char *const names[] = {
+		[VERDICT_NORMAL] = "normal",
+		[VERDICT_ATTACK] = "attack",
+		[VERDICT_TROUBLE] = "trouble",
+	};
+
+	return names[severity];
+}
+
+static struct json_object *verdict_to_json(enum verdict verdict, const struct verdict_counter *sum)
+{
+	const struct verdict_info *info = verdict_info(verdict);
+	struct json_object *object = json_object_new_object();
+
+	json_out_text(object, "name", info->name);
+	json_out_text(object, "group", group_of(verdict));
+	json_out_text(object, "action", action_name(info->action));
+	json_out_text(object, "severity", severity_name(info->severity));
+	json_out_number(object, "packets", sum->packets);
+	json_out_number(object, "bytes", sum->bytes);
+	json_out_text(object, "sentence", info->sentence);
+	return object;
+}
+
+static int print_json(const struct cmd_devices *devices, const struct options *options)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (int i = 0; i < devices->count; i++) {
+		struct verdict_counter sums[VERDICT_COUNT];
+		struct json_object *object, *verdicts;
+		int err = counters_read(&devices->list[i], sums);
+
+		if (err) {
+			json_object_put(list);
+			return err;
+		}
+		object = json_object_new_object();
+		json_object_array_add(list, object);
+		json_out_text(object, "device", devices->list[i].name);
+		verdicts = json_out_member(object, "counters", json_object_new_array());
+		for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++) {
+			if (sums[verdict].packets || options->all)
+				json_object_array_add(verdicts, verdict_to_json(verdict, &sums[verdict]));
+		}
+	}
+	return json_out_print(list);
+}
+
+static void add_row(struct table *table, const char *device, enum verdict verdict, const struct verdict_counter *sum)
+{
+	const struct verdict_info *info = verdict_info(verdict);
+	bool trouble = info->severity == VERDICT_TROUBLE && sum->packets;
+	char number[24];
+
+	if (device)
+		table_cell(table, device);
+	table_cell(table, trouble ? "!" : "");
+	table_cell(table, group_of(verdict));
+	table_cell(table, info->name);
+	table_cell(table, action_name(info->action));
+	snprintf(number, sizeof(number), "%llu", sum->packets);
+	table_cell(table, number);
+	snprintf(number, sizeof(number), "%llu", sum->bytes);
+	table_cell(table, info->action == VERDICT_NOTE ? "-" : number);
+	table_cell(table, info->sentence);
+}
+
+static int print_table(const struct cmd_devices *devices, const struct options *options)
+{
+	static const struct table_column columns[] = {
+		{ "DEVICE", false }, { "!", false },	  { "GROUP", false }, { "VERDICT", false },
+		{ "ACTION", false }, { "PACKETS", true }, { "BYTES", true },  { "MEANING", false },
+	};
+	int several = devices->count > 1, err = 0;
+	const struct table_column *shown = several ? columns : columns + 1;
+	struct table *table = table_new(shown, (int)ARRAY_LEN(columns) - !several);
+
+	if (!table)
+		return -ENOMEM;
+	for (int i = 0; i < devices->count && !err; i++) {
+		const struct device *device = &devices->list[i];
+		struct verdict_counter sums[VERDICT_COUNT];
+
+		err = counters_read(device, sums);
+		for (enum verdict verdict = 0; verdict < VERDICT_COUNT && !err; verdict++) {
+			if (sums[verdict].packets || options->all)
+				add_row(table, several ? device->name : NULL, verdict, &sums[verdict]);
+		}
+	}
+	if (!err)
+		err = table_flush(table, stdout);
+	table_free(table);
+	return err;
+}
+
+static int run(int argc, char **argv)
+{
+	enum { OPTION_ALL = COMMAND_OPTION_OWN, OPTION_JSON };
+	static const struct option known[] = {
+		{ "all", no_argument, NULL, OPTION_ALL },
+		{ "json", no_argument, NULL, OPTION_JSON },
+		COMMAND_OPTIONS,
+		{ 0 },
+	};
+	struct options options = { .pin_root = COMMAND_PIN_ROOT };
+	struct cmd_devices devices;
+	const char *name;
+	int option, result, err;
+
+	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+		switch (option) {
+		case OPTION_ALL:
+			options.all = true;
+			break;
+		case OPTION_JSON:
+			options.json = true;
+			break;
+		case COMMAND_OPTION_PIN_ROOT:
+			options.pin_root = optarg;
+			break;
+		case COMMAND_OPTION_HELP:
+			return command_help(&command_counters);
+		default:
+			return command_bad_option(&command_counters);
+		}
+	}
+	result = cmd_devices_argument(&command_counters, argc, argv, &name);
+	if (result == EXIT_DONE)
+		result = cmd_devices_open(&devices, &command_counters, options.pin_root, name);
+	if (result != EXIT_DONE)
+		return result;
+	err = options.json ? print_json(&devices, &options) : print_table(&devices, &options);
+	cmd_devices_close(&devices);
+	return err ? command_failed(&command_counters, "the counters can not be shown: %s", strerror(-err)) : EXIT_DONE;
+}
+
+const struct command command_counters = {
+	.name = "counters",
+	.summary = "every verdict on a packet, with its sentence",
+	.usage = "Usage: synkeep counters [DEV] [--all] [--json] [--pin-root DIR]\n"
+		 "\n"
+		 "Shows what became of the packets: each verdict with its group, what was done, packets, bytes and "
+		 "what it\n"
+		 "means. Verdicts marked \"!\" want an operator to look. Counts run since the device was loaded.\n"
+		 "\n"
+		 "  DEV             one device; all that are loaded if left out\n"
+		 "      --all       verdicts that never happened too\n"
+		 "      --json      for programs: a list of devices, each with its counters\n"
+		 "      --pin-root  where the devices are pinned, " COMMAND_PIN_ROOT " by default\n"
+		 "  -h, --help      this text\n",
+	.run = run,
+};

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * synkeep flows: the tracked connections, one a line.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd_devices.h"
+#include "flow_filter.h"
+#include "flow_print.h"
+#include "flow_walk.h"
+#include "service_spec.h"
+
+enum {
+	OPTION_STATE = COMMAND_OPTION_OWN,
+	OPTION_SERVICE,
+	OPTION_SOURCE,
+	OPTION_COUNT,
+	OPTION_JSON,
+};
+
+struct options {
+	const char *pin_root;
+	struct flow_filter filter;
+	bool count;
+	bool json;
+	bool help;
+};
+
+struct listing {
+	const struct options *options;
+	struct flow_print print;
+	unsigned long long count;
+};
+
+static int take(const struct flow_view *view, void *context)
+{
+	struct listing *listing = context;
+
+	if (!flow_filter_matches(&listing->options->filter, view))
+		return 0;
+	listing->count++;
+	return listing->options->count ? 0 : flow_print_add(&listing->print, view);
+}
+
+static int print_count(const struct cmd_devices *devices, struct listing *listing)
+{
+	int err = 0;
+
+	for (int i = 0; i < devices->count && !err; i++)
+		err = flow_walk(&devices->list[i], take, listing);
+	if (!err)
+		printf(listing->options->json ? "{ \"count\": %llu }\n" : "%llu\n", listing->count);
+	return err;
+}
+
+static int print_flows(const struct cmd_devices *devices, struct listing *listing)
+{
+	int err = flow_print_begin(&listing->print, listing->options->json, devices->count > 1);
+
+	if (err)
+		return err;
+	for (int i = 0; i < devices->count && !err; i++) {
+		err = flow_print_device(&listing->print, devices->list[i].name);
+		if (!err)
+			err = flow_walk(&devices->list[i], take, listing);
+	}
+	return flow_print_end(&listing->print, err);
+}
+
+static int misused_filter(const char *what, const char *text, const char *wanted)
+{
+	return command_misused(&command_flows, "\"%s\" is not %s: %s", text, what, wanted);
+}
+
+static int take_filter_option(struct flow_filter *filter, int option)
+{
+	char complaint[SERVICE_SPEC_ERROR_BYTES];
+
+	switch (option) {
+	case OPTION_STATE:
+		if (flow_filter_add_state(filter, optarg))
+			return misused_filter("a state", optarg,
+					      "ESTABLISHED, TIME-WAIT and so on, or as ss writes them");
+		return EXIT_DONE;
+	case OPTION_SOURCE:
+		if (flow_filter_set_source(filter, optarg))
+			return misused_filter("an address or a prefix", optarg, "10.0.0.0/8 and 2001:db8::1 are");
+		return EXIT_DONE;
+	default: /* OPTION_SERVICE */
+		if (service_spec_parse(optarg, &filter->service, complaint, sizeof(complaint)))
+			return command_misused(&command_flows, "%s", complaint);
+		filter->has_service = true;
+		return EXIT_DONE;
+	}
+}
+
+static int take_options(struct options *options, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "state", required_argument, NULL, OPTION_STATE },
+		{ "service", required_argument, NULL, OPTION_SERVICE },
+		{ "source", required_argument, NULL, OPTION_SOURCE },
+		{ "count", no_argument, NULL, OPTION_COUNT },
+		{ "json", no_argument, NULL, OPTION_JSON },
+		COMMAND_OPTIONS,
+		{ 0 },
+	};
+	int option, result = EXIT_DONE;
+
+	while (result == EXIT_DONE && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+		switch (option) {
+		case OPTION_STATE:
+		case OPTION_SERVICE:
+		case OPTION_SOURCE:
+			result = take_filter_option(&options->filter, option);
+			break;
+		case OPTION_COUNT:
+			options->count = true;
+			break;
+		case OPTION_JSON:
+			options->json = true;
+			break;
+		case COMMAND_OPTION_PIN_ROOT:
+			options->pin_root = optarg;
+			break;
+		case COMMAND_OPTION_HELP:
+			options->help = true;
+			return EXIT_DONE;
+		default:
+			return command_bad_option(&command_flows);
+		}
+	}
+	return result;
+}
+
+static int run(int argc, char **argv)
+{
+	struct options options = { .pin_root = COMMAND_PIN_ROOT };
+	struct listing listing = { .options = &options };
+	struct cmd_devices devices;
+	const char *name;
+	int result, err;
+
+	result = take_options(&options, argc, argv);
+	if (options.help)
+		return command_help(&command_flows);
+	if (result == EXIT_DONE)
+		result = cmd_devices_argument(&command_flows, argc, argv, &name);
+	if (result == EXIT_DONE)
+		result = cmd_devices_open(&devices, &command_flows, options.pin_root, name);
+	if (result != EXIT_DONE)
+		return result;
+	err = options.count ? print_count(&devices, &listing) : print_flows(&devices, &listing);
+	cmd_devices_close(&devices);
+	if (err)
+		return command_failed(&command_flows, "the listing was cut short: %s", strerror(-err));
+	return EXIT_DONE;
+}
+
+const struct command command_flows = {
+	.name = "flows",
+	.summary = "the tracked connections: state, both ends, owner, age, deadline",
+	.usage = "Usage: synkeep flows [DEV] [FILTER]... [--count] [--json] [--pin-root DIR]\n"
+		 "\n"
+		 "Lists the connections that are tracked: half-open ones that the owner answered itself, live ones, "
+		 "and those\n"
+		 "that ended (TIME-WAIT, and CLOSED while a cookie may still come back). LOCAL is this machine's end. "
+		 "LEFT is\n"
+		 "the time to the deadline, after which the record is gone unless a segment comes. Options are those "
+		 "that both\n"
+		 "ends agreed on, then \"cookie\": the peer was verified by one; \"handover\": the owner has not shown "
+		 "yet that\n"
+		 "it took the connection; \"adopted\": met in mid-life.\n"
+		 "\n"
+		 "The tables change while they are read: a connection that moves on may be listed twice. Listings of "
+		 "up to\n"
+		 "4096 connections are sorted by address; longer ones come in the order of the tables.\n"
+		 "\n"
+		 "  DEV                 one device; all that are loaded if left out\n"
+		 "      --state NAME    in this state: ESTABLISHED, TCPS_FIN_WAIT_1, estab, or a group of ss: "
+		 "connected,\n"
+		 "                      synchronized, bucket, big, all; may be repeated\n"
+		 "      --service SPEC  to this address and port: 10.0.0.2:80, [2001:db8::2]:443, *:22, 10.0.0.2:*\n"
+		 "      --source PREFIX from this address or prefix: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32\n"
+		 "      --count         only their number\n"
+		 "      --json          for programs: a list of connections\n"
+		 "      --pin-root DIR  where the devices are pinned, " COMMAND_PIN_ROOT " by default\n"
+		 "  -h, --help          this text\n",
+	.run = run,
+};

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One tracked connection as it is shown, whichever of the tables its record is in.
+ */
+#include <string.h>
+
+#include "flow_view.h"
+
+void flow_view_set_key(struct flow_view *view, __u8 family, const void *key)
+{
+	view->family = family;
+	if (family == FAMILY_IPV4) {
+		const struct flow4_key *key4 = key;
+
+		memset(view->remote, 0, sizeof(view->remote));
+		memset(view->local, 0, sizeof(view->local));
+		memcpy(view->remote, key4->remote, sizeof(key4->remote));
+		memcpy(view->local, key4->local, sizeof(key4->local));
+		view->remote_port = key4->remote_port;
+		view->local_port = key4->local_port;
+	} else {
+		const struct flow6_key *key6 = key;
+
+		memcpy(view->remote, key6->remote, sizeof(view->remote));
+		memcpy(view->local, key6->local, sizeof(view->local));
+		view->remote_port = key6->remote_port;
+		view->local_port = key6->local_port;
+	}
+}
+
+/* What only live records have. */
+static void clear_history(struct flow_view *view)
+{
+	view->age_ns = view->idle_ns = 0;
+	view->rcv_bytes = view->snd_bytes = 0;
+	view->rcv_packets = view->snd_packets = 0;
+}
+
+bool flow_view_set_half_open(struct flow_view *view, const struct half_open *half, __u64 now_ns)
+{
+	if (half->deadline_ns <= now_ns)
+		return false;
+	view->table = FLOW_TABLE_HALF;
+	view->state = half->state;
+	view->owner = half->owner;
+	view->flags = half->flags;
+	view->snd_wscale = half->snd_wscale;
+	view->rcv_wscale = half->rcv_wscale;
+	view->mss = half->mss;
+	view->irs = half->irs;
+	view->iss = half->iss;
+	view->rcv_nxt = half->irs + 1;
+	view->snd_nxt = half->iss + 1;
+	view->left_ns = half->deadline_ns - now_ns;
+	clear_history(view);
+	return true;
+}
+
+/* A program on another CPU may have written a time that is a little after ours: that is 0, not 49 days. */
+static __u64 since_ms(__u32 then_ms, __u64 now_ns)
+{
+	__s32 elapsed_ms = (__s32)((__u32)(now_ns / NSEC_PER_MSEC) - then_ms);
+
+	return elapsed_ms < 0 ? 0 : (__u64)elapsed_ms * NSEC_PER_MSEC;
+}
+
+bool flow_view_set_live(struct flow_view *view, const struct flow *flow, __u64 now_ns)
+{
+	__u64 now_s = now_ns / NSEC_PER_SEC;
+
+	if (flow->deadline_ns <= now_ns || flow->flags & FLOW_DEAD)
+		return false;
+	view->table = FLOW_TABLE_LIVE;
+	view->state = flow->state;
+	view->owner = flow->owner;
+	view->flags = flow->flags;
+	view->snd_wscale = flow->snd_wscale;
+	view->rcv_wscale = flow->rcv_wscale;
+	view->mss = flow->mss;
+	view->irs = flow->irs;
+	view->iss = flow->iss;
+	view->rcv_nxt = flow->rcv_nxt;
+	view->snd_nxt = flow->snd_nxt;
+	view->left_ns = flow->deadline_ns - now_ns;
+	view->age_ns = now_s > flow->born_s ? (now_s - flow->born_s) * NSEC_PER_SEC : 0;
+	view->idle_ns = since_ms(flow->rcv_seen_ms, now_ns);
+	view->rcv_bytes = flow->rcv_bytes;
+	view->snd_bytes = flow->snd_bytes;
+	view->rcv_packets = flow->rcv_packets;
+	view->snd_packets = flow->snd_packets;
+	return true;
+}
+
+bool flow_view_set_ended(struct flow_view *view, const struct ended *ended, __u64 now_ns)
+{
+	if (ended->deadline_ns <= now_ns)
+		return false;
+	view->table = FLOW_TABLE_ENDED;
+	view->state = ended->state;
+	view->owner = ended->owner;
+	view->flags = ended->flags & ~FLOW_WSCALE;
+	view->snd_wscale = view->rcv_wscale = 0;
+	view->mss = 0;
+	view->irs = ended->irs;
+	view->iss = ended->iss;
+	view->rcv_nxt = ended->rcv_nxt;
+	view->snd_nxt = ended->snd_nxt;
+	view->left_ns = ended->deadline_ns - now_ns;
+	clear_history(view);
+	return true;
+}
+
+int flow_view_compare(const struct flow_view *a, const struct flow_view *b)
+{
+	int order = a->family - b->family;
+
+	if (!order)
+		order = memcmp(a->local, b->local, sizeof(a->local));
+	if (!order)
+		order = a->local_port - b->local_port;
+	if (!order)
+		order = memcmp(a->remote, b->remote, sizeof(a->remote));
+	if (!order)
+		order = a->remote_port - b->remote_port;
+	return order;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Asking the kernel for a list by netlink. Reads only.
+ */
+#ifndef SYNKEEP_NETLINK_H
+#define SYNKEEP_NETLINK_H
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+/* Takes one message of a dump. 0 to go on, or -errno. */
+typedef int (*netlink_visit)(const struct nlmsghdr *message, void *context);
+
+/* Sends a request with NLM_F_DUMP on a socket of its own and visits the answer. 0 or -errno. */
+int netlink_dump(int protocol, const struct nlmsghdr *request, netlink_visit visit, void *context);
+
+/* The first attribute of the type among length bytes of them, or NULL. */
+const struct rtattr *netlink_attribute(const struct rtattr *attributes, int length, int type);
+
+#endif /* SYNKEEP_NETLINK_H */

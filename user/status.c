@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Gathering the condition of a loaded device. See status.h.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <xdp/libxdp.h>
+
+#include "clocks.h"
+#include "counters.h"
+#include "flow_walk.h"
+#include "service_table.h"
+#include "status.h"
+#include "system.h"
+
+/* The kernel's account of a map's memory, bytes; 0 if it keeps none. */
+static __u64 map_memory_bytes(int fd)
+{
+	char path[64], line[128];
+	__u64 bytes = 0;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "re");
+	if (!info)
+		return 0;
+	while (fgets(line, sizeof(line), info)) {
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	}
+	fclose(info);
+	return bytes;
+}
+
+static int read_table(struct status_table *table, int fd)
+{
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) < 0)
+		return -errno;
+	table->max_records = info.max_entries;
+	table->memory_bytes = map_memory_bytes(fd);
+	return 0;
+}
+
+static int count_record(const struct flow_view *view, void *context)
+{
+	struct status *status = context;
+
+	status->tables[2 * view->table + (view->family == FAMILY_IPV6)].records++;
+	return 0;
+}
+
+static int read_tables(const struct device *device, struct status *status)
+{
+	const struct {
+		const char *name;
+		enum flow_table kind;
+		int fd;
+	} tables[STATUS_TABLES] = {
+		{ "half4", FLOW_TABLE_HALF, device->half_fd[0] },   { "half6", FLOW_TABLE_HALF, device->half_fd[1] },
+		{ "flows4", FLOW_TABLE_LIVE, device->flows_fd[0] }, { "flows6", FLOW_TABLE_LIVE, device->flows_fd[1] },
+		{ "tw4", FLOW_TABLE_ENDED, device->tw_fd[0] },	    { "tw6", FLOW_TABLE_ENDED, device->tw_fd[1] },
+	};
+	const int others[] = { device->config_fd,   device->services_fd, device->ports_fd,
+			       device->counters_fd, device->clocks_fd,	 device->budgets_fd };
+
+	for (int i = 0; i < STATUS_TABLES; i++) {
+		struct status_table *table = &status->tables[i];
+		int err;
+
+		table->name = tables[i].name;
+		table->kind = tables[i].kind;
+		err = read_table(table, tables[i].fd);
+		if (err)
+			return err;
+		status->memory_bytes += table->memory_bytes;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		status->memory_bytes += map_memory_bytes(others[i]);
+	return flow_walk(device, count_record, status);
+}
+
+/* The value of a sysctl of this network namespace, -1 if it can not be read. */
+static int read_sysctl(const char *name)
+{
+	char path[96];
+	int value = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s", name);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	if (fscanf(file, "%d", &value) != 1)
+		value = -1;
+	fclose(file);
+	return value;
+}
+
+static int count_dispatched(int ifindex)
+{
+	struct xdp_multiprog *attached = xdp_multiprog__get_from_ifindex(ifindex);
+	int count = 0;
+
+	if (libxdp_get_error(attached))
+		return 0;
+	if (!xdp_multiprog__is_legacy(attached))
+		count = xdp_multiprog__program_count(attached);
+	xdp_multiprog__close(attached);
+	return count;
+}
+
+static int read_services(const struct device *device, struct status *status)
+{
+	struct service_spec *specs = NULL;
+	int count = service_table_list(device, &specs);
+
+	if (count < 0)
+		return count;
+	status->services = calloc((size_t)count + 1, sizeof(*status->services));
+	for (int i = 0; i < count && status->services; i++)
+		status->services[i].spec = specs[i];
+	free(specs);
+	if (!status->services)
+		return -ENOMEM;
+	status->service_count = count;
+	return 0;
+}
+
+static int read_listeners(struct status *status)
+{
+	struct listener *listeners;
+	int count = listener_list(&listeners);
+
+	if (count < 0)
+		return count;
+	for (int i = 0; i < status->service_count; i++)
+		status->services[i].listeners =
+			listener_match(listeners, count, &status->services[i].spec, status->config->ifindex);
+	free(listeners);
+	return 0;
+}
+
+static int read_namespace(const struct device *device, struct status *status)
+{
+	char name[IFNAMSIZ];
+
+	status->exists = if_indextoname(device->config.ifindex, name);
+	status->attach_error = attach_query(device, &status->attach);
+	status->dispatched = count_dispatched((int)device->config.ifindex);
+	status->sysctls = (struct status_sysctls){
+		.syncookies = read_sysctl("ipv4/tcp_syncookies"),
+		.timestamps = read_sysctl("ipv4/tcp_timestamps"),
+		.sack = read_sysctl("ipv4/tcp_sack"),
+		.window_scaling = read_sysctl("ipv4/tcp_window_scaling"),
+		.conntrack_loose = read_sysctl("netfilter/nf_conntrack_tcp_loose"),
+	};
+	return read_listeners(status);
+}
+
+int status_read(const struct device *device, struct status *status)
+{
+	int err;
+
+	*status = (struct status){
+		.name = device->name,
+		.config = &device->config,
+		.now_ns = clocks_now_ns(device),
+		.cookie_epoch = clocks_cookie_epoch(device),
+		.here = device->config.netns_inode == system_netns_inode(),
+	};
+	err = clocks_cookie_sent(device, &status->cookie_sent_ns);
+	if (!err)
+		err = counters_read(device, status->counters);
+	if (!err)
+		err = read_tables(device, status);
+	if (!err)
+		err = read_services(device, status);
+	if (!err && status->here)
+		err = read_namespace(device, status);
+	return err;
+}
+
+void status_free(struct status *status)
+{
+	free(status->services);
+	status->services = NULL;
+}
+
+__u64 status_cookie_left_ns(const struct status *status)
+{
+	__u64 end_ns = status->cookie_sent_ns + COOKIE_LIFETIME_NS;
+
+	return status->cookie_sent_ns && end_ns > status->now_ns ? end_ns - status->now_ns : 0;
+}

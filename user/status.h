@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The condition of a loaded device, gathered from its pins and from the kernel; what in it is wrong is judged in
+ * advice.h. Reads only.
+ */
+#ifndef SYNKEEP_STATUS_H
+#define SYNKEEP_STATUS_H
+
+#include "attach.h"
+#include "device.h"
+#include "flow_view.h"
+#include "listener.h"
+#include "service_spec.h"
+#include "verdict.h"
+
+#define STATUS_TABLES (2 * FLOW_TABLE_COUNT)
+
+/* One of half4, half6, flows4, flows6, tw4, tw6. */
+struct status_table {
+	const char *name;
+	enum flow_table kind;
+	__u32 records; /* that do not count as absent */
+	__u32 max_records;
+	__u64 memory_bytes;
+};
+
+struct status_service {
+	struct service_spec spec;
+	struct listener_match listeners; /* if the device is here */
+};
+
+/* The sysctls that decide what a handed-over connection can have; -1: could not be read. */
+struct status_sysctls {
+	int syncookies;
+	int timestamps;
+	int sack;
+	int window_scaling;
+	int conntrack_loose;
+};
+
+struct status {
+	const char *name;
+	const struct config *config;
+	__u64 now_ns;	      /* as the programs see it */
+	__u64 cookie_sent_ns; /* 0: never */
+	__u32 cookie_epoch;
+	struct status_table tables[STATUS_TABLES];
+	__u64 memory_bytes; /* of all maps, by the kernel's account */
+	struct verdict_counter counters[VERDICT_COUNT];
+	struct status_service *services;
+	int service_count;
+	/* What can be seen from the device's network namespace only. */
+	bool here;
+	bool exists;	  /* the device does */
+	int attach_error; /* -errno: attach could not be asked for */
+	struct attach_state attach;
+	int dispatched; /* programs that share the device by libxdp's dispatcher; 0: no dispatcher */
+	struct status_sysctls sysctls;
+};
+
+/* 0 or -errno; status_free() is due then too. The device must outlive the status. */
+int status_read(const struct device *device, struct status *status);
+void status_free(struct status *status);
+
+/* How long a cookie that was sent may still come back, 0 if none can. */
+__u64 status_cookie_left_ns(const struct status *status);
+
+#endif /* SYNKEEP_STATUS_H */

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A status in words. See status_print.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "advice.h"
+#include "format.h"
+#include "status_print.h"
+#include "table.h"
+
+struct sentences {
+	int problems;
+	struct json_object *problem_list, *note_list;
+};
+
+static const char *phase_name(enum device_phase phase)
+{
+	switch (phase) {
+	case DEVICE_LOADING:
+		return "loading";
+	case DEVICE_ACTIVE:
+		return "active";
+	case DEVICE_DRAINING:
+		return "draining";
+	}
+	return "unknown";
+}
+
+static const char *mode_name(enum device_xdp_mode mode)
+{
+	return mode == DEVICE_XDP_NATIVE ? "native" : "generic";
+}
+
+static __u64 loaded_for_ns(const struct status *status)
+{
+	return status->now_ns > status->config->loaded_at_ns ? status->now_ns - status->config->loaded_at_ns : 0;
+}
+
+static __u64 cookie_age_ns(const struct status *status)
+{
+	return status->now_ns > status->cookie_sent_ns ? status->now_ns - status->cookie_sent_ns : 0;
+}
+
+static __u32 count_records(const struct status *status, enum flow_table kind)
+{
+	__u32 count = 0;
+
+	for (int i = 0; i < STATUS_TABLES; i++)
+		count += status->tables[i].kind == kind ? status->tables[i].records : 0;
+	return count;
+}
+
+/* --- for people ----------------------------------------------------------------------------------------------------
+ */
+
+static void print_attachment(const struct status *status)
+{
+	const struct attach_state *attach = &status->attach;
+
+	if (!status->here || status->attach_error)
+		return;
+	printf("  XDP      %s", attach->xdp ? mode_name(attach->xdp_mode) : "not attached");
+	if (attach->xdp && status->dispatched)
+		printf(", through libxdp's dispatcher, which runs %d", status->dispatched);
+	printf("\n  tc       ingress %s, egress %s\n", attach->tc_ingress ? "attached" : "missing",
+	       attach->tc_egress ? "attached" : "missing");
+}
+
+static void print_cookies(const struct status *status)
+{
+	char age[FORMAT_DURATION_BYTES], left[FORMAT_DURATION_BYTES];
+
+	printf("  cookies  epoch %u, ", status->cookie_epoch);
+	if (!status->cookie_sent_ns) {
+		puts("none sent");
+		return;
+	}
+	printf("last sent %s ago, ", format_duration(age, cookie_age_ns(status)));
+	if (status_cookie_left_ns(status))
+		printf("may come back for %s\n", format_duration(left, status_cookie_left_ns(status)));
+	else
+		puts("none can come back");
+}
+
+static const char *listener_words(const struct status *status, const struct status_service *service)
+{
+	if (!status->here)
+		return "not seen from here";
+	if (service->spec.owner != FLOW_OWNER_KERNEL)
+		return "-";
+	switch (listener_kind(&service->listeners)) {
+	case LISTENER_TCP:
+		return "listening";
+	case LISTENER_NONE:
+		return "no listener";
+	case LISTENER_MPTCP:
+		return "MPTCP listener: its SYNs are passed";
+	}
+	return "-";
+}
+
+/* Tables stand below their line: the first, empty column indents them. */
+static int print_services(const struct status *status)
+{
+	static const struct table_column columns[] = {
+		{ "", false }, { "SERVICE", false }, { "POLICY", false }, { "OWNER", false }, { "LISTENER", false },
+	};
+	struct table *table;
+	int err;
+
+	if (!status->service_count)
+		return 0;
+	table = table_new(columns, ARRAY_LEN(columns));
+	if (!table)
+		return -ENOMEM;
+	for (int i = 0; i < status->service_count; i++) {
+		const struct status_service *service = &status->services[i];
+		char text[SERVICE_SPEC_BYTES];
+
+		service_spec_format(&service->spec, text, sizeof(text));
+		table_cell(table, "");
+		table_cell(table, text);
+		table_cell(table, service_spec_policy_name(service->spec.policy));
+		table_cell(table, service_spec_owner_name(service->spec.owner));
+		table_cell(table, listener_words(status, service));
+	}
+	err = table_flush(table, stdout);
+	table_free(table);
+	return err;
+}
+
+static int print_tables(const struct status *status)
+{
+	static const struct table_column columns[] = {
+		{ "", false },	{ "TABLE", false }, { "RECORDS", true },
+		{ "OF", true }, { "FULL", true },   { "MEMORY", true },
+	};
+	struct table *table = table_new(columns, ARRAY_LEN(columns));
+	char text[FORMAT_SIZE_BYTES];
+	int err;
+
+	if (!table)
+		return -ENOMEM;
+	for (int i = 0; i < STATUS_TABLES; i++) {
+		const struct status_table *shown = &status->tables[i];
+		__u64 full = shown->max_records ? (__u64)shown->records * 100 / shown->max_records : 0;
+
+		table_cell(table, "");
+		table_cell(table, shown->name);
+		snprintf(text, sizeof(text), "%u", shown->records);
+		table_cell(table, text);
+		snprintf(text, sizeof(text), "%u", shown->max_records);
+		table_cell(table, text);
+		snprintf(text, sizeof(text), "%llu%%", full);
+		table_cell(table, text);
+		table_cell(table, format_bytes(text, shown->memory_bytes));
+	}
+	err = table_flush(table, stdout);
+	table_free(table);
+	return err;
+}
+
+static void print_sentence(enum advice_kind kind, const char *sentence, void *context)
+{
+	struct sentences *sentences = context;
+
+	printf("  %s  %s\n", kind == ADVICE_PROBLEM ? "PROBLEM" : "note   ", sentence);
+	sentences->problems += kind == ADVICE_PROBLEM;
+}
+
+int status_print_text(const struct status *status)
+{
+	struct sentences sentences = {};
+	char age[FORMAT_DURATION_BYTES], memory[FORMAT_SIZE_BYTES];
+	int err;
+
+	printf("%s: %s, loaded %s ago\n", status->name, phase_name(status->config->phase),
+	       format_duration(age, loaded_for_ns(status)));
+	print_attachment(status);
+	print_cookies(status);
+	printf("  flows    %u half-open, %u live, %u ended\n", count_records(status, FLOW_TABLE_HALF),
+	       count_records(status, FLOW_TABLE_LIVE), count_records(status, FLOW_TABLE_ENDED));
+	printf("  memory   %s in all maps\n", format_bytes(memory, status->memory_bytes));
+	err = print_services(status);
+	if (!err)
+		err = print_tables(status);
+	if (err)
+		return err;
+	advice_give(status, print_sentence, &sentences);
+	if (!sentences.problems)
+		puts(status->here ? "  all well" : "  all well as far as can be seen from here");
+	return fflush(stdout) ? -EIO : 0;
+}
+
+/* --- for programs --------------------------------------------------------------------------------------------------
+ */
+
+static void add_attachment(struct json_object *object, const struct status *status)
+{
+	const struct attach_state *attach = &status->attach;
+	struct json_object *part;
+
+	if (!status->here || status->attach_error) {
+		json_out_text(object, "xdp", NULL);
+		json_out_text(object, "tc", NULL);
+		return;
+	}
+	part = json_out_member(object, "xdp", json_object_new_object());
+	json_out_bool(part, "attached", attach->xdp);
+	json_out_text(part, "mode", attach->xdp ? mode_name(attach->xdp_mode) : NULL);
+	json_out_bool(part, "dispatcher", attach->xdp && status->dispatched);
+	part = json_out_member(object, "tc", json_object_new_object());
+	json_out_bool(part, "ingress", attach->tc_ingress);
+	json_out_bool(part, "egress", attach->tc_egress);
+}
+
+static void add_cookies(struct json_object *object, const struct status *status)
+{
+	struct json_object *cookies = json_out_member(object, "cookies", json_object_new_object());
+
+	json_out_number(cookies, "epoch", status->cookie_epoch);
+	if (status->cookie_sent_ns)
+		json_out_number(cookies, "last_sent_ms_ago", cookie_age_ns(status) / NSEC_PER_MSEC);
+	else
+		json_out_text(cookies, "last_sent_ms_ago", NULL);
+	json_out_number(cookies, "may_return_ms", status_cookie_left_ns(status) / NSEC_PER_MSEC);
+}
+
+static const char *listener_word(const struct status *status, const struct status_service *service)
+{
+	if (!status->here || service->spec.owner != FLOW_OWNER_KERNEL)
+		return NULL;
+	switch (listener_kind(&service->listeners)) {
+	case LISTENER_TCP:
+		return "listening";
+	case LISTENER_NONE:
+		return "none";
+	case LISTENER_MPTCP:
+		return "mptcp";
+	}
+	return NULL;
+}
+
+static void add_services(struct json_object *object, const struct status *status)
+{
+	struct json_object *list = json_out_member(object, "services", json_object_new_array());
+
+	for (int i = 0; i < status->service_count; i++) {
+		const struct status_service *service = &status->services[i];
+		struct json_object *element = json_object_new_object();
+		char text[SERVICE_SPEC_BYTES];
+
+		service_spec_format(&service->spec, text, sizeof(text));
+		json_out_text(element, "service", text);
+		json_out_text(element, "policy", service_spec_policy_name(service->spec.policy));
+		json_out_text(element, "owner", service_spec_owner_name(service->spec.owner));
+		json_out_text(element, "listener", listener_word(status, service));
+		json_object_array_add(list, element);
+	}
+}
+
+static void add_tables(struct json_object *object, const struct status *status)
+{
+	struct json_object *flows = json_out_member(object, "flows", json_object_new_object());
+	struct json_object *list = json_out_member(object, "tables", json_object_new_array());
+
+	json_out_number(flows, "half_open", count_records(status, FLOW_TABLE_HALF));
+	json_out_number(flows, "live", count_records(status, FLOW_TABLE_LIVE));
+	json_out_number(flows, "ended", count_records(status, FLOW_TABLE_ENDED));
+	for (int i = 0; i < STATUS_TABLES; i++) {
+		struct json_object *element = json_object_new_object();
+
+		json_out_text(element, "table", status->tables[i].name);
+		json_out_number(element, "records", status->tables[i].records);
+		json_out_number(element, "max_records", status->tables[i].max_records);
+		json_out_number(element, "memory_bytes", status->tables[i].memory_bytes);
+		json_object_array_add(list, element);
+	}
+	json_out_number(object, "memory_bytes", status->memory_bytes);
+}
+
+static void add_sentence(enum advice_kind kind, const char *sentence, void *context)
+{
+	struct sentences *sentences = context;
+
+	json_object_array_add(kind == ADVICE_PROBLEM ? sentences->problem_list : sentences->note_list,
+			      json_object_new_string(sentence));
+}
+
+struct json_object *status_print_json(const struct status *status)
+{
+	struct json_object *object = json_object_new_object();
+	struct sentences sentences;
+
+	json_out_text(object, "device", status->name);
+	json_out_text(object, "phase", phase_name(status->config->phase));
+	json_out_number(object, "loaded_ms_ago", loaded_for_ns(status) / NSEC_PER_MSEC);
+	json_out_number(object, "netns_inode", status->config->netns_inode);
+	json_out_bool(object, "in_this_netns", status->here);
+	add_attachment(object, status);
+	add_cookies(object, status);
+	add_services(object, status);
+	add_tables(object, status);
+	sentences.problem_list = json_out_member(object, "problems", json_object_new_array());
+	sentences.note_list = json_out_member(object, "notes", json_object_new_array());
+	advice_give(status, add_sentence, &sentences);
+	return object;
+}
