@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What status finds wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../../user/advice.c"
+#include "../../user/listener.c"
+#include "../../user/netlink.c"
+#include "../../user/service_spec.c"
+
+static const struct config active = { .phase = DEVICE_ACTIVE };
+static const struct config draining = { .phase = DEVICE_DRAINING };
+
+/* What advice_give() said. */
+struct heard {
+	int problems, notes;
+	char last[SENTENCE_BYTES];
+};
+
+static struct status_service service_listening(void)
+{
+	return (struct status_service){
+		.spec = { .family = FAMILY_IPV4, .address = { 10, 0, 0, 2 }, .port = 80, .policy = POLICY_ALWAYS },
+		.listeners = { .tcp = 1 },
+	};
+}
+
+static struct status status_all_well(struct status_service *service)
+{
+	return (struct status){
+		.name = "eth0",
+		.config = &active,
+		.services = service,
+		.service_count = 1,
+		.here = true,
+		.exists = true,
+		.attach = { .xdp = true, .tc_ingress = true, .tc_egress = true },
+		.tables = { { .name = "flows4", .kind = FLOW_TABLE_LIVE, .records = 10, .max_records = 1000 } },
+		.sysctls = { 1, 1, 1, 1, 1 },
+	};
+}
+
+static void hear(enum advice_kind kind, const char *sentence, void *context)
+{
+	struct heard *heard = context;
+
+	if (kind == ADVICE_PROBLEM)
+		heard->problems++;
+	else
+		heard->notes++;
+	snprintf(heard->last, sizeof(heard->last), "%s", sentence);
+}
+
+static struct heard advice_on(const struct status *status)
+{
+	struct heard heard = {};
+
+	advice_give(status, hear, &heard);
+	return heard;
+}
+
+static void assert_problem(const struct status *status, const char *part)
+{
+	struct heard heard = advice_on(status);
+
+	assert_int_equal(heard.problems, 1);
+	assert_int_equal(heard.notes, 0);
+	assert_non_null(strstr(heard.last, part));
+}
+
+static void assert_note(const struct status *status, const char *part)
+{
+	struct heard heard = advice_on(status);
+
+	assert_int_equal(heard.problems, 0);
+	assert_int_equal(heard.notes, 1);
+	assert_non_null(strstr(heard.last, part));
+}
+
+static void test_all_well_is_silent(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+	struct heard heard = advice_on(&status);
+
+	(void)state;
+	assert_int_equal(heard.problems, 0);
+	assert_int_equal(heard.notes, 0);
+}
+
+static void test_missing_program_is_a_problem(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.attach.xdp = false;
+	assert_problem(&status, "XDP program is not attached");
+	status.attach.xdp = true;
+	status.attach.tc_ingress = false;
+	assert_problem(&status, "tc ingress");
+	status.attach.tc_ingress = true;
+	status.attach.tc_egress = false;
+	assert_problem(&status, "tc egress");
+}
+
+static void test_device_gone_is_the_only_problem(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.exists = false;
+	status.attach = (struct attach_state){};
+	assert_problem(&status, "`synkeep unload eth0 --now`");
+}
+
+static void test_no_service_is_a_problem(void **state)
+{
+	struct status status = status_all_well(NULL);
+
+	(void)state;
+	status.service_count = 0;
+	assert_problem(&status, "`synkeep service add eth0 SPEC`");
+}
+
+static void test_service_without_listener_is_a_problem(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	service.listeners.tcp = 0;
+	assert_problem(&status, "10.0.0.2:80: nothing listens");
+	service.listeners.mptcp = 1;
+	assert_problem(&status, "MPTCP");
+}
+
+static void test_service_that_is_off_needs_no_listener(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+	struct heard heard;
+
+	(void)state;
+	service.listeners.tcp = 0;
+	service.spec.policy = POLICY_OFF;
+	status.sysctls.syncookies = 0;
+	heard = advice_on(&status);
+	assert_int_equal(heard.problems, 0);
+}
+
+static void test_some_mptcp_listeners_are_a_note(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	service.listeners.mptcp = 1;
+	assert_note(&status, "MPTCP");
+}
+
+static void test_syncookies_off_is_a_problem(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.sysctls.syncookies = 0;
+	assert_problem(&status, "net.ipv4.tcp_syncookies");
+}
+
+static void test_option_off_is_a_note(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.sysctls.sack = 0;
+	assert_note(&status, "net.ipv4.tcp_sack is 0");
+}
+
+static void test_unreadable_sysctls_are_not_judged(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+	struct heard heard;
+
+	(void)state;
+	status.sysctls = (struct status_sysctls){ -1, -1, -1, -1, -1 };
+	heard = advice_on(&status);
+	assert_int_equal(heard.problems + heard.notes, 0);
+}
+
+static void test_live_table_nearly_full_is_a_problem(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.tables[0].records = 899;
+	assert_int_equal(advice_on(&status).problems, 0);
+	status.tables[0].records = 900;
+	assert_problem(&status, "flows4 is nearly full, 900 of 1000");
+}
+
+static void test_table_of_oldest_goes_first_may_be_full(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.tables[1] = (struct status_table){ "tw4", FLOW_TABLE_ENDED, 1000, 1000, 0 };
+	assert_int_equal(advice_on(&status).problems, 0);
+}
+
+static void test_other_namespace_leaves_out_what_is_not_seen(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.here = status.exists = false;
+	status.attach = (struct attach_state){};
+	service.listeners.tcp = 0;
+	assert_note(&status, "another network namespace");
+}
+
+static void test_draining_is_a_note(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.config = &draining;
+	assert_note(&status, "being unloaded");
+}
+
+static void test_counted_trouble_is_a_note(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.counters[V_SYN_COOKIE].packets = 5;
+	status.counters[V_FLOWS_FULL].packets = 3;
+	assert_note(&status, "FLOWS_FULL 3");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_well_is_silent),
+		cmocka_unit_test(test_missing_program_is_a_problem),
+		cmocka_unit_test(test_device_gone_is_the_only_problem),
+		cmocka_unit_test(test_no_service_is_a_problem),
+		cmocka_unit_test(test_service_without_listener_is_a_problem),
+		cmocka_unit_test(test_service_that_is_off_needs_no_listener),
+		cmocka_unit_test(test_some_mptcp_listeners_are_a_note),
+		cmocka_unit_test(test_syncookies_off_is_a_problem),
+		cmocka_unit_test(test_option_off_is_a_note),
+		cmocka_unit_test(test_unreadable_sysctls_are_not_judged),
+		cmocka_unit_test(test_live_table_nearly_full_is_a_problem),
+		cmocka_unit_test(test_table_of_oldest_goes_first_may_be_full),
+		cmocka_unit_test(test_other_namespace_leaves_out_what_is_not_seen),
+		cmocka_unit_test(test_draining_is_a_note),
+		cmocka_unit_test(test_counted_trouble_is_a_note),
+	};
+
+	return cmocka_run_group_tests_name("advice", tests, NULL, NULL);
+}

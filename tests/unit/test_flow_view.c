@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Records as they are shown, and when they count as absent. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../../user/flow_view.c"
+
+#define NOW_NS (1000 * NSEC_PER_SEC)
+
+static struct flow flow_established(void)
+{
+	return (struct flow){
+		.state = TCPS_ESTABLISHED,
+		.flags = FLOW_WSCALE | FLOW_SACK,
+		.snd_wscale = 7,
+		.rcv_wscale = 10,
+		.mss = 1460,
+		.irs = 100,
+		.iss = 200,
+		.rcv_nxt = 111,
+		.snd_nxt = 222,
+		.rcv_bytes = 3000,
+		.snd_bytes = 4000,
+		.rcv_packets = 3,
+		.snd_packets = 4,
+		.deadline_ns = NOW_NS + 60 * NSEC_PER_SEC,
+		.born_s = 990,
+		.rcv_seen_ms = 999500,
+	};
+}
+
+static void test_live_shows_the_whole_record(void **state)
+{
+	struct flow flow = flow_established();
+	struct flow_view view;
+
+	(void)state;
+	assert_true(flow_view_set_live(&view, &flow, NOW_NS));
+	assert_int_equal(view.table, FLOW_TABLE_LIVE);
+	assert_int_equal(view.state, TCPS_ESTABLISHED);
+	assert_int_equal(view.left_ns, 60 * NSEC_PER_SEC);
+	assert_int_equal(view.age_ns, 10 * NSEC_PER_SEC);
+	assert_int_equal(view.idle_ns, 500 * NSEC_PER_MSEC);
+	assert_int_equal(view.rcv_nxt, 111);
+	assert_int_equal(view.snd_nxt, 222);
+	assert_int_equal(view.rcv_bytes, 3000);
+	assert_int_equal(view.snd_packets, 4);
+}
+
+static void test_live_at_its_deadline_is_absent(void **state)
+{
+	struct flow flow = flow_established();
+	struct flow_view view;
+
+	(void)state;
+	assert_true(flow_view_set_live(&view, &flow, flow.deadline_ns - 1));
+	assert_false(flow_view_set_live(&view, &flow, flow.deadline_ns));
+}
+
+static void test_live_marked_dead_is_absent(void **state)
+{
+	struct flow flow = flow_established();
+	struct flow_view view;
+
+	(void)state;
+	flow.flags |= FLOW_DEAD;
+	assert_false(flow_view_set_live(&view, &flow, NOW_NS));
+}
+
+static void test_live_written_after_the_clock_was_read_is_not_old(void **state)
+{
+	struct flow flow = flow_established();
+	struct flow_view view;
+
+	(void)state;
+	flow.born_s = 1001;
+	flow.rcv_seen_ms = 1000001;
+	assert_true(flow_view_set_live(&view, &flow, NOW_NS));
+	assert_int_equal(view.age_ns, 0);
+	assert_int_equal(view.idle_ns, 0);
+}
+
+static void test_live_idle_over_the_wrap_of_milliseconds(void **state)
+{
+	const __u64 wrap_ns = (1ULL << 32) * NSEC_PER_MSEC;
+	struct flow flow = flow_established();
+	struct flow_view view;
+
+	(void)state;
+	flow.rcv_seen_ms = UINT32_MAX - 999;
+	flow.deadline_ns = wrap_ns + 60 * NSEC_PER_SEC;
+	assert_true(flow_view_set_live(&view, &flow, wrap_ns + NSEC_PER_SEC));
+	assert_int_equal(view.idle_ns, 2 * NSEC_PER_SEC);
+}
+
+static void test_half_open_is_one_past_its_initial_numbers(void **state)
+{
+	const struct half_open half = {
+		.deadline_ns = NOW_NS + 1, .irs = UINT32_MAX, .iss = 7, .state = TCPS_SYN_RECEIVED, .mss = 1220
+	};
+	struct flow_view view;
+
+	(void)state;
+	assert_true(flow_view_set_half_open(&view, &half, NOW_NS));
+	assert_int_equal(view.table, FLOW_TABLE_HALF);
+	assert_int_equal(view.rcv_nxt, 0);
+	assert_int_equal(view.snd_nxt, 8);
+	assert_int_equal(view.mss, 1220);
+	assert_int_equal(view.age_ns, 0);
+	assert_false(flow_view_set_half_open(&view, &half, NOW_NS + 1));
+}
+
+static void test_ended_does_not_tell_of_shifts_it_has_not(void **state)
+{
+	const struct ended ended = { .deadline_ns = NOW_NS + 1,
+				     .state = TCPS_TIME_WAIT,
+				     .flags = FLOW_WSCALE | FLOW_SACK | FLOW_COOKIE };
+	struct flow_view view;
+
+	(void)state;
+	assert_true(flow_view_set_ended(&view, &ended, NOW_NS));
+	assert_int_equal(view.table, FLOW_TABLE_ENDED);
+	assert_int_equal(view.flags, FLOW_SACK | FLOW_COOKIE);
+	assert_false(flow_view_set_ended(&view, &ended, NOW_NS + 1));
+}
+
+static void test_key_ipv4_leaves_no_rest_of_ipv6(void **state)
+{
+	const struct flow6_key long_key = { .remote = { [15] = 9 }, .local = { [15] = 9 } };
+	const struct flow4_key key = {
+		.remote = { 192, 0, 2, 1 }, .local = { 10, 0, 0, 2 }, .remote_port = 5, .local_port = 80
+	};
+	const __u8 remote[16] = { 192, 0, 2, 1 }, local[16] = { 10, 0, 0, 2 };
+	struct flow_view view;
+
+	(void)state;
+	flow_view_set_key(&view, FAMILY_IPV6, &long_key);
+	flow_view_set_key(&view, FAMILY_IPV4, &key);
+	assert_int_equal(view.family, FAMILY_IPV4);
+	assert_memory_equal(view.remote, remote, sizeof(remote));
+	assert_memory_equal(view.local, local, sizeof(local));
+	assert_int_equal(view.remote_port, 5);
+	assert_int_equal(view.local_port, 80);
+}
+
+static void test_order_is_by_family_local_end_remote_end(void **state)
+{
+	const struct flow_view ascending[] = {
+		{ .family = FAMILY_IPV4,
+		  .local = { 10, 0, 0, 2 },
+		  .local_port = 80,
+		  .remote = { 9 },
+		  .remote_port = 1 },
+		{ .family = FAMILY_IPV4,
+		  .local = { 10, 0, 0, 2 },
+		  .local_port = 80,
+		  .remote = { 9 },
+		  .remote_port = 2 },
+		{ .family = FAMILY_IPV4,
+		  .local = { 10, 0, 0, 2 },
+		  .local_port = 80,
+		  .remote = { 200 },
+		  .remote_port = 1 },
+		{ .family = FAMILY_IPV4, .local = { 10, 0, 0, 2 }, .local_port = 443, .remote = { 1 } },
+		{ .family = FAMILY_IPV4, .local = { 10, 0, 0, 3 }, .local_port = 80 },
+		{ .family = FAMILY_IPV6 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ascending); i++) {
+		for (size_t j = 0; j < ARRAY_LEN(ascending); j++) {
+			int order = flow_view_compare(&ascending[i], &ascending[j]);
+
+			assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_live_shows_the_whole_record),
+		cmocka_unit_test(test_live_at_its_deadline_is_absent),
+		cmocka_unit_test(test_live_marked_dead_is_absent),
+		cmocka_unit_test(test_live_written_after_the_clock_was_read_is_not_old),
+		cmocka_unit_test(test_live_idle_over_the_wrap_of_milliseconds),
+		cmocka_unit_test(test_half_open_is_one_past_its_initial_numbers),
+		cmocka_unit_test(test_ended_does_not_tell_of_shifts_it_has_not),
+		cmocka_unit_test(test_key_ipv4_leaves_no_rest_of_ipv6),
+		cmocka_unit_test(test_order_is_by_family_local_end_remote_end),
+	};
+
+	return cmocka_run_group_tests_name("flow_view", tests, NULL, NULL);
+}
