@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The shield as its operator sees it: the commands, and what they and bpftool print.
+
+    with shielded() as shield:
+        shield.load("*:80")
+        before = shield.counters()
+        ...
+        assert (shield.counters() - before)["SYN_COOKIE"] == 1
+"""
+
+import collections
+import contextlib
+import json
+import shutil
+
+import lab
+
+BPFTOOL = shutil.which("bpftool", path="/usr/sbin:/usr/local/sbin:/usr/bin:/bin")
+FLOWS = 4096  # records of a kind: quickly made, and more than any test has
+
+# Offsets in struct config, which tests may change under a shield's feet.
+CONFIG_PHASE = 16
+CONFIG_TEST_ADVANCE = -8
+PHASE_LOADING = 0
+
+
+class Shield:
+    """The shield on the server's device, with pins of its own; made without loading anything."""
+
+    def __init__(self, net):
+        self.net = net
+        self.device = net.server.device
+        self.pins = net.pin_root / self.device
+
+    def command(self, name, *arguments):
+        """The command line of a synkeep command in the server's namespace."""
+        return self.net.server.command(lab.SYNKEEP, name, "--pin-root", self.net.pin_root, *arguments)
+
+    def run(self, name, *arguments, **options):
+        return self.net.synkeep(name, *arguments, **options)
+
+    def load(self, *services, policy=None, xdp=None, key_file=None, **options):
+        """Loads with the services; options are lab.run()'s."""
+        arguments = [word for spec in services for word in ("--service", spec)]
+        for name, value in (("--policy", policy), ("--xdp", xdp), ("--key-file", key_file)):
+            arguments += (name, value) if value else ()
+        return self.run("load", self.device, "--flows", FLOWS, *arguments, **options)
+
+    def unload(self, *arguments, **options):
+        return self.run("unload", self.device, *arguments, **options)
+
+    def add_service(self, *specs):
+        return self.run("service", "add", self.device, *specs)
+
+    def delete_service(self, *specs):
+        return self.run("service", "del", self.device, *specs)
+
+    def read_json(self, name, *arguments):
+        return json.loads(self.run(name, *arguments, "--json").stdout)
+
+    # --- what is there ---
+
+    def verdicts(self):
+        """The list that `synkeep counters` prints, with the verdicts that never happened."""
+        return self.read_json("counters", self.device, "--all")[0]["counters"]
+
+    def counters(self):
+        """Packets by verdict, since the load."""
+        return collections.Counter({verdict["name"]: verdict["packets"] for verdict in self.verdicts()})
+
+    def drops(self):
+        """The verdicts by which packets are dropped."""
+        return {verdict["name"] for verdict in self.verdicts() if verdict["action"] == "drop"}
+
+    def flows(self, **filters):
+        """Connections; filters are the command's options, as state="ESTABLISHED"."""
+        words = [word for name, value in filters.items() for word in (f"--{name}", value)]
+        return self.read_json("flows", self.device, *words)
+
+    def flow(self, peer_port):
+        """The one connection of a peer's port, or None."""
+        found = [flow for flow in self.flows() if flow["remote_port"] == peer_port]
+        assert len(found) <= 1, f"more than one record: {found}"
+        return found[0] if found else None
+
+    def bpftool(self, *words):
+        return lab.run(BPFTOOL, *words)
+
+    def dump(self, name):
+        """A pinned map's elements as bpftool prints them by their types: a list of (key, value)."""
+        elements = json.loads(self.bpftool("-j", "map", "dump", "pinned", self.pins / name).stdout)
+        return [(element["formatted"]["key"], element["formatted"]["value"]) for element in elements]
+
+    def record(self, family, peer_port):
+        """The one record of a peer's port, in whichever map: (name of the map, value), or (None, None)."""
+        found = [(name, value) for name in ("half", "flows", "tw") for key, value in self.dump(name + family.suffix)
+                 if key["remote_port"] == peer_port]
+        assert len(found) <= 1, f"more than one record: {found}"
+        return found[0] if found else (None, None)
+
+    def record_count(self):
+        return sum(len(self.dump(name + suffix)) for name in ("half", "flows", "tw") for suffix in "46")
+
+    # --- what only tests do ---
+
+    def write_config(self, offset, value):
+        """Overwrites bytes of the config."""
+        element, = json.loads(self.bpftool("-j", "map", "dump", "pinned", self.pins / "config").stdout)
+        config = [int(byte, 16) for byte in element["value"]]
+        start = offset % len(config)
+        config[start:start + len(value)] = value
+        self.bpftool("map", "update", "pinned", self.pins / "config", "key", 0, 0, 0, 0, "value", *config)
+
+    def advance_clock(self, seconds):
+        """Makes it later by so many seconds, for the programs and the commands."""
+        self.write_config(CONFIG_TEST_ADVANCE, (seconds * 10**9).to_bytes(8, "little"))
+
+    def is_gone(self):
+        """Whether nothing of a shield is left on the device: no pins, no XDP, no filters, no qdisc."""
+        return not self.pins.exists() and not self.attached()
+
+    def attached(self):
+        """What is on the device: "xdp driver" or "xdp generic", filters as "clsact/ingress NAME", and "clsact"."""
+        state = json.loads(self.net.server.run(BPFTOOL, "-j", "net", "show", "dev", self.device).stdout)[0]
+        programs = [f"xdp {program['mode']}" for program in state["xdp"]]
+        filters = [f"{program['kind']} {program['name'].split(':')[0]}" for program in state["tc"]]
+        qdiscs = self.net.server.read_json("tc", "-j", "qdisc", "show", "dev", self.device)
+        return programs + filters + [qdisc["kind"] for qdisc in qdiscs if qdisc["kind"] == "clsact"]
+
+
+@contextlib.contextmanager
+def shielded():
+    """A shield in a laboratory whose client takes frames that XDP sends; nothing is loaded yet."""
+    with lab.Lab() as net:
+        net.client.attach("pass")
+        net.client.sysctl(net__ipv4__ip_forward=0, net__ipv6__conf__all__forwarding=0)
+        yield Shield(net)

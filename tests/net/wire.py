@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Frames: what a device sent and received, and a TCP endpoint that is driven by hand."""
+
+import dataclasses
+import itertools
+import socket
+import time
+
+from scapy.layers.inet import TCP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
+
+from sockets import inside
+
+ETH_P_ALL = 3
+PACKET_OUTGOING = 4
+SO_RCVBUFFORCE = 33
+
+_source_ports = itertools.count(20000)
+
+
+def packet_socket(host):
+    """A raw socket on the host's device."""
+    with inside(host):
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+        sock.bind((host.device, ETH_P_ALL))
+    sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+    return sock
+
+
+def turn_off_offloads(host):
+    """From now on a packet of the socket buffer is a packet of the wire."""
+    host.run("ethtool", "-K", host.device, "tso", "off", "gso", "off", "gro", "off", "tx", "off")
+
+
+@dataclasses.dataclass
+class Frame:
+    seconds: float  # when it was read from the capture, monotonic
+    is_outgoing: bool
+    data: bytes
+
+    def tcp(self):
+        """scapy's TCP header, or None."""
+        return Ether(self.data).getlayer(TCP)
+
+
+class Capture:
+    """What goes in and out of a host's device while it is open; a frame that XDP takes is not seen."""
+
+    def __init__(self, host):
+        self.socket = packet_socket(host)
+        self.socket.setblocking(False)
+        self.seen = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self.socket.close()
+
+    def frames(self):
+        """All frames so far."""
+        while True:
+            try:
+                data, address = self.socket.recvfrom(1 << 17)
+            except BlockingIOError:
+                return self.seen
+            self.seen.append(Frame(time.monotonic(), address[2] == PACKET_OUTGOING, data))
+
+    def segments(self, port):
+        """The TCP headers with this port at either end, each with its frame: a list of (frame, tcp)."""
+        pairs = ((frame, frame.tcp()) for frame in self.frames())
+        return [(frame, tcp) for frame, tcp in pairs if tcp and port in (tcp.sport, tcp.dport)]
+
+
+def option(tcp, name):
+    """The value of a TCP option of a scapy header, or None."""
+    return dict(tcp.options).get(name)
+
+
+class Peer:
+    """One hand-made TCP connection to the server, from an address behind the client that no kernel answers for.
+
+    It sends what it is told, and keeps count: snd_nxt moves with what is sent, rcv_nxt with what is taken. Without mss
+    its SYN carries neither that option nor window scale nor SACK.
+    """
+
+    def __init__(self, net, family, port, source_port=None, timestamps=True, mss=1400, isn=1000):
+        self.family = family
+        self.frame = Ether(src=net.client.mac, dst=net.server.mac)
+        self.header = family.header(src=family.peer, dst=family.address(net.server))
+        self.ports = {"sport": source_port or next(_source_ports), "dport": port}
+        self.timestamps = timestamps
+        self.mss = mss
+        self.snd_nxt = isn
+        self.rcv_nxt = 0
+        self.ts_recent = 0
+        self.socket = packet_socket(net.client)
+
+    @property
+    def port(self):
+        return self.ports["sport"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self.socket.close()
+
+    def _options(self, flags):
+        options = []
+        if flags == "S" and self.mss:
+            options += [("MSS", self.mss), ("WScale", 7), ("SAckOK", b"")]
+        if self.timestamps:
+            options += [("NOP", None), ("NOP", None)] if flags != "S" else []
+            options += [("Timestamp", (int(time.monotonic() * 1000) & 0xffffffff, self.ts_recent))]
+        return options
+
+    def send(self, flags, payload=b"", seq=None, ack=None):
+        """Sends a segment; without seq it is the next one, and counts."""
+        tcp = TCP(**self.ports, flags=flags, seq=self.snd_nxt if seq is None else seq,
+                  ack=(self.rcv_nxt if ack is None else ack) if "A" in flags else 0, window=1000,
+                  options=self._options(flags))
+        if seq is None:
+            self.snd_nxt += len(payload) + ("S" in flags) + ("F" in flags)
+        self.socket.send(bytes(self.frame / self.header / tcp / Raw(payload)))
+
+    def _answers(self, timeout):
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            self.socket.settimeout(left)
+            try:
+                data, address = self.socket.recvfrom(1 << 17)
+            except TimeoutError:
+                return
+            tcp = Ether(data).getlayer(TCP) if address[2] != PACKET_OUTGOING else None
+            if tcp and (tcp.sport, tcp.dport) == (self.ports["dport"], self.port):
+                yield tcp
+
+    def receive(self, flags, timeout=3):
+        """Waits for the server's next segment with exactly these flags, and does not count it."""
+        others = []
+        for tcp in self._answers(timeout):
+            if timestamps := option(tcp, "Timestamp"):
+                self.ts_recent = timestamps[0]
+            if str(tcp.flags) == flags:
+                return tcp
+            others.append(str(tcp.flags))
+        raise TimeoutError(f"no segment with flags {flags} came in {timeout} s; others: {others}")
+
+    def stays_silent(self, timeout=0.3):
+        """Whether the server sends nothing for so long."""
+        return next(self._answers(timeout), None) is None
+
+    def take(self, tcp):
+        """Counts a segment that came: the next one sent acknowledges it."""
+        payload = tcp[Raw].load if Raw in tcp else b""  # not Ethernet's padding
+        self.rcv_nxt = tcp.seq + len(payload) + ("S" in tcp.flags) + ("F" in tcp.flags)
+        return payload
+
+    def ask(self):
+        """SYN; returns the SYN-ACK, which is counted."""
+        self.send("S")
+        syn_ack = self.receive("SA")
+        self.take(syn_ack)
+        return syn_ack
+
+    def open(self):
+        """The whole handshake; returns the SYN-ACK."""
+        syn_ack = self.ask()
+        self.send("A")
+        return syn_ack
