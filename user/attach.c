@@ -272,7 +272,7 @@ int attach_query(const struct device *device, struct attach_state *state)
 	int ifindex = device->config.ifindex, err;
 	__u32 map = map_id(device->config_fd);
 	struct xdp_multiprog *attached;
-	bool others;
+	bool others = false;
 
 	*state = (struct attach_state){};
 	if (device->config.netns_inode != system_netns_inode())

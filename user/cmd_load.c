@@ -10,6 +10,7 @@
 
 #include "bpf_log.h"
 #include "command.h"
+#include "format.h"
 #include "key_file.h"
 #include "load.h"
 
@@ -91,15 +92,32 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 
 	while (!status && !*help && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
 		switch (option) {
-		case SERVICE: status = add_service(options, optarg); break;
-		case POLICY: status = set_policy(options, optarg); break;
-		case XDP: status = set_xdp(options, optarg); break;
-		case KEY_FILE: options->key_file = optarg; break;
-		case FLOWS: status = set_flows(options, optarg); break;
-		case VERBOSE: options->verbose = true; break;
-		case COMMAND_OPTION_PIN_ROOT: options->load.pin_root = optarg; break;
-		case COMMAND_OPTION_HELP: *help = true; break;
-		default: status = command_bad_option(&command_load);
+		case SERVICE:
+			status = add_service(options, optarg);
+			break;
+		case POLICY:
+			status = set_policy(options, optarg);
+			break;
+		case XDP:
+			status = set_xdp(options, optarg);
+			break;
+		case KEY_FILE:
+			options->key_file = optarg;
+			break;
+		case FLOWS:
+			status = set_flows(options, optarg);
+			break;
+		case VERBOSE:
+			options->verbose = true;
+			break;
+		case COMMAND_OPTION_PIN_ROOT:
+			options->load.pin_root = optarg;
+			break;
+		case COMMAND_OPTION_HELP:
+			*help = true;
+			break;
+		default:
+			status = command_bad_option(&command_load);
 		}
 	}
 	if (status || *help)
@@ -135,6 +153,18 @@ static int check_device(struct load *load)
 		return command_failed(&command_load,
 				      "%s is not an Ethernet device: its packets would not be understood", load->name);
 	return EXIT_DONE;
+}
+
+/* The maps are filled in advance: the kernel would rather kill processes than refuse them. */
+static int check_memory(const struct load *load)
+{
+	__u64 needed = (__u64)load->flows * LOAD_BYTES_PER_FLOW, available = system_available_bytes();
+	char needed_text[FORMAT_SIZE_BYTES], available_text[FORMAT_SIZE_BYTES];
+
+	if (!available || needed <= available)
+		return EXIT_DONE;
+	return command_failed(&command_load, "%u flows take %s, and %s are available; choose fewer with --flows",
+			      load->flows, format_bytes(needed_text, needed), format_bytes(available_text, available));
 }
 
 static int get_key(struct options *options)
@@ -219,6 +249,8 @@ static int run(int argc, char **argv)
 	bpf_log_capture(options.verbose);
 	status = check_device(&options.load);
 	if (!status)
+		status = check_memory(&options.load);
+	if (!status)
 		status = get_key(&options);
 	if (!status)
 		status = load_and_tell(&options);
@@ -252,7 +284,7 @@ const struct command command_load = {
 		"                     share it take each other's cookies. By default a random key\n"
 		"      --flows N      connections to track at the same time, of each address family; 262144 by "
 		"default,\n"
-		"                     of about 300 bytes each\n"
+		"                     of 704 bytes each\n"
 		"      --pin-root DIR where to pin, in a BPF file system; " COMMAND_PIN_ROOT " by default\n"
 		"      --verbose      shows what libbpf and libxdp say\n"
 		"  -h, --help         this text\n",

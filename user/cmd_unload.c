@@ -36,10 +36,17 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 
 	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
 		switch (option) {
-		case NOW: options->now = true; break;
-		case COMMAND_OPTION_PIN_ROOT: options->pin_root = optarg; break;
-		case COMMAND_OPTION_HELP: *help = true; return EXIT_DONE;
-		default: return command_bad_option(&command_unload);
+		case NOW:
+			options->now = true;
+			break;
+		case COMMAND_OPTION_PIN_ROOT:
+			options->pin_root = optarg;
+			break;
+		case COMMAND_OPTION_HELP:
+			*help = true;
+			return EXIT_DONE;
+		default:
+			return command_bad_option(&command_unload);
 		}
 	}
 	if (argc - optind != 1)
@@ -130,6 +137,7 @@ static int take_away(const struct options *options, const char *pin_dir)
 	char error[ATTACH_ERROR_BYTES];
 	struct device device;
 	struct teardown done;
+	bool other_layout;
 	int lock, err;
 
 	lock = pins_lock(pin_dir, false);
@@ -138,16 +146,20 @@ static int take_away(const struct options *options, const char *pin_dir)
 		return command_failed(&command_unload, "%s", error);
 	}
 	err = device_open_remains(options->pin_root, options->name, &device);
-	if (err && err != -EINPROGRESS && err != -EPROTO)
-		device_explain(err, options->pin_root, options->name, error, sizeof(error));
-	else
+	other_layout = err == -EPROTO;
+	if (!err || err == -EINPROGRESS || other_layout)
 		err = teardown_device(&device, &done, error, sizeof(error));
+	else
+		device_explain(err, options->pin_root, options->name, error, sizeof(error));
 	device_close(&device);
 	pins_remove_empty(options->pin_root, pin_dir);
 	pins_unlock(lock);
 	if (err)
 		return command_failed(&command_unload, "%s", error);
 	print_done(options->name, &done);
+	if (other_layout)
+		command_note(&command_unload, "%s: its clsact qdisc stays: whether the load made it can not be read",
+			     options->name);
 	return EXIT_DONE;
 }
 
@@ -156,6 +168,7 @@ static int unload(const struct options *options)
 	char error[ATTACH_ERROR_BYTES];
 	struct device device;
 	int err, status = EXIT_DONE;
+	bool gone;
 
 	err = device_open_remains(options->pin_root, options->name, &device);
 	if ((err && err != -EINPROGRESS && err != -EPROTO) || (err == -EPROTO && !options->now)) {
@@ -163,7 +176,9 @@ static int unload(const struct options *options)
 		device_close(&device);
 		return command_failed(&command_unload, "%s", error);
 	}
-	if (!err && !options->now && device.config.phase != DEVICE_LOADING)
+	if (teardown_locate(&device, &gone, error, sizeof(error)))
+		status = command_failed(&command_unload, "%s", error);
+	else if (!err && !gone && !options->now && device.config.phase != DEVICE_LOADING)
 		status = wait_for_cookies(&device);
 	device_close(&device);
 	return status ? status : take_away(options, device.pin_dir);

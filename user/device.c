@@ -189,7 +189,7 @@ void device_explain(int error, const char *pin_root, const char *name, char *tex
 			 name, name);
 		break;
 	case -EPERM:
-	case -EACCES: snprintf(text, size, "%s: this needs root (CAP_BPF and CAP_NET_ADMIN)", name); break;
+	case -EACCES: snprintf(text, size, "this needs root (CAP_BPF and CAP_NET_ADMIN)"); break;
 	case -ENOTDIR:
 		snprintf(text, size,
 			 "%s is not loaded: there is no BPF file system at %s; "

@@ -87,13 +87,21 @@ static int refuse_if_standing(const struct device *device, const struct failure 
 	return -EEXIST;
 }
 
+static void explain_pins(const struct load *load, int err, const struct failure *failure)
+{
+	char reason[ATTACH_ERROR_BYTES];
+
+	device_explain(err, load->pin_root, load->name, reason, sizeof(reason));
+	snprintf(failure->text, failure->size, "what is pinned there is in the way: %s", reason);
+}
+
 static int clear_remains(const struct load *load, struct device *device, struct load_result *result,
 			 const struct failure *failure)
 {
 	int err = device_open_remains(load->pin_root, load->name, device);
 
 	if (err && err != -EINPROGRESS) {
-		device_explain(err, load->pin_root, load->name, failure->text, failure->size);
+		explain_pins(load, err, failure);
 		goto out;
 	}
 	if (!err)

@@ -11,8 +11,9 @@
 #include "system.h"
 #include "teardown.h"
 
-#define LOAD_FLOWS_MIN 64	  /* LRU maps need a few elements a CPU */
-#define LOAD_FLOWS_MAX (1U << 27) /* 24 GiB of records */
+#define LOAD_FLOWS_MIN 64 /* LRU maps need a few elements a CPU */
+#define LOAD_FLOWS_MAX (1U << 27)
+#define LOAD_BYTES_PER_FLOW 704 /* in flows4, flows6, tw4, tw6, with their share of the buckets */
 
 struct load {
 	const char *pin_root;

@@ -135,6 +135,20 @@ __u8 system_rcv_wscale(void)
 	return shift;
 }
 
+__u64 system_available_bytes(void)
+{
+	unsigned long long kibibytes = 0;
+	char line[128];
+	FILE *file = fopen("/proc/meminfo", "re");
+
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file) && sscanf(line, "MemAvailable: %llu kB", &kibibytes) != 1)
+		;
+	fclose(file);
+	return kibibytes * 1024;
+}
+
 int system_device(const char *name, struct system_device *device)
 {
 	struct ifreq request = {};

@@ -29,6 +29,9 @@ bool system_netns_is_alive(__u64 inode);
  */
 __u8 system_rcv_wscale(void);
 
+/* Memory that can be had without swapping, by the kernel's estimate; 0 if it can not tell. */
+__u64 system_available_bytes(void);
+
 struct system_device {
 	int ifindex;
 	int mtu; /* bytes */

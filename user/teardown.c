@@ -11,26 +11,29 @@
 #include "system.h"
 #include "teardown.h"
 
-/* Whether the device is within reach; a namespace that nobody holds has taken the device and the programs with it. */
-static int locate(struct device *device, bool *gone, char *error, size_t size)
+int teardown_locate(const struct device *device, bool *gone, char *error, size_t size)
 {
 	char name[IFNAMSIZ];
 
+	*gone = false;
 	if (!device->config.ifindex) {
-		device->config.ifindex = if_nametoindex(device->name);
-	} else if (device->config.netns_inode != system_netns_inode()) {
-		if (system_netns_is_alive(device->config.netns_inode)) {
-			snprintf(error, size,
-				 "%s is in another network namespace (inode %llu); go there with "
-				 "`nsenter --net=/run/netns/NAME`, which keeps the pins in sight, as `ip netns exec` "
-				 "does not",
-				 device->name, device->config.netns_inode);
-			return -EXDEV;
-		}
-		device->config.ifindex = 0;
+		*gone = !if_nametoindex(device->name);
+		return 0;
 	}
-	*gone = !device->config.ifindex || !if_indextoname(device->config.ifindex, name);
-	return 0;
+	if (device->config.netns_inode == system_netns_inode()) {
+		*gone = !if_indextoname(device->config.ifindex, name);
+		return 0;
+	}
+	/* A namespace that nobody holds has taken the device with it, and the programs. */
+	if (!system_netns_is_alive(device->config.netns_inode)) {
+		*gone = true;
+		return 0;
+	}
+	snprintf(error, size,
+		 "%s is in another network namespace (inode %llu); go there with `nsenter --net=/run/netns/NAME`, "
+		 "which keeps the pins in sight, as `ip netns exec` does not",
+		 device->name, device->config.netns_inode);
+	return -EXDEV;
 }
 
 int teardown_device(struct device *device, struct teardown *done, char *error, size_t size)
@@ -38,7 +41,9 @@ int teardown_device(struct device *device, struct teardown *done, char *error, s
 	int err;
 
 	*done = (struct teardown){};
-	err = locate(device, &done->gone, error, size);
+	err = teardown_locate(device, &done->gone, error, size);
+	if (!device->config.ifindex)
+		device->config.ifindex = if_nametoindex(device->name);
 	if (!err && !done->gone)
 		err = attach_detach(device, &done->detached, &done->clsact, error, size);
 	if (err)

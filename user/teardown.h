@@ -18,6 +18,12 @@ struct teardown {
 };
 
 /*
+ * Whether the device is within reach: *gone where it, or its network namespace, does not exist any more. 0, or -EXDEV
+ * and a reason: it is in another network namespace.
+ */
+int teardown_locate(const struct device *device, bool *gone, char *error, size_t size);
+
+/*
  * The device is as device_open_remains() left it, or a loader that failed. Its pins are locked, and the locked
  * directory stays. Where its config is not known, the device of that name is meant. Doing it again does no harm.
  *

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* SPEC, as people write it: what is taken, what is refused, and with which words. */
+#include "unit.h"
+
+/* The source, not an object: a unit test is one file to the compiler, sanitizers and all. */
+#include "../../user/service_spec.c"
+
+static struct service_spec parsed(const char *text)
+{
+	char error[SERVICE_SPEC_ERROR_BYTES] = "";
+	struct service_spec spec;
+
+	if (service_spec_parse(text, &spec, error, sizeof(error)))
+		fail_msg("%s: %s", text, error);
+	return spec;
+}
+
+static void assert_refused(const char *text, const char *reason)
+{
+	char error[SERVICE_SPEC_ERROR_BYTES] = "";
+	struct service_spec spec;
+
+	assert_int_equal(service_spec_parse(text, &spec, error, sizeof(error)), -EINVAL);
+	if (!strstr(error, reason))
+		fail_msg("%s: \"%s\" does not say \"%s\"", text, error, reason);
+}
+
+static void assert_formats_as(const char *text, const char *expected)
+{
+	struct service_spec spec = parsed(text);
+	char formatted[SERVICE_SPEC_BYTES];
+
+	service_spec_format(&spec, formatted, sizeof(formatted));
+	assert_string_equal(formatted, expected);
+}
+
+static void test_ipv4_address_and_port(void **state)
+{
+	struct service_spec spec = parsed("10.0.0.2:80");
+	const ipv6_bytes address = { 10, 0, 0, 2 };
+
+	(void)state;
+	assert_int_equal(spec.family, FAMILY_IPV4);
+	assert_memory_equal(spec.address, address, sizeof(address));
+	assert_int_equal(spec.port, 80);
+	assert_false(spec.has_policy);
+	assert_int_equal(spec.owner, FLOW_OWNER_KERNEL);
+}
+
+static void test_ipv6_address_in_brackets(void **state)
+{
+	struct service_spec spec = parsed("[2001:db8::2]:443,policy=off");
+	const ipv6_bytes address = { 0x20, 0x01, 0x0d, 0xb8, [15] = 2 };
+
+	(void)state;
+	assert_int_equal(spec.family, FAMILY_IPV6);
+	assert_memory_equal(spec.address, address, sizeof(address));
+	assert_int_equal(spec.port, 443);
+	assert_true(spec.has_policy);
+	assert_int_equal(spec.policy, POLICY_OFF);
+}
+
+static void test_wildcards(void **state)
+{
+	struct service_spec every_address = parsed("*:22"), every_port = parsed("10.0.0.2:*");
+	struct service_spec every_ipv4 = parsed("0.0.0.0:22"), every_ipv6 = parsed("[::]:22");
+	const ipv6_bytes any = {};
+
+	(void)state;
+	assert_int_equal(every_address.family, 0);
+	assert_memory_equal(every_address.address, any, sizeof(any));
+	assert_int_equal(every_address.port, 22);
+	assert_int_equal(every_port.port, 0);
+	assert_int_equal(every_ipv4.family, FAMILY_IPV4);
+	assert_int_equal(every_ipv6.family, FAMILY_IPV6);
+	assert_memory_equal(every_ipv6.address, any, sizeof(any));
+}
+
+static void test_keys_in_any_order(void **state)
+{
+	struct service_spec spec = parsed("10.0.0.2:80,owner=kernel,policy=always");
+
+	(void)state;
+	assert_true(spec.has_policy);
+	assert_int_equal(spec.policy, POLICY_ALWAYS);
+	assert_int_equal(spec.owner, FLOW_OWNER_KERNEL);
+}
+
+static void test_formats_back(void **state)
+{
+	(void)state;
+	assert_formats_as("10.0.0.2:80,policy=off", "10.0.0.2:80");
+	assert_formats_as("[2001:DB8:0::2]:443", "[2001:db8::2]:443");
+	assert_formats_as("*:22", "*:22");
+	assert_formats_as("10.0.0.2:*", "10.0.0.2:*");
+	assert_formats_as("*:*", "*:*");
+	assert_formats_as("[::]:65535", "[::]:65535");
+	assert_formats_as("0.0.0.0:1", "0.0.0.0:1");
+	assert_formats_as("[1111:2222:3333:4444:5555:6666:7777:8888]:65535",
+			  "[1111:2222:3333:4444:5555:6666:7777:8888]:65535");
+}
+
+static void test_bad_ports_are_refused(void **state)
+{
+	(void)state;
+	assert_refused("10.0.0.2", "has no port");
+	assert_refused("[2001:db8::2]", "has no port");
+	assert_refused("10.0.0.2:", "not in 1..65535");
+	assert_refused("10.0.0.2:0", "not in 1..65535");
+	assert_refused("10.0.0.2:65536", "not in 1..65535");
+	assert_refused("10.0.0.2:99999999999999999999", "not in 1..65535");
+	assert_refused("10.0.0.2:http", "not a number");
+	assert_refused("10.0.0.2:-1", "not a number");
+	assert_refused("10.0.0.2: 80", "not a number");
+}
+
+static void test_bad_addresses_are_refused(void **state)
+{
+	(void)state;
+	assert_refused("", "has no port");
+	assert_refused(":80", "not an IP address");
+	assert_refused("10.0.0:80", "not an IP address");
+	assert_refused("example.org:80", "names are not looked up");
+	assert_refused("2001:db8::2:443", "in brackets");
+	assert_refused("[2001:db8::2]443", "has no port");
+	assert_refused("[]:443", "not an IPv6 address");
+	assert_refused("[:443", "not an IP address");
+	assert_refused("[fe80::1%eth0]:443", "not an IPv6 address");
+	assert_refused("[::ffff:10.0.0.2]:80", "write 10.0.0.2");
+	assert_refused("224.0.0.1:80", "multicast");
+	assert_refused("255.255.255.255:80", "broadcast");
+	assert_refused("[ff02::1]:80", "multicast");
+}
+
+static void test_unknown_key_lists_the_known(void **state)
+{
+	(void)state;
+	assert_refused("10.0.0.2:80,colour=red", "\"colour\" is unknown; known keys: policy=always|off, owner=kernel");
+	assert_refused("10.0.0.2:80,policy", "not key=value");
+	assert_refused("10.0.0.2:80,", "not key=value");
+	assert_refused("10.0.0.2:80,=off", "known keys");
+}
+
+static void test_key_given_twice_is_refused(void **state)
+{
+	(void)state;
+	assert_refused("10.0.0.2:80,policy=off,policy=off", "twice");
+	assert_refused("10.0.0.2:80,owner=kernel,owner=kernel", "twice");
+}
+
+static void test_what_comes_later_is_told_from_what_is_wrong(void **state)
+{
+	(void)state;
+	assert_refused("10.0.0.2:80,policy=auto", "not there yet");
+	assert_refused("10.0.0.2:80,policy=monitor", "not there yet");
+	assert_refused("10.0.0.2:80,policy=sometimes", "unknown");
+	assert_refused("10.0.0.2:80,policy=", "unknown");
+	assert_refused("10.0.0.2:80,owner=daemon", "not there yet");
+	assert_refused("10.0.0.2:80,owner=gateway", "not there yet");
+	assert_refused("10.0.0.2:80,owner=me", "unknown");
+}
+
+static void test_overlong_text_is_refused(void **state)
+{
+	char text[2 * SPEC_TEXT_MAX];
+
+	(void)state;
+	memset(text, '1', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	assert_refused(text, "longer than any service");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ipv4_address_and_port),
+		cmocka_unit_test(test_ipv6_address_in_brackets),
+		cmocka_unit_test(test_wildcards),
+		cmocka_unit_test(test_keys_in_any_order),
+		cmocka_unit_test(test_formats_back),
+		cmocka_unit_test(test_bad_ports_are_refused),
+		cmocka_unit_test(test_bad_addresses_are_refused),
+		cmocka_unit_test(test_unknown_key_lists_the_known),
+		cmocka_unit_test(test_key_given_twice_is_refused),
+		cmocka_unit_test(test_what_comes_later_is_told_from_what_is_wrong),
+		cmocka_unit_test(test_overlong_text_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("service_spec", tests, NULL, NULL);
+}
