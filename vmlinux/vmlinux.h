@@ -39,8 +39,6 @@ enum {
 	true = 1,
 };
 
-typedef unsigned int __kernel_uid32_t;
-
 typedef __u16 __be16;
 
 typedef __u32 __be32;
@@ -48,8 +46,6 @@ typedef __u32 __be32;
 typedef __u32 __wsum;
 
 typedef _Bool bool;
-
-typedef __kernel_uid32_t uid_t;
 
 enum bpf_map_type {
 	BPF_MAP_TYPE_UNSPEC = 0,
@@ -138,28 +134,6 @@ enum {
 	BPF_NOEXIST = 1,
 	BPF_EXIST = 2,
 	BPF_F_LOCK = 4,
-};
-
-enum {
-	BPF_F_NO_PREALLOC = 1,
-	BPF_F_NO_COMMON_LRU = 2,
-	BPF_F_NUMA_NODE = 4,
-	BPF_F_RDONLY = 8,
-	BPF_F_WRONLY = 16,
-	BPF_F_STACK_BUILD_ID = 32,
-	BPF_F_ZERO_SEED = 64,
-	BPF_F_RDONLY_PROG = 128,
-	BPF_F_WRONLY_PROG = 256,
-	BPF_F_CLONE = 512,
-	BPF_F_MMAPABLE = 1024,
-	BPF_F_PRESERVE_ELEMS = 2048,
-	BPF_F_INNER_MAP = 4096,
-	BPF_F_LINK = 8192,
-	BPF_F_PATH_FD = 16384,
-	BPF_F_VTYPE_BTF_OBJ_FD = 32768,
-	BPF_F_TOKEN_FD = 65536,
-	BPF_F_SEGV_ON_FAULT = 131072,
-	BPF_F_NO_USER_CONV = 262144,
 };
 
 struct bpf_spin_lock {
@@ -317,11 +291,6 @@ struct iphdr {
 	};
 };
 
-struct ipv6_opt_hdr {
-	__u8 nexthdr;
-	__u8 hdrlen;
-};
-
 struct ipv6hdr {
 	__u8 priority: 4;
 	__u8 version: 4;
@@ -339,18 +308,6 @@ struct ipv6hdr {
 			struct in6_addr daddr;
 		} addrs;
 	};
-};
-
-struct vlan_hdr {
-	__be16 h_vlan_TCI;
-	__be16 h_vlan_encapsulated_proto;
-};
-
-struct frag_hdr {
-	__u8 nexthdr;
-	__u8 reserved;
-	__be16 frag_off;
-	__be32 identification;
 };
 
 struct bpf_sock_tuple {
@@ -390,12 +347,6 @@ enum {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct ns_common {
-	unsigned int inum;
-};
-
-struct seq_file;
-
 struct netns_ipv4 {
 	u8 sysctl_tcp_ecn;
 	u8 sysctl_tcp_syncookies;
@@ -405,7 +356,6 @@ struct netns_ipv4 {
 };
 
 struct net {
-	struct ns_common ns;
 	struct netns_ipv4 ipv4;
 };
 
@@ -431,35 +381,15 @@ struct sock_common {
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
-	union {
-		u32 skc_rcv_wnd;
-	};
-	union {
-		u32 skc_window_clamp;
-	};
 };
 
 struct sock {
 	struct sock_common __sk_common;
 	int sk_rcvbuf;
-	u16 sk_protocol;
-	u32 sk_ack_backlog;
-	u32 sk_max_ack_backlog;
 };
 
 struct request_sock {
-	struct sock_common __req_common;
 	u16 mss;
-	u8 syncookie: 1;
-	u32 ts_recent;
-};
-
-struct bpf_iter_meta {
-	union {
-		struct seq_file *seq;
-	};
-	u64 session_id;
-	u64 seq_num;
 };
 
 struct inet_sock {
@@ -482,18 +412,12 @@ struct tcp_options_received {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
-	u32 tsoffset;
 	u32 snd_wnd;
-	u32 mss_cache;
-	u16 tcp_header_len;
 	u8 scaling_ratio;
-	u32 copied_seq;
-	u16 advmss;
 	u32 write_seq;
 	u32 rcv_nxt;
 	u32 snd_nxt;
 	u32 snd_una;
-	u32 window_clamp;
 	u32 rcv_wnd;
 	struct tcp_options_received rx_opt;
 	u32 rcv_wup;
@@ -512,22 +436,12 @@ struct inet_request_sock {
 
 struct tcp_request_sock {
 	struct inet_request_sock req;
-	u32 rcv_isn;
-	u32 snt_isn;
-	u32 ts_off;
-	u32 rcv_nxt;
 };
-
-struct tcp_timewait_sock;
 
 struct bpf_iter__tcp {
 	union {
-		struct bpf_iter_meta *meta;
-	};
-	union {
 		struct sock_common *sk_common;
 	};
-	uid_t uid;
 };
 
 #pragma clang attribute pop
