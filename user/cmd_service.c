@@ -34,10 +34,17 @@ static int parse_options(struct options *options, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
 		switch (option) {
-		case JSON: options->json = true; break;
-		case COMMAND_OPTION_PIN_ROOT: options->pin_root = optarg; break;
-		case COMMAND_OPTION_HELP: options->help = true; return EXIT_DONE;
-		default: return command_bad_option(&command_service);
+		case JSON:
+			options->json = true;
+			break;
+		case COMMAND_OPTION_PIN_ROOT:
+			options->pin_root = optarg;
+			break;
+		case COMMAND_OPTION_HELP:
+			options->help = true;
+			return EXIT_DONE;
+		default:
+			return command_bad_option(&command_service);
 		}
 	}
 	options->words = argv + optind;

@@ -189,15 +189,20 @@ void device_explain(int error, const char *pin_root, const char *name, char *tex
 			 name, name);
 		break;
 	case -EPERM:
-	case -EACCES: snprintf(text, size, "this needs root (CAP_BPF and CAP_NET_ADMIN)"); break;
+	case -EACCES:
+		snprintf(text, size, "this needs root (CAP_BPF and CAP_NET_ADMIN)");
+		break;
 	case -ENOTDIR:
 		snprintf(text, size,
 			 "%s is not loaded: there is no BPF file system at %s; "
 			 "`mount -t bpf bpf /sys/fs/bpf` mounts one",
 			 name, pin_root);
 		break;
-	case -EINVAL: snprintf(text, size, "\"%s\" is not the name of a network device", name); break;
-	default: snprintf(text, size, "%s: its pins in %s can not be read: %s", name, pin_root, strerror(-error));
+	case -EINVAL:
+		snprintf(text, size, "\"%s\" is not the name of a network device", name);
+		break;
+	default:
+		snprintf(text, size, "%s: its pins in %s can not be read: %s", name, pin_root, strerror(-error));
 	}
 }
 
