@@ -84,8 +84,8 @@ struct tracked {
 };
 
 /*
- * What stays of a flow in TIME_WAIT or CLOSED. A CLOSED one is kept only while its cookie could be shown again; a flow
- * without a cookie leaves nothing to replay.
+ * What stays of a flow in TIME_WAIT, for its 2MSL, and of any flow while its cookie could be shown again: for the last
+ * seconds of that, the 2MSL of a short connection may be over. A CLOSED one without a cookie leaves nothing to replay.
  */
 static __always_inline void flow_to_ended(const struct flow *f, struct ended *e, __u64 now_ns)
 {
@@ -99,10 +99,9 @@ static __always_inline void flow_to_ended(const struct flow *f, struct ended *e,
 	e->state = f->state;
 	e->owner = f->owner;
 	e->flags = f->flags;
-	if (f->state == TCPS_TIME_WAIT)
-		e->deadline_ns = f->deadline_ns;
-	else
-		e->deadline_ns = (f->flags & FLOW_COOKIE) && stale_ns > now_ns ? stale_ns : 0;
+	e->deadline_ns = f->state == TCPS_TIME_WAIT ? f->deadline_ns : 0;
+	if ((f->flags & FLOW_COOKIE) && stale_ns > now_ns && stale_ns > e->deadline_ns)
+		e->deadline_ns = stale_ns;
 }
 
 /* Moves a flow that is marked dead to the ended: written first, so that the tuple is never unknown. */

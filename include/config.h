@@ -65,7 +65,8 @@ struct service {
 	enum service_policy policy;
 	enum flow_owner owner;
 	__u8 both_families; /* half of a "*:PORT", whose other half is under the other family */
-	__u8 reserved;
+	__u8 reserved[5];
+	__u64 retired_ns; /* CLOCK_MONOTONIC; 0: stays. Deleted, and gone when no cookie of it can come back any more */
 };
 
 /*

@@ -105,21 +105,43 @@ static __always_inline __u16 cookie_mss(__u8 family, __u16 own_mss, bool timesta
 
 	if (timestamps) {
 		switch (index & 7) {
-		case 0: mss = 0; break;
-		case 1: mss = 1300; break;
-		case 2: mss = 1360; break;
-		case 3: mss = 1400; break;
-		case 4: mss = 1440; break;
-		case 5: mss = 1452; break;
-		case 6: mss = 1460; break;
-		default: return own_mss;
+		case 0:
+			mss = 0;
+			break;
+		case 1:
+			mss = 1300;
+			break;
+		case 2:
+			mss = 1360;
+			break;
+		case 3:
+			mss = 1400;
+			break;
+		case 4:
+			mss = 1440;
+			break;
+		case 5:
+			mss = 1452;
+			break;
+		case 6:
+			mss = 1460;
+			break;
+		default:
+			return own_mss;
 		}
 	} else {
 		switch (index & 3) {
-		case 0: mss = 0; break;
-		case 1: mss = 1300; break;
-		case 2: mss = own_mss > 1460 - shorter ? 1460 : 1440; break;
-		default: return own_mss;
+		case 0:
+			mss = 0;
+			break;
+		case 1:
+			mss = 1300;
+			break;
+		case 2:
+			mss = own_mss > 1460 - shorter ? 1460 : 1440;
+			break;
+		default:
+			return own_mss;
 		}
 	}
 	if (mss == 0)

@@ -10,9 +10,11 @@
  * (3.10.7.4, fifth), then the FIN (eighth).
  *
  * What a tracker beside the endpoint can not know, and how it is settled:
- * - A passive endpoint that is reset in SYN-RECEIVED goes back to LISTEN (3.10.7.4, second). A record is one
- * connection, so it becomes CLOSED; the listener is another socket.
- * - TIME-WAIT ends by its timer alone. A RST in it is ignored (RFC 1337, 3, fix F1); a FIN restarts the timer.
+ *
+ * A passive endpoint that is reset in SYN-RECEIVED goes back to LISTEN (3.10.7.4, second). A record is one connection,
+ * so it becomes CLOSED; the listener is another socket.
+ *
+ * TIME-WAIT ends by its timer alone. A RST in it is ignored (RFC 1337, 3, fix F1); a FIN restarts the timer.
  */
 #ifndef SYNKEEP_TCP_FSM_H
 #define SYNKEEP_TCP_FSM_H

@@ -65,8 +65,11 @@ static __always_inline bool tcp_options_take(struct tcp_options *out, __u8 kind,
 		out->tsecr = get_be32(body + 4);
 		return true;
 	case TCP_OPTION_MD5:
-	case TCP_OPTION_AO: out->has_signature = true; return true;
-	default: return true;
+	case TCP_OPTION_AO:
+		out->has_signature = true;
+		return true;
+	default:
+		return true;
 	}
 }
 

@@ -16,15 +16,21 @@ static __always_inline __u64 tcp_state_timeout_ns(enum tcp_state state, __u64 ms
 {
 	switch (state) {
 	case TCPS_SYN_SENT:
-	case TCPS_SYN_RECEIVED: return 128 * NSEC_PER_SEC; /* Linux gives up a SYN after 127 s */
-	case TCPS_ESTABLISHED: return 5 * 86400 * NSEC_PER_SEC;
+	case TCPS_SYN_RECEIVED:
+		return 128 * NSEC_PER_SEC; /* Linux gives up a SYN after 127 s */
+	case TCPS_ESTABLISHED:
+		return 5 * 86400 * NSEC_PER_SEC;
 	case TCPS_FIN_WAIT_2: /* half-closed, either way: an application may take its time */
-	case TCPS_CLOSE_WAIT: return 86400 * NSEC_PER_SEC;
+	case TCPS_CLOSE_WAIT:
+		return 86400 * NSEC_PER_SEC;
 	case TCPS_FIN_WAIT_1:
 	case TCPS_CLOSING:
-	case TCPS_LAST_ACK: return 300 * NSEC_PER_SEC; /* a FIN is sent again for about two minutes on Linux */
-	case TCPS_TIME_WAIT: return 2 * msl_ns;
-	default: return 0;
+	case TCPS_LAST_ACK:
+		return 300 * NSEC_PER_SEC; /* a FIN is sent again for about two minutes on Linux */
+	case TCPS_TIME_WAIT:
+		return 2 * msl_ns;
+	default:
+		return 0;
 	}
 }
 

@@ -10,6 +10,7 @@
 
 #include "bpf_log.h"
 #include "command.h"
+#include "device.h"
 #include "format.h"
 #include "key_file.h"
 #include "load.h"
@@ -193,6 +194,7 @@ static void print_notes(const struct load *load, const struct load_result *resul
 
 static void print_summary(const struct options *options, const struct load_result *result)
 {
+	char pin_dir[DEVICE_PATH_MAX];
 	const struct load *load = &options->load;
 	bool usual_place = !strcmp(load->pin_root, COMMAND_PIN_ROOT);
 	const char *option = usual_place ? "" : " --pin-root ", *root = usual_place ? "" : load->pin_root;
@@ -211,7 +213,8 @@ static void print_summary(const struct options *options, const struct load_resul
 	}
 	if (!load->service_count)
 		printf("  %-9s none: synkeep service add %s SPEC%s%s\n", title, load->name, option, root);
-	printf("  %-9s %s/%s\n", "pins", load->pin_root, load->name);
+	if (!device_pin_dir(load->pin_root, load->name, pin_dir, sizeof(pin_dir)))
+		printf("  %-9s %s\n", "pins", pin_dir);
 	printf("  %-9s synkeep status %s%s%s\n", "see", load->name, option, root);
 	printf("  %-9s synkeep unload %s%s%s\n", "remove", load->name, option, root);
 }

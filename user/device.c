@@ -102,16 +102,37 @@ static int open_config(struct device *device)
 	return device_config_read(device);
 }
 
-static int set_place(struct device *device, const char *pin_root, const char *name)
+/* The BPF file system allows no dot in a name, and the kernel no colon in a device's. */
+#define DOT_IN_PINS ':'
+
+static void replace(char *text, char from, char to)
 {
-	size_t length = strlen(name);
+	for (; *text; text++) {
+		if (*text == from)
+			*text = to;
+	}
+}
+
+int device_pin_dir(const char *pin_root, const char *name, char *path, size_t size)
+{
+	char directory[IFNAMSIZ];
 	int written;
 
-	if (length == 0 || length >= sizeof(device->name) || strchr(name, '/') || name[0] == '.')
+	if (!*name || strlen(name) >= sizeof(directory) || strchr(name, '/') || name[0] == '.')
 		return -EINVAL;
-	memcpy(device->name, name, length + 1);
-	written = snprintf(device->pin_dir, sizeof(device->pin_dir), "%s/%s", pin_root, name);
-	return written < (int)sizeof(device->pin_dir) ? 0 : -ENAMETOOLONG;
+	strcpy(directory, name);
+	replace(directory, '.', DOT_IN_PINS);
+	written = snprintf(path, size, "%s/%s", pin_root, directory);
+	return written < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+static int set_place(struct device *device, const char *pin_root, const char *name)
+{
+	int err = device_pin_dir(pin_root, name, device->pin_dir, sizeof(device->pin_dir));
+
+	if (!err)
+		strcpy(device->name, name);
+	return err;
 }
 
 int device_open_remains(const char *pin_root, const char *name, struct device *device)
@@ -239,7 +260,8 @@ int device_list(const char *pin_root, char (**names)[IFNAMSIZ])
 			break;
 		}
 		*names = grown;
-		strcpy((*names)[count++], entry->d_name);
+		strcpy((*names)[count], entry->d_name);
+		replace((*names)[count++], DOT_IN_PINS, '.');
 	}
 	closedir(dir);
 	if (count > 1)

@@ -27,6 +27,9 @@ struct device {
 	int tw_fd[2];
 };
 
+/* Writes the directory of a device's pins. 0, -EINVAL: not a device's name, or -ENAMETOOLONG. */
+int device_pin_dir(const char *pin_root, const char *name, char *path, size_t size);
+
 /*
  * Opens everything that is pinned for a device. On failure nothing stays open, and the error is one of
  *

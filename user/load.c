@@ -6,13 +6,14 @@
  *   2. programs and maps; the maps are pinned as they are made, then XDP is attached
  *   3. the config, in phase LOADING; the sweep's timer; the filters
  *   4. the services: only now is there a port for which the programs do anything
- *   5. phase ACTIVE
+ *   5. phase ACTIVE; records for what is connected already
  *
  * Whoever is cut short before 5 leaves a half-load, which says so by its phase, or by a config that was never written.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -274,6 +275,28 @@ static void undo(struct device *device, const struct failure *failure)
 		snprintf(failure->text + used, failure->size - used, "; and it can not be undone: %s", reason);
 }
 
+/* Runs the iterator over the sockets of this network namespace once; it has nothing to print. */
+static int seed_flows(const struct synkeep *skeleton)
+{
+	struct bpf_link *link = bpf_program__attach_iter(skeleton->progs.seed, NULL);
+	ssize_t got;
+	char none;
+	int fd, err = 0;
+
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	bpf_link__destroy(link);
+	if (fd < 0)
+		return -errno;
+	while ((got = read(fd, &none, sizeof(none))) > 0 || (got < 0 && errno == EAGAIN))
+		;
+	if (got < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 static int load_afresh(const struct load *load, struct device *device, struct load_result *result,
 		       const struct failure *failure)
 {
@@ -290,6 +313,11 @@ static int load_afresh(const struct load *load, struct device *device, struct lo
 		err = start(load, skeleton, device, result->xdp_mode, failure);
 	if (!err)
 		err = activate(load, device, failure);
+	if (!err) {
+		err = seed_flows(skeleton);
+		if (err)
+			fail(failure, err, "the connections that are there can not be read");
+	}
 	if (err)
 		undo(device, failure);
 	synkeep__destroy(skeleton);
@@ -304,10 +332,12 @@ int load_device(const struct load *load, struct load_result *result, char *error
 	int lock, err;
 
 	*result = (struct load_result){};
+	err = device_pin_dir(load->pin_root, load->name, pin_dir, sizeof(pin_dir));
+	if (err)
+		return fail(&failure, err, load->name);
 	err = prepare_root(load, result, &failure);
 	if (err)
 		return err;
-	snprintf(pin_dir, sizeof(pin_dir), "%s/%s", load->pin_root, load->name);
 	lock = pins_lock(pin_dir, true);
 	if (lock < 0)
 		return fail(&failure, lock, pin_dir);

@@ -11,6 +11,7 @@
 
 #include <bpf/bpf.h>
 
+#include "clocks.h"
 #include "service_table.h"
 
 struct entry {
@@ -55,6 +56,15 @@ static int read_table(const struct device *device, struct table *table)
 	return 0;
 }
 
+/*
+ * A service that sent cookies goes on taking them, with policy off, until the last is stale; then the sweep deletes it.
+ * To the user it is gone at once.
+ */
+static bool is_retired(const struct entry *entry)
+{
+	return entry->service.retired_ns != 0;
+}
+
 static const struct entry *find_entry(const struct table *table, const struct service_key *key)
 {
 	for (size_t i = 0; i < table->count; i++) {
@@ -74,7 +84,8 @@ static const struct entry *find_twin(const struct table *table, const struct ent
 		return NULL;
 	key.family = key.family == FAMILY_IPV4 ? FAMILY_IPV6 : FAMILY_IPV4;
 	twin = find_entry(table, &key);
-	if (!twin || twin->service.policy != entry->service.policy || twin->service.owner != entry->service.owner)
+	if (!twin || is_retired(twin) || twin->service.policy != entry->service.policy ||
+	    twin->service.owner != entry->service.owner)
 		return NULL;
 	return twin;
 }
@@ -86,7 +97,8 @@ static int refresh_twins(const struct device *device, const struct table *table,
 		struct service service = entry->service;
 
 		service.both_families = find_twin(table, entry) != NULL;
-		if (entry->key.port != port || service.both_families == entry->service.both_families)
+		if (is_retired(entry) || entry->key.port != port ||
+		    service.both_families == entry->service.both_families)
 			continue;
 		if (bpf_map_update_elem(device->services_fd, &entry->key, &service, BPF_EXIST) < 0)
 			return -errno;
@@ -130,19 +142,36 @@ int service_table_add(const struct device *device, const struct service_spec *sp
 	return err ? err : refresh_err;
 }
 
+/* 0 or -errno; -ENOENT: not there, or deleted before. */
+static int delete_entry(const struct device *device, const struct service_key *key)
+{
+	struct service service;
+
+	if (bpf_map_lookup_elem(device->services_fd, key, &service) < 0)
+		return -errno;
+	if (service.retired_ns)
+		return -ENOENT;
+	if (service.policy == POLICY_OFF)
+		return bpf_map_delete_elem(device->services_fd, key) < 0 ? -errno : 0;
+	service.policy = POLICY_OFF;
+	service.retired_ns = clocks_now_ns(device) + COOKIE_LIFETIME_NS + COOKIE_SKEW_NS;
+	return bpf_map_update_elem(device->services_fd, key, &service, BPF_EXIST) < 0 ? -errno : 0;
+}
+
 int service_table_delete(const struct device *device, const struct service_spec *spec)
 {
 	bool found = false;
+	int err;
 
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
 		struct service_key key = make_key(spec, families[i]);
 
 		if (spec->family && spec->family != families[i])
 			continue;
-		if (bpf_map_delete_elem(device->services_fd, &key) == 0)
-			found = true;
-		else if (errno != ENOENT)
-			return -errno;
+		err = delete_entry(device, &key);
+		if (err && err != -ENOENT)
+			return err;
+		found |= !err;
 	}
 	return found ? refresh_port(device, spec->port) : -ENOENT;
 }
@@ -186,6 +215,8 @@ int service_table_list(const struct device *device, struct service_spec **specs)
 	for (size_t i = 0; i < table.count; i++) {
 		const struct entry *entry = &table.entries[i];
 
+		if (is_retired(entry))
+			continue;
 		if (!entry->service.both_families || entry->key.family == FAMILY_IPV4)
 			(*specs)[count++] = make_spec(entry);
 	}

@@ -14,7 +14,11 @@
 /* Adds a service, or changes the one with the same address and port. 0 or -errno; -ENOSPC: the table is full. */
 int service_table_add(const struct device *device, const struct service_spec *spec);
 
-/* 0 or -errno; -ENOENT: there is no such service. Only the spec's address and port matter. */
+/*
+ * Connections whose handshake is under way complete all the same.
+ *
+ * 0 or -errno; -ENOENT: there is no such service. Only the spec's address and port matter.
+ */
 int service_table_delete(const struct device *device, const struct service_spec *spec);
 
 /*
