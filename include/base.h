@@ -34,6 +34,9 @@
 /* Memory accesses are not moved across this by the compiler. */
 #define compiler_barrier() __asm__ volatile("" ::: "memory")
 
+/* The compiler forgets what it knows of an integer: a check behind this stays one, for the verifier to see. */
+#define make_opaque(x) __asm__ volatile("" : "+r"(x))
+
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 #define NSEC_PER_SEC 1000000000ULL

@@ -120,6 +120,7 @@ static __always_inline enum tcp_state tcp_fsm_next(enum tcp_state state, enum tc
 {
 	__u32 row = state, column = event;
 
+	make_opaque(row); /* clang-14 checks a copy otherwise */
 	if (row >= TCPS_COUNT || column >= TCPE_COUNT)
 		return state;
 	return (enum tcp_state)tcp_fsm[row][column];
