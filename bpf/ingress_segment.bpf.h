@@ -197,13 +197,17 @@ static __always_inline enum verdict segment_with_cookie(struct xdp_md *ctx, cons
 static __always_inline enum verdict segment_of_ended(const struct packet *p, struct ended *e,
 						     const struct cpu_clock *clock, const struct config *conf)
 {
+	__u64 restarted_ns = clock->now_ns + tcp_state_timeout_ns(TCPS_TIME_WAIT, conf->msl_ns);
 	const struct segment *s = &p->segment;
 
 	if (e->state == TCPS_CLOSED)
 		return V_COOKIE_REPLAY;
-	/* RFC 9293, 3.10.7.4, eighth: a FIN that comes again restarts the 2MSL. This is the field's only writer. */
-	if ((s->flags & TCP_FLAG_FIN) && s->seq + s->payload_bytes + 1 == e->rcv_nxt)
-		e->deadline_ns = clock->now_ns + tcp_state_timeout_ns(TCPS_TIME_WAIT, conf->msl_ns);
+	/*
+	 * RFC 9293, 3.10.7.4, eighth: a FIN that comes again restarts the 2MSL. The record stays until its cookie is
+	 * stale all the same. This is the field's only writer.
+	 */
+	if ((s->flags & TCP_FLAG_FIN) && s->seq + s->payload_bytes + 1 == e->rcv_nxt && restarted_ns > e->deadline_ns)
+		e->deadline_ns = restarted_ns;
 	return V_TIME_WAIT_SEGMENT;
 }
 

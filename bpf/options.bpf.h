@@ -20,40 +20,36 @@ __noinline bool options_parse(const struct options_copy *copy, __u32 length, str
 	return tcp_options_parse(copy->bytes, length, options);
 }
 
+/* ctx is a struct xdp_md or, where is_xdp is false, a struct __sk_buff. */
+static __always_inline bool options_read(void *ctx, bool is_xdp, const struct packet *p, struct tcp_options *options)
+{
+	struct options_copy copy = {};
+	__u32 from, bytes;
+	long err;
+
+	if (!p || !options)
+		return false;
+	*options = TCP_OPTIONS_NONE;
+	from = p->tcp_offset + TCP_HEADER_BYTES;
+	bytes = p->tcp_options_bytes;
+	if (!bytes)
+		return true;
+	if (bytes > TCP_OPTIONS_MAX_BYTES)
+		return false;
+	err = is_xdp ? bpf_xdp_load_bytes(ctx, from, copy.bytes, bytes)
+		     : bpf_skb_load_bytes(ctx, from, copy.bytes, bytes);
+	return !err && options_parse(&copy, bytes, options);
+}
+
 /* False: an option has an illegal length, or the frame is shorter than its headers say. */
 __noinline bool options_read_xdp(struct xdp_md *ctx, const struct packet *p, struct tcp_options *options)
 {
-	struct options_copy copy = {};
-	__u32 bytes;
-
-	if (!p || !options)
-		return false;
-	*options = TCP_OPTIONS_NONE;
-	bytes = p->tcp_options_bytes;
-	if (!bytes)
-		return true;
-	if (bytes > TCP_OPTIONS_MAX_BYTES ||
-	    bpf_xdp_load_bytes(ctx, p->tcp_offset + TCP_HEADER_BYTES, copy.bytes, bytes))
-		return false;
-	return options_parse(&copy, bytes, options);
+	return options_read(ctx, true, p, options);
 }
 
-/* The same for a socket buffer. */
 __noinline bool options_read_skb(struct __sk_buff *skb, const struct packet *p, struct tcp_options *options)
 {
-	struct options_copy copy = {};
-	__u32 bytes;
-
-	if (!p || !options)
-		return false;
-	*options = TCP_OPTIONS_NONE;
-	bytes = p->tcp_options_bytes;
-	if (!bytes)
-		return true;
-	if (bytes > TCP_OPTIONS_MAX_BYTES ||
-	    bpf_skb_load_bytes(skb, p->tcp_offset + TCP_HEADER_BYTES, copy.bytes, bytes))
-		return false;
-	return options_parse(&copy, bytes, options);
+	return options_read(skb, false, p, options);
 }
 
 /* Whether the packet may have timestamps in an order that packet_parse() does not look for. */
