@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The handover when the stack gets the handshake's ACK and what follows it at a stroke.
+
+A NIC hands over what came within some dozens of microseconds together, and a client's request is that close behind its
+ACK. The kernel runs tc for the whole of such a batch before TCP sees the first packet of it.
+"""
+
+import contextlib
+import os
+
+import pytest
+
+import sockets
+import wire
+
+PORT = 8000
+
+
+@contextlib.contextmanager
+def undisturbed(cpu):
+    """What this thread does meanwhile is done before anything else on the CPU runs."""
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.sched_setaffinity(0, cpus)
+
+
+@pytest.mark.parametrize("segments", [1, 5])
+def test_data_right_behind_the_ack_is_not_lost(shield, net, family, segments):
+    cpu = min(os.sched_getaffinity(0))
+    data = [b"request %d" % number for number in range(segments)]
+    net.server.thread_napi(cpu)
+    shield.load(f"*:{PORT}")
+    with sockets.listen(net.server, family, port=PORT) as listener, wire.Peer(net, family, PORT) as peer:
+        peer.ask()
+        with undisturbed(cpu):
+            peer.send("A")
+            for piece in data:
+                peer.send("PA", piece)
+        with listener.accept()[0] as server:
+            server.settimeout(1)  # the peer repeats nothing
+            assert sockets.read_exactly(server, 9 * segments) == b"".join(data)
+    counted = shield.counters()
+    assert counted["HANDOVER"] == 1 and not counted["HANDOVER_EARLY"], counted
