@@ -138,7 +138,7 @@ bench: deps
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all $(TEST_PROGRAMS) $(TEST_TOOLS)
-	$(Q)tests/demo.sh
+	$(Q)$(PYTHON) tests/demo.py
 
 # --- machine and maintenance -----------------------------------------------------------------------------------------
 

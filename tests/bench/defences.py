@@ -6,7 +6,7 @@ A defence is raised in a lab whose web server listens already; it goes away with
 
 import collections
 
-PORT = 80
+import web
 
 # role: what the client's device is for the sink tool. XDP sends its answers as frames, which a veth takes only with an
 # XDP program; answers of the kernel's stack come as skbs, which are cheaper to count in tc.
@@ -22,16 +22,11 @@ def _swap(net):
 
 
 def _synkeep(net):
-    net.synkeep("load", net.server.device, "--service", f"{net.server.ipv4}:{PORT},policy=always")
-
-
-def _receive_frames(net):
-    """A veth takes XDP frames (the live flood) if it has a program or GRO; GRO leaves the kernel's own path alone."""
-    net.server.run("ethtool", "-K", net.server.device, "gro", "on")
+    net.synkeep("load", net.server.device, "--service", f"{net.server.ipv4}:{web.PORT},policy=always")
 
 
 def _kernel(net):
-    _receive_frames(net)
+    net.server.receive_frames()
     net.server.sysctl(net__ipv4__tcp_syncookies=2)
 
 
@@ -51,8 +46,8 @@ table ip bench {
 
 
 def _nft_synproxy(net):
-    _receive_frames(net)
-    net.server.run("nft", "-f", "-", input=_SYNPROXY % {"port": PORT})
+    net.server.receive_frames()
+    net.server.run("nft", "-f", "-", input=_SYNPROXY % {"port": web.PORT})
     net.server.sysctl(net__netfilter__nf_conntrack_tcp_loose=0)
 
 

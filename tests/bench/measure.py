@@ -39,7 +39,7 @@ def connections(defence, rate, seconds):
     """Real connections under a paced flood: generator and client on CPU 0, web server and the device's NAPI on CPU 1."""
     with _stage(defence, cpu=1) as net:
         net.client.sysctl(net__ipv4__ip_local_port_range="1024 65535")
-        net.client.run("ethtool", "-K", net.client.device, "tx", "off")
+        net.client.send_through_queue()
         net.server.thread_napi(1)
         if rate == 0:
             return {**_fetch(net, seconds), "flood_per_second": 0, "answered": None}

@@ -131,6 +131,17 @@ class Host:
         """Whether a TCP socket listens on the port."""
         return bool(self.run("ss", "-Hltn", f"sport = :{port}").stdout)
 
+    def send_through_queue(self):
+        """Makes the device's own TCP wait in the queue where a flood's frames wait, as on a real link.
+
+        With segmentation offload a veth passes it by that queue, and a flood would not be in its way.
+        """
+        self.run("ethtool", "-K", self.device, "tx", "off")
+
+    def receive_frames(self):
+        """Makes the device take the live flood's frames while it has no XDP program."""
+        self.run("ethtool", "-K", self.device, "gro", "on")
+
     def thread_napi(self, cpu):
         """Moves the device's packet processing into a kernel thread of its own, on one CPU."""
         # The one command that needs the namespace's own /sys.

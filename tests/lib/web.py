@@ -7,6 +7,8 @@ import tempfile
 
 import lab
 
+PORT = 80
+
 _CONFIG = """
 daemon off;
 master_process off;
@@ -29,7 +31,7 @@ http {{
 class WebServer:
     """nginx on a host's port, on one CPU if that is given, ready for connections when `with` has been entered."""
 
-    def __init__(self, host, port=80, cpu=None, text="ok"):
+    def __init__(self, host, port=PORT, cpu=None, text="ok"):
         self.host = host
         self.port = port
         self.pin = ("taskset", "-c", cpu) if cpu is not None else ()
