@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Loading, changing and unloading under traffic resets no connection; unload waits for the cookies that are out."""
+
+import contextlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+import lab
+import sockets
+import traffic
+import wire
+
+WEB, PORT = 80, 8000
+COOKIE_SECONDS = 133  # how long after its last one a cookie may come back
+
+
+@pytest.fixture
+def listener(net, family):
+    with sockets.listen(net.server, family, port=PORT) as sock:
+        yield sock
+
+
+def assert_gone(shield):
+    assert shield.is_gone(), (shield.attached(), shield.pins.exists())
+
+
+def start_unload(shield):
+    """An unload under way, which has something to wait for."""
+    process = shield.net.server.start(*shield.command("unload", shield.device)[2:], stderr=subprocess.PIPE)
+    lab.wait_until(lambda: shield.read_json("status", shield.device)[0]["phase"] == "draining", "the unload")
+    return process
+
+
+# --- under traffic -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["now", "waits"])
+def test_nothing_breaks_under_traffic(shield, net, family, listener, how):
+    with traffic.stream_of_connections(net, family, WEB, seconds=5 if how == "waits" else 2), \
+            traffic.in_use(traffic.Transfer, net, family, listener), \
+            traffic.in_use(traffic.Chat, net, family, listener, count=4):
+        time.sleep(0.2)
+        shield.load(f"*:{PORT}")
+        shield.add_service(f"*:{WEB}")
+        with traffic.in_use(traffic.Chat, net, family, listener, count=4):
+            time.sleep(0.2)
+            shield.delete_service(f"*:{WEB}")
+            shield.delete_service(f"*:{PORT}")
+            time.sleep(0.1)
+            shield.add_service(family.spec(net.server, WEB), family.spec(net.server, PORT))
+            lab.wait_until(lambda: shield.counters()["HANDOVER"] > 8, "handovers")  # more than the chats'
+            assert not shield.counters()["HANDOVER_REFUSED"]
+            if how == "now":
+                shield.unload("--now")
+            else:
+                shield.delete_service(f"{family.spec(net.server, WEB)}")
+                shield.advance_clock(COOKIE_SECONDS - 2)
+                assert "may come back" in shield.unload().stderr
+            assert_gone(shield)
+            time.sleep(0.2)
+
+
+def test_loading_again_and_again_breaks_nothing(shield, net, family, listener):
+    with traffic.stream_of_connections(net, family, WEB, seconds=4), \
+            traffic.in_use(traffic.Transfer, net, family, listener):
+        for _ in range(5):
+            shield.load("*:*")
+            time.sleep(0.1)
+            shield.add_service("*:*,policy=off")  # the cookies that are out come back; then nobody waits for one
+            time.sleep(0.1)
+            shield.unload("--now")
+            assert_gone(shield)
+
+
+# --- connections from before, and after ----------------------------------------------------------------------------
+
+
+def test_connections_from_before_are_there_at_once(shield, net, family, listener):
+    with contextlib.ExitStack() as stack:
+        ends = [stack.enter_context(sockets.connected(net, family, listener)) for _ in range(10)]
+        shield.load(f"*:{PORT}")
+        for client, server in ends:
+            flow = shield.flow(sockets.port_of(client))
+            assert (flow["state"], flow["adopted"], flow["cookie"]) == ("ESTABLISHED", True, False)
+            sockets.exchange(client, server, 10000)
+            assert shield.flow(sockets.port_of(client))["state"] == "ESTABLISHED"
+
+
+@pytest.mark.parametrize("speaker, verdict", [("client", "ADOPTED"), ("server", "OWN_ADOPTED")])
+def test_connection_from_before_is_adopted_with_its_next_segment(shield, net, family, listener, speaker, verdict):
+    shield.load("*:1")
+    with sockets.connected(net, family, listener) as (client, server):
+        shield.add_service(f"*:{PORT}")
+        assert shield.flow(sockets.port_of(client)) is None
+        (client if speaker == "client" else server).sendall(b"hello")
+        assert sockets.read_exactly(server if speaker == "client" else client, 5) == b"hello"
+        assert shield.counters()[verdict] == 1
+        flow = shield.flow(sockets.port_of(client))
+        assert (flow["state"], flow["adopted"]) == ("ESTABLISHED", True)
+        of_socket = sockets.negotiated(net.server, PORT, sockets.port_of(client))
+        assert of_socket["wscale"] == f"{flow['snd_wscale']},{flow['rcv_wscale']}"
+        sockets.exchange(client, server, 10000)
+
+
+def test_half_closed_connection_from_before(shield, net, family, listener):
+    with sockets.connected(net, family, listener) as (client, server):
+        client.shutdown(sockets.socket.SHUT_WR)
+        assert server.recv(1) == b""
+        shield.load(f"*:{PORT}")
+        assert shield.flow(sockets.port_of(client))["state"] == "CLOSE-WAIT"
+        server.sendall(b"x" * 1000)
+        assert sockets.read_exactly(client, 1000) == b"x" * 1000
+        server.close()
+        lab.wait_until(lambda: shield.flow(sockets.port_of(client)) is None, "the end")  # without a cookie: no trace
+
+
+def test_handshake_under_way_while_loading(shield, net, family, listener):
+    with wire.Peer(net, family, PORT) as peer:
+        peer.ask()
+        shield.load(f"*:{PORT}")
+        peer.send("A")
+        with listener.accept()[0] as server:
+            peer.send("PA", b"hello")
+            assert sockets.read_exactly(server, 5) == b"hello"
+
+
+def test_connections_by_cookie_outlive_the_shield(shield, net, family, listener):
+    shield.load(f"*:{PORT}")
+    with contextlib.ExitStack() as stack:
+        ends = [stack.enter_context(sockets.connected(net, family, listener)) for _ in range(10)]
+        assert shield.counters()["HANDOVER"] == 10
+        shield.unload("--now")
+        assert_gone(shield)
+        for client, server in ends:
+            sockets.exchange(client, server, 10000)
+
+
+# --- without a process ---------------------------------------------------------------------------------------------
+
+
+def test_expired_records_leave_by_themselves(shield, net, family, listener):
+    shield.load(f"*:{PORT}")
+    with sockets.connected(net, family, listener) as (client, _server):
+        sockets.reset(client)
+        lab.wait_until(lambda: [flow["state"] for flow in shield.flows()] == ["CLOSED"], "the reset")
+    shield.advance_clock(2 * COOKIE_SECONDS)
+    assert not shield.flows()  # absent as soon as its time is over,
+    lab.wait_until(lambda: shield.record_count() == 0, "the sweep", timeout=8)  # and its slot comes back
+
+
+# --- unload waits --------------------------------------------------------------------------------------------------
+
+
+def test_unload_is_immediate_where_no_cookie_was_sent(shield, net, family, listener):
+    shield.load(f"*:{PORT}", policy="off")
+    with sockets.connected(net, family, listener) as (client, server):
+        begun = time.monotonic()
+        done = shield.unload()
+        assert time.monotonic() - begun < 2 and not done.stderr, done.stderr
+        assert_gone(shield)
+        sockets.exchange(client, server, 1000)
+
+
+def test_unload_takes_the_cookies_that_are_out(shield, net, family, listener):
+    shield.load(f"*:{PORT}")
+    with wire.Peer(net, family, PORT) as peer:
+        peer.ask()
+        unload = start_unload(shield)
+        with sockets.connected(net, family, listener) as (client, server):  # new ones are the kernel's
+            sockets.exchange(client, server, 1000)
+        counted = shield.counters()
+        assert (counted["SYN_DRAINING"], counted["SYN_COOKIE"]) == (1, 1), counted
+        peer.send("PA", b"hello")
+        with listener.accept()[0] as server:
+            assert sockets.read_exactly(server, 5) == b"hello"
+        assert shield.counters()["HANDOVER"] == 1
+        assert unload.poll() is None, "it was to wait"
+        unload.send_signal(signal.SIGINT)
+        assert unload.wait(timeout=5) == 1
+
+
+def test_unload_waits_as_long_as_a_cookie_lives(shield, net, family, listener):
+    shield.load(f"*:{PORT}")
+    with sockets.connected(net, family, listener) as (client, server):
+        shield.advance_clock(COOKIE_SECONDS - 2)
+        begun = time.monotonic()
+        done = shield.unload()
+        assert 0.5 < time.monotonic() - begun < 4
+        assert "cookies may come back for another" in done.stderr
+        assert_gone(shield)
+        sockets.exchange(client, server, 1000)
+
+
+def test_unload_is_immediate_when_all_cookies_are_stale(shield, net, family, listener):
+    shield.load(f"*:{PORT}")
+    with sockets.connected(net, family, listener):
+        shield.advance_clock(COOKIE_SECONDS + 1)
+        assert not shield.unload().stderr
+        assert_gone(shield)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_unload_leaves_the_shield_standing(shield, net, family, listener, number):
+    shield.load(f"*:{PORT}")
+    with sockets.connected(net, family, listener):
+        unload = start_unload(shield)
+        unload.send_signal(number)
+        _, complaint = unload.communicate(timeout=5)
+        assert unload.returncode == 1
+        assert "stays loaded" in complaint
+    before = shield.counters()
+    with sockets.connected(net, family, listener) as (client, server):
+        sockets.exchange(client, server, 1000)
+    counted = shield.counters() - before
+    assert (counted["SYN_COOKIE"], counted["HANDOVER"]) == (1, 1), counted
