@@ -76,11 +76,14 @@ static __always_inline enum verdict egress_without_flow(struct __sk_buff *skb, c
 							const struct cpu_clock *clock, const struct config *conf)
 {
 	struct bpf_sock *socket = skb->sk;
+	struct half_open *h;
 	struct flow f = {};
 	struct tcp_sock *tp;
 
 	if (p->segment.flags & TCP_FLAG_RST) {
-		half_open_delete(&p->tuple);
+		h = half_open_alive(&p->tuple, clock->now_ns);
+		if (h && p->segment.seq == h->iss + 1)
+			half_open_delete(&p->tuple); /* the owner gave it up; other resets answer forged segments */
 		return V_OWN_UNTRACKED;
 	}
 	if (ended_alive(&p->tuple, clock->now_ns))

@@ -73,6 +73,7 @@ __noinline int flow_from_cookie(const struct packet *p, const struct cookie_term
 	f.rcv_edge = s->seq + 0xffff;
 	f.snd_nxt = s->ack;
 	f.snd_una = s->ack - 1;
+	f.rcv_tsval = s->tsval;
 	f.snd_tsval = s->tsecr;
 	if (terms->wscale != TCP_WSCALE_NONE) {
 		f.flags |= FLOW_WSCALE;
@@ -104,6 +105,7 @@ __noinline int flow_from_half_open(const struct packet *p, const struct half_ope
 	f.rcv_wnd = h->rcv_wnd;
 	f.snd_nxt = h->iss + 1;
 	f.snd_una = h->iss;
+	f.rcv_tsval = p->segment.tsval;
 	f.snd_tsval = h->snd_tsval;
 	flow_make(&f, p, DIRECTION_RCV, clock, conf);
 	ended_delete(&p->tuple);

@@ -18,10 +18,13 @@ static __always_inline __u16 checksum_fold(__u64 sum)
 	return (__u16)~sum;
 }
 
-/* Adds count 32-bit words at p (4-byte steps, any alignment); count is a compile-time constant in BPF. */
+/* What is summed may be of any type; BPF reads a whole word wherever it lies, user space aligns it to 2 at least. */
+typedef __u32 __attribute__((may_alias, aligned(2))) checksum_word;
+
+/* Adds count 32-bit words at p; count is a compile-time constant in BPF. */
 static __always_inline __u64 checksum_add_words(__u64 sum, const void *p, int count)
 {
-	const __u32 *words = (const __u32 *)p;
+	const checksum_word *words = p;
 
 	for (int i = 0; i < count; i++)
 		sum += words[i];

@@ -37,7 +37,7 @@
 
 /* What a machine's SYN-ACKs say that no bit of the cookie carries: it is in the MAC instead. */
 struct cookie_site {
-	__u16 mss;	 /* the MSS that our SYN-ACKs offer, for the packet's address family */
+	__u16 mss;	 /* what our SYN-ACKs offer to the packet's family, at least COOKIE_MIN_MSS_* */
 	__u8 rcv_wscale; /* the shift of the windows that we send, 0..14 */
 };
 
@@ -84,13 +84,14 @@ static __always_inline void cookie_clock_set(struct cookie_clock *clock, const s
 	clock->next_is_good = time_ns % COOKIE_EPOCH_NS >= COOKIE_EPOCH_NS - COOKIE_SKEW_NS;
 	if (clock->has_keys && clock->epoch == epoch)
 		return;
-	clock->has_keys = false; /* whoever interrupts here derives them too, to the same values */
+	/* Who interrupts here derives them too; the epoch is written last, so that a mixture is derived anew. */
+	clock->has_keys = false;
 	compiler_barrier();
-	clock->epoch = epoch;
 	cookie_key_derive(master, epoch - 1, &clock->keys[0]);
 	cookie_key_derive(master, epoch, &clock->keys[1]);
 	cookie_key_derive(master, epoch + 1, &clock->keys[2]);
 	compiler_barrier();
+	clock->epoch = epoch;
 	clock->has_keys = true;
 }
 

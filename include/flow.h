@@ -143,10 +143,11 @@ struct ended {
  */
 static __always_inline __u32 flow_tag(const struct tuple *t)
 {
-	__u32 mixed = t->remote[0] ^ t->remote[1] ^ t->remote[2] ^ t->remote[3];
+	__u32 remote = t->remote[0] ^ t->remote[1] ^ t->remote[2] ^ t->remote[3];
+	__u32 local = t->local[0] ^ t->local[1] ^ t->local[2] ^ t->local[3];
 	__u32 ports = (__u32)t->remote_port << 16 | t->local_port;
 
-	return (mixed * 0x9e3779b1U) ^ (ports * 0x85ebca6bU) ^ t->local[0] ^ t->local[3];
+	return (remote * 0x9e3779b1U) ^ (ports * 0x85ebca6bU) ^ local;
 }
 
 static __always_inline void flow4_key_from_tuple(struct flow4_key *key, const struct tuple *t)

@@ -85,10 +85,12 @@ static __always_inline void judge_count(struct flow *f, const struct segment *s,
 /* Until the owner has shown that it has the connection (its accept queue may be full), the record is short-lived. */
 static __always_inline void judge_refresh(struct flow *f, __u64 now_ns, __u64 msl_ns)
 {
-	enum tcp_state state =
-		f->state == TCPS_ESTABLISHED && (f->flags & FLOW_HANDOVER) ? TCPS_SYN_RECEIVED : f->state;
+	__u64 timeout_ns = tcp_state_timeout_ns(f->state, msl_ns);
+	__u64 longest_ns = tcp_state_timeout_ns(TCPS_SYN_RECEIVED, msl_ns);
 
-	f->deadline_ns = now_ns + tcp_state_timeout_ns(state, msl_ns);
+	if ((f->flags & FLOW_HANDOVER) && timeout_ns > longest_ns)
+		timeout_ns = longest_ns;
+	f->deadline_ns = now_ns + timeout_ns;
 }
 
 /* The peer's FIN is complete once everything before it is: it takes one sequence number and raises its event. */
@@ -101,32 +103,39 @@ static __always_inline void judge_take_fin(struct flow *f)
 	flow_step(f, TCPE_RCV_FIN);
 }
 
-/* 3.10.7.4, fifth: ACK. */
+/* 3.10.7.4, fifth: ACK. One that is older than the last leaves the peer's window as it is. */
 static __always_inline void judge_take_ack(struct flow *f, const struct segment *s)
 {
-	f->snd_una = seq_max(f->snd_una, s->ack);
-	f->snd_wnd = s->window;
+	if (!seq_before(s->ack, f->snd_una)) {
+		f->snd_una = s->ack;
+		f->snd_wnd = s->window;
+	}
 	if (f->state == TCPS_SYN_RECEIVED)
 		flow_step(f, TCPE_RCV_ACK_OF_SYN);
 	if ((f->flags & FLOW_SND_FIN) && seq_after(s->ack, f->snd_fin))
 		flow_step(f, TCPE_RCV_ACK_OF_FIN);
 }
 
-/* 3.10.7.4, seventh and eighth: text and FIN. Data beyond the offered edge is trimmed, as the owner does. */
+/* RFC 7323, 4.3: the segment that spans the last acknowledgement carries the timestamp to echo, if it is not older. */
+static __always_inline void judge_take_timestamp(struct flow *f, const struct segment *s)
+{
+	if (s->has_timestamps && !seq_after(s->seq, f->rcv_wup) && !seq_before(s->tsval, f->rcv_tsval))
+		f->rcv_tsval = s->tsval;
+}
+
+/*
+ * 3.10.7.4, seventh and eighth: text and FIN. Text beyond the offered edge is cut off; a FIN behind it counts once all
+ * before it is there. A FIN before RCV.NXT is not one: text has come where it says the end is.
+ */
 static __always_inline void judge_take_text(struct flow *f, const struct segment *s)
 {
 	__u32 text_end = s->seq + s->payload_bytes;
-	bool fin = s->flags & TCP_FLAG_FIN;
 
 	if (f->flags & FLOW_RCV_FIN)
 		return; /* after the FIN there is nothing (3.10.7.4: "this should not occur") */
-	if (seq_after(text_end, f->rcv_edge)) {
-		text_end = f->rcv_edge;
-		fin = false;
-	}
 	if (!seq_after(s->seq, f->rcv_nxt))
-		f->rcv_nxt = seq_max(f->rcv_nxt, text_end);
-	if (fin) {
+		f->rcv_nxt = seq_max(f->rcv_nxt, seq_after(text_end, f->rcv_edge) ? f->rcv_edge : text_end);
+	if ((s->flags & TCP_FLAG_FIN) && !seq_before(text_end, f->rcv_nxt)) {
 		f->flags |= FLOW_RCV_FIN_AHEAD;
 		f->rcv_fin = text_end;
 	}
@@ -135,47 +144,54 @@ static __always_inline void judge_take_text(struct flow *f, const struct segment
 
 /*
  * A RST counts where its number is exactly the next one expected (RFC 5961, 3.2). A hook beside the socket may have
- * seen data that the socket has not, so the owner's last acknowledgement counts as well.
+ * seen data that the socket has not, so the owner's last acknowledgement counts as well. After the peer's FIN so does
+ * the FIN's own number: a peer that closed and then aborts sends it, and Linux takes it.
  */
-static __always_inline enum judgement judge_rst(struct flow *f, const struct segment *s)
+static __always_inline bool judge_rst_is_exact(const struct flow *f, const struct segment *s)
 {
-	if (s->seq != f->rcv_nxt && s->seq != f->rcv_wup)
-		return JUDGE_CHALLENGED;
-	flow_step(f, TCPE_RCV_RST);
-	return JUDGE_TAKEN;
+	return s->seq == f->rcv_nxt || s->seq == f->rcv_wup || ((f->flags & FLOW_RCV_FIN) && s->seq == f->rcv_nxt - 1);
 }
 
+/* Out of the window by one: what a keepalive sends (RFC 9293, 3.8.4). With a garbage octet it reaches the window. */
 static __always_inline bool judge_is_probe(const struct flow *f, const struct segment *s)
 {
-	return s->seq == f->rcv_nxt - 1 && s->payload_bytes <= 1 && !seq_after(s->ack, f->snd_nxt) &&
+	return s->seq == f->rcv_nxt - 1 && !s->payload_bytes && !seq_after(s->ack, f->snd_nxt) &&
 	       (s->flags & (TCP_FLAG_ACK | TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_FIN)) == TCP_FLAG_ACK;
+}
+
+static __always_inline bool judge_ack_is_acceptable(const struct flow *f, const struct segment *s)
+{
+	if (f->state == TCPS_SYN_RECEIVED && !seq_after(s->ack, f->snd_una))
+		return false; /* our SYN is still not acknowledged */
+	/* RFC 5961, 5.2: neither what was never sent, nor what is older than the largest window */
+	return !seq_after(s->ack, f->snd_nxt) && !seq_before(s->ack, f->snd_una - (0xffffU << f->snd_wscale));
 }
 
 static __always_inline enum judgement judge_receive(struct flow *f, const struct segment *s)
 {
 	__u32 end = s->seq + s->payload_bytes + !!(s->flags & TCP_FLAG_FIN);
-	__u32 oldest_ack = f->snd_una - (0xffffU << f->snd_wscale);
 
-	if (judge_is_probe(f, s))
-		return JUDGE_PROBE;
-	/* first: the sequence number */
+	/* fourth, before all else: a SYN is challenged whatever its sequence number (RFC 5961, 4.2) */
 	if (s->flags & TCP_FLAG_SYN)
-		return JUDGE_CHALLENGED; /* RFC 5961, 4.2: whatever its sequence number */
+		return JUDGE_CHALLENGED;
+	/* second: RST, which may stand one before the window */
+	if ((s->flags & TCP_FLAG_RST) && judge_rst_is_exact(f, s)) {
+		flow_step(f, TCPE_RCV_RST);
+		return JUDGE_TAKEN;
+	}
+	/* first: the sequence number */
 	if (seq_before(end, f->rcv_wup) || seq_after(s->seq, f->rcv_edge))
-		return JUDGE_OUT_OF_WINDOW;
-	/* second: RST */
+		return judge_is_probe(f, s) ? JUDGE_PROBE : JUDGE_OUT_OF_WINDOW;
 	if (s->flags & TCP_FLAG_RST)
-		return judge_rst(f, s);
-	/* fifth: ACK; third and fourth, security and SYN, are settled above */
+		return JUDGE_CHALLENGED;
+	/* fifth: ACK */
 	if (!(s->flags & TCP_FLAG_ACK))
 		return JUDGE_NO_ACK;
-	if (seq_after(s->ack, f->snd_nxt) || seq_before(s->ack, oldest_ack))
+	if (!judge_ack_is_acceptable(f, s))
 		return JUDGE_BAD_ACK;
 	judge_take_ack(f, s);
-	/* RFC 7323, 4.3: the segment that spans the last acknowledgement carries the timestamp to echo */
-	if (s->has_timestamps && !seq_after(s->seq, f->rcv_wup))
-		f->rcv_tsval = s->tsval;
-	/* seventh and eighth: text and FIN; sixth, URG, is the owner's */
+	judge_take_timestamp(f, s);
+	/* seventh and eighth: text and FIN; third and sixth, security and URG, are the owner's */
 	judge_take_text(f, s);
 	return JUDGE_TAKEN;
 }
@@ -184,7 +200,10 @@ static __always_inline enum judgement judge_send(struct flow *f, const struct se
 {
 	__u32 text_end = s->seq + s->payload_bytes;
 
+	/* An abort goes out at SND.NXT or SND.UNA. Another RST answers a forged segment, and the connection goes on. */
 	if (s->flags & TCP_FLAG_RST) {
+		if (seq_before(s->seq, f->snd_una) || seq_after(s->seq, f->snd_nxt))
+			return JUDGE_OUT_OF_WINDOW;
 		flow_step(f, TCPE_SND_RST);
 		return JUDGE_TAKEN;
 	}

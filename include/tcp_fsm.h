@@ -82,7 +82,7 @@ static const __u8 tcp_fsm[TCPS_COUNT][TCPE_COUNT] = {
  *                     _PASV _SYN _SYN _SYN_ACK _OF_SYN  _FIN _FIN _OF_FIN  _RST _RST OUT   */
 [TCPS_CLOSED]       = { LI,   SS,  CL,  CL,      CL,      CL,  CL,  CL,      CL,  CL,  CL },
 [TCPS_LISTEN]       = { LI,   SS,  SR,  LI,      LI,      LI,  LI,  LI,      LI,  LI,  LI },
-[TCPS_SYN_SENT]     = { SS,   SS,  SR,  ES,      SS,      SS,  SS,  SS,      CL,  CL,  CL },
+[TCPS_SYN_SENT]     = { SS,   SS,  SR,  ES,      SS,      SS,  SS,  SS,      SS,  CL,  CL },
 [TCPS_SYN_RECEIVED] = { SR,   SR,  SR,  ES,      ES,      F1,  CW,  SR,      CL,  CL,  CL },
 [TCPS_ESTABLISHED]  = { ES,   ES,  ES,  ES,      ES,      F1,  CW,  ES,      CL,  CL,  CL },
 [TCPS_FIN_WAIT_1]   = { F1,   F1,  F1,  F1,      F1,      F1,  CG,  F2,      CL,  CL,  CL },
@@ -95,6 +95,7 @@ static const __u8 tcp_fsm[TCPS_COUNT][TCPE_COUNT] = {
 /*
  * The cells that are not obvious:
  * LISTEN, SND_SYN: SEND on a listener turns it active (3.10.2).
+ * SYN-SENT, SND_RST: an unacceptable ACK is reset, and the SYN goes on (3.10.7.3, first); ABORT sends no RST (3.10.5).
  * SYN-SENT, RCV_SYN: simultaneous open (3.5, figure 7); both ends go on from SYN-RECEIVED.
  * SYN-RECEIVED, RCV_SYN_ACK: the second half of a simultaneous open; its ACK is what counts.
  * SYN-RECEIVED, SND_FIN: CLOSE before the handshake ended (3.10.4); the FIN goes out after the SYN is acknowledged.

@@ -64,8 +64,14 @@ static __always_inline bool tcp_options_take(struct tcp_options *out, __u8 kind,
 		out->tsval = get_be32(body);
 		out->tsecr = get_be32(body + 4);
 		return true;
-	case TCP_OPTION_MD5:
-	case TCP_OPTION_AO:
+	case TCP_OPTION_MD5: /* RFC 2385, 3.0 */
+		if (length != 18)
+			return false;
+		out->has_signature = true;
+		return true;
+	case TCP_OPTION_AO: /* RFC 5925, 2.2 */
+		if (length < 4)
+			return false;
 		out->has_signature = true;
 		return true;
 	default:

@@ -178,9 +178,9 @@ failed:
 	goto out;
 }
 
-__u16 system_mss(int mtu, int headers)
+__u16 system_mss(int mtu, int headers, __u16 least)
 {
 	int mss = mtu - headers;
 
-	return mss < 1 ? 1 : mss > 65535 ? 65535 : mss;
+	return mss < least ? least : mss > 65535 ? 65535 : mss;
 }

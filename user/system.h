@@ -41,7 +41,10 @@ struct system_device {
 /* 0 or -errno; -ENODEV: there is no such device in this namespace. */
 int system_device(const char *name, struct system_device *device);
 
-/* The MSS that a host behind this MTU offers, bytes; headers are those of IP and TCP without options. */
-__u16 system_mss(int mtu, int headers);
+/*
+ * The MSS that a host behind this MTU offers, bytes; headers are those of IP and TCP without options. At least least,
+ * which every path carries, in fragments if it must.
+ */
+__u16 system_mss(int mtu, int headers, __u16 least);
 
 #endif /* SYNKEEP_SYSTEM_H */

@@ -177,9 +177,10 @@ static void refusal_is_right(const struct flow *before, const struct segment *s,
 	bool outside = seq_before(end, before->rcv_wup) || seq_after(s->seq, before->rcv_edge);
 	bool taken = judgement == JUDGE_TAKEN;
 
-	must(!(taken && outside));
+	must(!(taken && outside && !(s->flags & TCP_FLAG_RST)));
 	must(!(taken && (s->flags & TCP_FLAG_SYN)));
-	must(!(taken && (s->flags & TCP_FLAG_RST) && s->seq != before->rcv_nxt && s->seq != before->rcv_wup));
+	must(!(taken && (s->flags & TCP_FLAG_RST) && s->seq != before->rcv_nxt && s->seq != before->rcv_wup &&
+	       !((before->flags & FLOW_RCV_FIN) && s->seq == before->rcv_nxt - 1)));
 	if (!(s->flags & TCP_FLAG_RST)) {
 		must(!(taken && !(s->flags & TCP_FLAG_ACK)));
 		must(!(taken && seq_after(s->ack, before->snd_nxt)));
@@ -187,7 +188,8 @@ static void refusal_is_right(const struct flow *before, const struct segment *s,
 	must(judgement != JUDGE_OUT_OF_WINDOW || outside);
 	must(judgement != JUDGE_NO_ACK || !(s->flags & (TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_SYN)));
 	must(judgement != JUDGE_CHALLENGED || (s->flags & (TCP_FLAG_SYN | TCP_FLAG_RST)));
-	must(judgement != JUDGE_BAD_ACK || seq_after(s->ack, before->snd_nxt) || seq_before(s->ack, before->snd_una));
+	must(judgement != JUDGE_BAD_ACK || seq_after(s->ack, before->snd_nxt) || seq_before(s->ack, before->snd_una) ||
+	     (before->state == TCPS_SYN_RECEIVED && s->ack == before->snd_una));
 	must(judgement != JUDGE_PROBE || s->seq == before->rcv_nxt - 1);
 }
 

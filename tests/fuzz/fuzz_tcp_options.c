@@ -9,7 +9,7 @@
 /* RFC 9293, 3.2, step by step, on a length that is right. */
 static bool parse_simply(const uint8_t *bytes, size_t length, struct tcp_options *out)
 {
-	static const uint8_t legal[256] = { [2] = 4, [3] = 3, [4] = 2, [8] = 10 };
+	static const uint8_t legal[256] = { [2] = 4, [3] = 3, [4] = 2, [8] = 10, [19] = 18 };
 	size_t at = 0;
 
 	*out = TCP_OPTIONS_NONE;
@@ -23,6 +23,8 @@ static bool parse_simply(const uint8_t *bytes, size_t length, struct tcp_options
 		if (length - at < 2 || option[1] < 2 || option[1] > length - at)
 			return false;
 		if (legal[option[0]] && legal[option[0]] != option[1])
+			return false;
+		if (option[0] == TCP_OPTION_AO && option[1] < 4)
 			return false;
 		if (option[0] == TCP_OPTION_MSS)
 			out->mss = option[2] * 256 + option[3];

@@ -58,8 +58,7 @@ static void test_every_option_combination_survives(void **state)
 	static const __u16 own[] = { 1220, 1400, 1440, 1452, 1460, 1461, 8940, 8960 };
 
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		for (unsigned int i = 0; i < ARRAY_LEN(asked) * ARRAY_LEN(own); i++) {
 			h.terms.mss = asked[i % ARRAY_LEN(asked)];
 			h.site.mss = own[i / ARRAY_LEN(asked)];
@@ -78,8 +77,7 @@ static void test_every_option_combination_survives(void **state)
 static void test_every_mss_is_rounded_down_to_one_that_is_kept(void **state)
 {
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		for (int mss = h.tuple.family == FAMILY_IPV4 ? 536 : 1220; mss <= 65535; mss += mss < 1500 ? 1 : 61) {
 			h.terms.mss = mss;
 			assert_survives(&h);
@@ -92,8 +90,7 @@ static void test_handshakes_of_many_peers_survive(void **state)
 	__u64 series = 3;
 
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		for (int i = 0; i < 2000; i++) {
 			h.client_isn = unit_random(&series);
 			h.tuple.remote[0] = unit_random(&series);
@@ -109,8 +106,7 @@ static void test_handshakes_of_many_peers_survive(void **state)
 static void test_wrong_address_is_refused(void **state)
 {
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		const struct tuple right = h.tuple;
 		struct cookie c = make(&h);
 
@@ -130,8 +126,7 @@ static void test_wrong_address_is_refused(void **state)
 static void test_addresses_swapped_are_refused(void **state)
 {
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		struct tuple swapped = h.tuple;
 		struct cookie c = make(&h);
 
@@ -145,8 +140,7 @@ static void test_addresses_swapped_are_refused(void **state)
 static void test_wrong_port_is_refused(void **state)
 {
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		const struct tuple right = h.tuple;
 		struct cookie c = make(&h);
 
@@ -168,8 +162,7 @@ static void test_wrong_port_is_refused(void **state)
 static void test_wrong_client_isn_is_refused(void **state)
 {
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		struct cookie c = make(&h);
 
 		for (int bit = 0; bit < 32; bit++) {
@@ -183,8 +176,7 @@ static void test_wrong_client_isn_is_refused(void **state)
 static void test_wrong_key_is_refused(void **state)
 {
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		struct cookie c = make(&h);
 
 		for (int bit = 0; bit < 64; bit++) {
@@ -206,8 +198,7 @@ static void test_wrong_key_is_refused(void **state)
 static void test_wrong_site_is_refused(void **state)
 {
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		const struct cookie_site right = h.site;
 		struct cookie c = make(&h);
 
@@ -226,8 +217,7 @@ static void test_wrong_site_is_refused(void **state)
 static void test_each_bit_flip_of_isn_is_refused(void **state)
 {
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		struct cookie c = make(&h);
 
 		for (int bit = 0; bit < 32; bit++) {
@@ -287,8 +277,7 @@ static void test_ipv4_and_ipv6_are_not_interchangeable(void **state)
 static void test_every_mac_bit_is_used(void **state)
 {
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		struct cookie all = { 0xffffffff, 0xffffffff }, any = { 0, 0 };
 
 		for (h.client_isn = 0; h.client_isn < 100; h.client_isn++) {

@@ -20,8 +20,7 @@ static void test_this_epoch_and_the_one_before_are_good(void **state)
 	const __u64 begin = 1000 * COOKIE_EPOCH_NS, end = 1001 * COOKIE_EPOCH_NS - 1;
 
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		assert_true(good_at(&h, begin, begin));
 		assert_true(good_at(&h, begin, end));
 		assert_true(good_at(&h, end, begin));
@@ -36,8 +35,7 @@ static void test_older_epochs_are_refused(void **state)
 	const __u64 begin = 1000 * COOKIE_EPOCH_NS, end = 1001 * COOKIE_EPOCH_NS - 1;
 
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		assert_false(good_at(&h, begin, end + COOKIE_EPOCH_NS + 1));
 		assert_false(good_at(&h, end, end + COOKIE_EPOCH_NS + 1));
 		for (__u64 epoch = 1002; epoch < 1020; epoch++)
@@ -50,8 +48,7 @@ static void test_next_epoch_is_good_near_the_boundary_only(void **state)
 	const __u64 boundary = 1000 * COOKIE_EPOCH_NS, skew = 5 * NSEC_PER_SEC;
 
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		assert_true(good_at(&h, boundary, boundary - 1));
 		assert_true(good_at(&h, boundary, boundary - skew));
 		assert_false(good_at(&h, boundary, boundary - skew - 1));
@@ -65,8 +62,9 @@ static void test_newer_epochs_are_refused(void **state)
 	const __u64 before_boundary = 1000 * COOKIE_EPOCH_NS - 1;
 
 	(void)state;
-	for_each_handshake(h) for (__u64 epoch = 1001; epoch < 1020; epoch++)
-		assert_false(good_at(&h, epoch * COOKIE_EPOCH_NS, before_boundary));
+	for_each_handshake (h)
+		for (__u64 epoch = 1001; epoch < 1020; epoch++)
+			assert_false(good_at(&h, epoch * COOKIE_EPOCH_NS, before_boundary));
 }
 
 /* An epoch's number given as such: no 64-bit time reaches the last ones. */
@@ -82,8 +80,7 @@ static struct cookie_clock clock_in_epoch(__u32 epoch, bool next_is_good)
 static void test_epoch_wraps(void **state)
 {
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		struct cookie c;
 
 		h.clock = clock_in_epoch(0xffffffff, false);
@@ -106,8 +103,7 @@ static void test_epoch_wraps(void **state)
 static void test_epoch_number_is_in_the_mac(void **state)
 {
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		struct cookie c = make(&h);
 
 		for (int bit = 0; bit < 32; bit++) {
@@ -225,8 +221,7 @@ static void test_tsval_of_the_cookie_follows_the_clock(void **state)
 static void test_same_syn_gets_the_same_cookie_within_an_epoch(void **state)
 {
 	(void)state;
-	for_each_handshake(h)
-	{
+	for_each_handshake (h) {
 		struct cookie first = make(&h), again;
 
 		h.clock = clock_at(mid_epoch_ns(1000) + NSEC_PER_SEC);

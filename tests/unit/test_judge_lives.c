@@ -215,7 +215,7 @@ static void test_life_idle_probed_reset_by_peer(void **state)
 	assert_life(flow_in_established(),
 	{ PEER,  ACK,       1000, 2001,    0, JUDGE_PROBE, TCPS_ESTABLISHED,     1001, 1001, 2001, 2001, 0 },
 	{ OWNER, ACK,       2001, 1001,    0, JUDGE_TAKEN, TCPS_ESTABLISHED,     1001, 1001, 2001, 2001, 0 },
-	{ PEER,  ACK,       1000, 2001,    1, JUDGE_PROBE, TCPS_ESTABLISHED,     1001, 1001, 2001, 2001, 0 },
+	{ PEER,  ACK,       1000, 2001,    1, JUDGE_TAKEN, TCPS_ESTABLISHED,     1001, 1001, 2001, 2001, 0 },
 	{ OWNER, ACK,       2000, 1001,    0, JUDGE_TAKEN, TCPS_ESTABLISHED,     1001, 1001, 2001, 2001, 0 },
 	{ PEER,  ACK,       1001, 2001,    0, JUDGE_TAKEN, TCPS_ESTABLISHED,     1001, 1001, 2001, 2001, 0 },
 	{ PEER,  RST,    9999999,    0,    0, JUDGE_OUT_OF_WINDOW, TCPS_ESTABLISHED, 1001, 1001, 2001, 2001, 0 },

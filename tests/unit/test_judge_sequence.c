@@ -173,7 +173,24 @@ static void test_synchronized_rst_in_window_challenged(void **state)
 		s.seq = f.rcv_edge;
 		assert_refused(f, &s, JUDGE_CHALLENGED);
 		s.seq = f.rcv_nxt - 1;
-		assert_refused(f, &s, JUDGE_OUT_OF_WINDOW);
+		if (!(f.flags & FLOW_RCV_FIN))
+			assert_refused(f, &s, JUDGE_OUT_OF_WINDOW);
+	}
+}
+
+/* The peer closed, then aborted: its RST has the FIN's own number. */
+static void test_after_the_peers_fin_rst_at_the_fin_closed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SYNCHRONIZED_FLOWS; i++) {
+		struct flow f = synchronized_flows[i]();
+		struct segment s = segment_from_peer(&f, RST, 0);
+
+		s.seq = f.rcv_nxt - 1;
+		if (!(f.flags & FLOW_RCV_FIN))
+			continue;
+		assert_int_equal(judge(&f, &s, DIRECTION_RCV), JUDGE_TAKEN);
+		assert_int_equal(f.state, TCPS_CLOSED);
 	}
 }
 
@@ -235,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_established_zero_window_rst_exact_closed),
 		cmocka_unit_test(test_synchronized_rst_exact_closed),
 		cmocka_unit_test(test_synchronized_rst_in_window_challenged),
+		cmocka_unit_test(test_after_the_peers_fin_rst_at_the_fin_closed),
 		cmocka_unit_test(test_established_rst_at_the_last_acknowledgement_closed),
 		cmocka_unit_test(test_time_wait_rst_stays),
 		cmocka_unit_test(test_synchronized_syn_challenged),

@@ -100,7 +100,6 @@ static void test_every_cell(void **state)
 static void test_syn_sent_snd_rst_stays(void **state)
 {
 	(void)state;
-	skip_known_defect("tcp_fsm.h, SYN-SENT, SND_RST: CLOSED, but RFC 9293, 3.10.7.3 stays in SYN-SENT");
 	assert_int_equal(tcp_fsm_next(TCPS_SYN_SENT, TCPE_SND_RST), TCPS_SYN_SENT);
 }
 

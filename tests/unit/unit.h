@@ -16,13 +16,6 @@
 
 #include "flow.h"
 
-/* Skips the test, aloud, for a defect of the header under test: where says which. The test stays as it should be. */
-#define skip_known_defect(where)                                                                                       \
-	do {                                                                                                           \
-		print_message("known defect: %s\n", where);                                                            \
-		skip();                                                                                                \
-	} while (0)
-
 /* The next of a fixed series of well mixed numbers (an LCG's upper half): the same in every run. */
 static inline __u32 unit_random(__u64 *series)
 {
