@@ -65,8 +65,8 @@ class Shield:
         return self.read_json("counters", self.device, "--all")[0]["counters"]
 
     def counters(self):
-        """Packets by verdict, since the load."""
-        return collections.Counter({verdict["name"]: verdict["packets"] for verdict in self.verdicts()})
+        """Packets by verdict, since the load; without those that never happened."""
+        return +collections.Counter({verdict["name"]: verdict["packets"] for verdict in self.verdicts()})
 
     def drops(self):
         """The verdicts by which packets are dropped."""

@@ -33,8 +33,8 @@ def undisturbed(cpu):
 def test_data_right_behind_the_ack_is_not_lost(shield, net, family, segments):
     cpu = min(os.sched_getaffinity(0))
     data = [b"request %d" % number for number in range(segments)]
-    net.server.thread_napi(cpu)
     shield.load(f"*:{PORT}")
+    net.server.thread_napi(cpu)  # which a veth has since it has a program
     with sockets.listen(net.server, family, port=PORT) as listener, wire.Peer(net, family, PORT) as peer:
         peer.ask()
         with undisturbed(cpu):

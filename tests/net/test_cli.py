@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What the reading commands say, in words and in JSON, of a shield that has work."""
+
+import pytest
+
+import lab
+import sockets
+from shield import shielded
+
+PORT = 8000
+COMMANDS = ["load", "unload", "service", "status", "flows", "counters"]
+
+
+@pytest.fixture(scope="module")
+def shield():
+    with shielded() as own:
+        own.load(f"*:{PORT}", f"{own.net.server.ipv4}:443,policy=off")
+        yield own
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command):
+    done = lab.run(lab.SYNKEEP, command, "--help")
+    assert done.stdout.startswith(f"Usage: synkeep {command}") and not done.stderr
+    assert lab.run(lab.SYNKEEP, command, "-h").stdout == done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_unknown_option(command):
+    done = lab.run(lab.SYNKEEP, command, "--colour", check=False)
+    assert done.returncode == 2 and not done.stdout
+    assert f"synkeep {command} --help" in done.stderr
+
+
+def test_without_and_with_an_unknown_command():
+    assert lab.run(lab.SYNKEEP, "--help").returncode == 0
+    assert all(command in lab.run(lab.SYNKEEP, "--help").stdout for command in COMMANDS)
+    for words in ([], ["fly"]):
+        done = lab.run(lab.SYNKEEP, *words, check=False)
+        assert done.returncode == 2 and not done.stdout and done.stderr
+
+
+def test_every_verdict_has_its_sentence(shield):
+    verdicts = shield.verdicts()
+    assert len(verdicts) > 40
+    for verdict in verdicts:
+        assert verdict["sentence"] and verdict["action"] in ("pass", "answer", "drop", "note"), verdict
+    table = shield.run("counters", shield.device, "--all").stdout
+    assert all(verdict["name"] in table and verdict["sentence"] in table for verdict in verdicts)
+
+
+def test_counters_leave_out_what_never_happened(shield, net, family):
+    with sockets.listen(net.server, family, port=PORT) as listener:
+        with sockets.connected(net, family, listener):
+            pass
+    table = shield.run("counters", shield.device).stdout
+    assert "SYN_COOKIE" in table and "IMPOSSIBLE_ADDRESS" not in table
+
+
+def test_status_in_words(shield, net, family):
+    with sockets.listen(net.server, family, port=PORT):
+        status = shield.run("status", shield.device).stdout
+    assert status.startswith(f"{shield.device}: active")
+    for word in ("native", "attached", f"*:{PORT}", "always", f"{net.server.ipv4}:443", "off"):
+        assert word in status, status
+
+
+def test_status_as_json(shield):
+    status, = shield.read_json("status", shield.device)
+    assert (status["device"], status["phase"], status["xdp"]["mode"]) == (shield.device, "active", "native")
+    services = {service["service"]: service["policy"] for service in status["services"]}
+    assert services == {f"*:{PORT}": "always", f"{shield.net.server.ipv4}:443": "off"}
+
+
+@pytest.mark.parametrize("command", ["status", "counters"])
+def test_all_devices_where_none_is_named(shield, command):
+    assert [device["device"] for device in shield.read_json(command)] == [shield.device]
+
+
+@pytest.mark.parametrize("command", ["status", "flows", "counters"])
+def test_a_device_that_is_not_loaded(shield, command):
+    done = shield.run(command, "nosuch0", check=False)
+    assert done.returncode == 1 and "nosuch0 is not loaded" in done.stderr
+
+
+def test_no_line_ends_in_spaces(shield, net, family):
+    with sockets.listen(net.server, family, port=PORT) as listener:
+        with sockets.connected(net, family, listener):
+            for command in ("status", "flows", "counters"):
+                lines = shield.run(command, shield.device).stdout.splitlines()
+                assert [line for line in lines if line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize("arguments", [("--state", "HAPPY"), ("--source", "10.0.0.0/33"), ("--source", "everywhere"),
+                                       ("--service", "nowhere")])
+def test_filters_that_mean_nothing(shield, arguments):
+    done = shield.run("flows", *arguments, check=False)
+    assert done.returncode == 2 and arguments[1] in done.stderr
