@@ -52,6 +52,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 BPF_TEST_SUPPORT := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%.o,$(filter-out $(wildcard tests/bpf/test_*.c) %.bpf.c,$(wildcard tests/bpf/*.c)))
+BPF_TEST_SKELETONS := $(patsubst tests/bpf/%.bpf.c,$(BUILD)/tests/bpf/%.skel.h,$(wildcard tests/bpf/*.bpf.c))
 TEST_PROGRAMS := $(patsubst tests/lib/%.bpf.c,$(BUILD)/tests/lib/%.bpf.o,$(wildcard tests/lib/*.bpf.c))
 TEST_TOOLS := $(patsubst tests/lib/%.c,$(BUILD)/tests/lib/%,$(filter-out %.bpf.c,$(wildcard tests/lib/*.c)))
 MAN_PAGES := $(patsubst docs/%.scd,$(BUILD)/docs/%,$(wildcard docs/*.scd))
@@ -66,7 +67,7 @@ $(BUILD)/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$@)$(BPF_CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
-	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $* >$@
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(*F) >$@
 
 # --- the command line ------------------------------------------------------------------------------------------------
 
@@ -90,7 +91,11 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c
 	$(call say,FUZZER,$@)$(BPF_CLANG) $(USER_CPPFLAGS) $(USER_CFLAGS) -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -MMD -MP $< -o $@
 
-$(BUILD)/tests/bpf/%.o: tests/bpf/%.c | $(BUILD)/synkeep.skel.h
+$(BUILD)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(BPF_CLANG) $(BPF_CFLAGS) -Itests/bpf -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/bpf/%.o: tests/bpf/%.c | $(BUILD)/synkeep.skel.h $(BPF_TEST_SKELETONS)
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(USER_CPPFLAGS) -Itests/bpf $(USER_CFLAGS) -MMD -MP -c $< -o $@
 
@@ -105,7 +110,7 @@ $(BUILD)/tests/lib/%: tests/lib/%.c | $(TEST_PROGRAMS)
 	@mkdir -p $(@D)
 	$(call say,TOOL,$@)$(CC) $(USER_CPPFLAGS) -Itests/lib $(USER_CFLAGS) -MMD -MP $< -lbpf -o $@
 
-.PRECIOUS: $(BUILD)/%.bpf.o $(BUILD)/%.skel.h $(BUILD)/tests/bpf/%.o
+.PRECIOUS: $(BUILD)/%.bpf.o $(BUILD)/%.skel.h $(BUILD)/tests/bpf/%.bpf.o $(BUILD)/tests/bpf/%.o
 
 .PHONY: tests check check-all check-unit check-fuzz check-bpf check-net
 tests: all $(UNIT_TESTS) $(FUZZERS) $(BPF_TESTS) $(TEST_PROGRAMS) $(TEST_TOOLS)

@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shield.h"
+#include "sockets.h"
+#include "synkeep.skel.h"
+
+#define HINT_MARK 0x53796e6bU		      /* as in bpf/hint.bpf.h */
+#define TEST_ADVANCE_NS (3600 * NSEC_PER_SEC) /* the machine may have booted a minute ago; strangers need two */
+#define CPUS_MAX 1024
+
+struct config shield_config;
+
+static struct synkeep *skeleton;
+static int cpus, attached; /* the device that the programs are attached to */
+static bool seen[VERDICT_COUNT];
+
+static __u64 clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (__u64)t.tv_sec * NSEC_PER_SEC + t.tv_nsec;
+}
+
+/* --- time and configuration --- */
+
+/* Every CPU's clock is read anew at its next packet, and keys are derived again. */
+static void clocks_forget(void)
+{
+	static const struct cpu_clock zeros[CPUS_MAX];
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.clocks), &zero, zeros, BPF_ANY), 0);
+}
+
+void shield_configure(void)
+{
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.config), &zero, &shield_config, BPF_ANY), 0);
+	clocks_forget();
+}
+
+void shield_advance(__u64 ns)
+{
+	shield_config.test_advance_ns += ns;
+	shield_configure();
+}
+
+void shield_set_cookie_time(__u64 ns)
+{
+	shield_config.cookie_time_offset_ns = clock_ns(CLOCK_TAI) + shield_config.test_advance_ns - ns;
+	shield_configure();
+}
+
+__u64 shield_now_ns(void)
+{
+	static struct cpu_clock clocks[CPUS_MAX];
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.clocks), &zero, clocks), 0);
+	return clocks[sched_getcpu()].now_ns;
+}
+
+struct cookie_clock shield_cookie_clock(void)
+{
+	struct cookie_clock clock = {};
+
+	cookie_clock_set(&clock, &shield_config.master_key,
+			 clock_ns(CLOCK_TAI) - shield_config.cookie_time_offset_ns + shield_config.test_advance_ns);
+	return clock;
+}
+
+struct cookie_site shield_cookie_site(__u8 family)
+{
+	return (struct cookie_site){
+		.mss = family == FAMILY_IPV4 ? SHIELD_MSS_IPV4 : SHIELD_MSS_IPV6,
+		.rcv_wscale = SHIELD_RCV_WSCALE,
+	};
+}
+
+void shield_set_metadata_missing(bool missing)
+{
+	skeleton->bss->metadata_missing = missing;
+}
+
+/* --- services and addresses --- */
+
+struct tuple shield_tuple(__u8 family, __u16 local_port)
+{
+	struct tuple t = { .remote_port = REMOTE_PORT, .local_port = local_port, .family = family };
+
+	if (family == FAMILY_IPV4) {
+		t.remote[0] = net32(0xc6336407); /* 198.51.100.7 */
+		t.local[0] = net32(0x0a090001);	 /* 10.9.0.1 */
+		return t;
+	}
+	t.remote[0] = net32(0x20010db8); /* 2001:db8::7 */
+	t.remote[3] = net32(7);
+	t.local[0] = net32(0xfd090000); /* fd09::1 */
+	t.local[3] = net32(1);
+	return t;
+}
+
+static int *listener_of(__u8 family, __u16 port)
+{
+	static int listeners[2][PORT_NO_SERVICE - PORT_ALWAYS + 1];
+
+	return &listeners[family == FAMILY_IPV6][port - PORT_ALWAYS];
+}
+
+static void service_add(__u8 family, __u16 port, enum service_policy policy)
+{
+	struct tuple t = shield_tuple(family, port);
+	struct service_key key = { .port = port, .family = family };
+	struct service service = { .policy = policy, .owner = FLOW_OWNER_KERNEL };
+	__u32 index = port;
+	__u8 kinds = PORT_EXACT;
+
+	memcpy(key.address, t.local, sizeof(key.address));
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.services), &key, &service, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.ports), &index, &kinds, BPF_ANY), 0);
+}
+
+/* --- records --- */
+
+static int map_of(struct bpf_map *map4, struct bpf_map *map6, __u8 family)
+{
+	return bpf_map__fd(family == FAMILY_IPV4 ? map4 : map6);
+}
+
+static const void *key_of(const struct tuple *t)
+{
+	static union {
+		struct flow4_key key4;
+		struct flow6_key key6;
+	} key;
+
+	if (t->family == FAMILY_IPV4)
+		flow4_key_from_tuple(&key.key4, t);
+	else
+		flow6_key_from_tuple(&key.key6, t);
+	return &key;
+}
+
+bool shield_flow(const struct tuple *t, struct flow *f)
+{
+	return !bpf_map_lookup_elem(map_of(skeleton->maps.flows4, skeleton->maps.flows6, t->family), key_of(t), f);
+}
+
+bool shield_half_open(const struct tuple *t, struct half_open *h)
+{
+	return !bpf_map_lookup_elem(map_of(skeleton->maps.half4, skeleton->maps.half6, t->family), key_of(t), h);
+}
+
+bool shield_ended(const struct tuple *t, struct ended *e)
+{
+	return !bpf_map_lookup_elem(map_of(skeleton->maps.tw4, skeleton->maps.tw6, t->family), key_of(t), e);
+}
+
+void shield_put_half_open(const struct tuple *t, const struct half_open *h)
+{
+	int map = map_of(skeleton->maps.half4, skeleton->maps.half6, t->family);
+
+	assert_int_equal(bpf_map_update_elem(map, key_of(t), h, BPF_ANY), 0);
+}
+
+void shield_put_ended(const struct tuple *t, const struct ended *e)
+{
+	int map = map_of(skeleton->maps.tw4, skeleton->maps.tw6, t->family);
+
+	assert_int_equal(bpf_map_update_elem(map, key_of(t), e, BPF_ANY), 0);
+}
+
+void shield_put_flow(const struct tuple *t, const struct flow *f)
+{
+	int map = map_of(skeleton->maps.flows4, skeleton->maps.flows6, t->family);
+
+	assert_int_equal(bpf_map_update_elem(map, key_of(t), f, BPF_ANY), 0);
+}
+
+int shield_fill_flows(void)
+{
+	struct flow f = { .state = TCPS_ESTABLISHED, .deadline_ns = ~0ULL };
+	struct tuple t = shield_tuple(FAMILY_IPV4, PORT_ALWAYS);
+	int filled = 0, map = bpf_map__fd(skeleton->maps.flows4);
+
+	for (t.remote_port = 1; t.remote_port < 2 * SHIELD_FLOWS; t.remote_port++)
+		filled += !bpf_map_update_elem(map, key_of(&t), &f, BPF_ANY);
+	return filled;
+}
+
+static void map_clear(const struct bpf_map *map)
+{
+	struct flow6_key key; /* the longest */
+
+	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, &key))
+		bpf_map_delete_elem(bpf_map__fd(map), &key);
+}
+
+void shield_start_sweep(void)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.sweep_start), &run), 0);
+	assert_int_equal(run.retval, 0);
+}
+
+/* --- counters and verdicts --- */
+
+struct totals {
+	struct verdict_counter of[VERDICT_COUNT];
+};
+
+static void totals_read(struct totals *totals)
+{
+	static struct verdict_counter values[VERDICT_COUNT * CPUS_MAX];
+	__u32 keys[VERDICT_COUNT], count = VERDICT_COUNT, batch;
+	int err = bpf_map_lookup_batch(bpf_map__fd(skeleton->maps.counters), NULL, &batch, keys, values, &count, NULL);
+
+	assert_true(!err || errno == ENOENT);
+	assert_int_equal(count, VERDICT_COUNT);
+	memset(totals, 0, sizeof(*totals));
+	for (int v = 0; v < VERDICT_COUNT; v++) {
+		for (int cpu = 0; cpu < cpus; cpu++) {
+			totals->of[v].packets += values[v * cpus + cpu].packets;
+			totals->of[v].bytes += values[v * cpus + cpu].bytes;
+		}
+		seen[v] |= totals->of[v].packets > 0;
+	}
+}
+
+/* A packet's own verdict counts its bytes, what is only noted beside it counts none. */
+static void totals_compare(const struct totals *before, const struct totals *after, struct outcome *o, __u32 bytes)
+{
+	o->verdict = VERDICT_COUNT;
+	for (int v = 0; v < VERDICT_COUNT; v++) {
+		__u64 packets = after->of[v].packets - before->of[v].packets;
+
+		if (!packets)
+			continue;
+		if (after->of[v].bytes == before->of[v].bytes) {
+			o->notes |= 1ULL << v;
+			continue;
+		}
+		assert_int_equal(packets, 1);
+		assert_int_equal(after->of[v].bytes - before->of[v].bytes, bytes);
+		assert_int_equal(o->verdict, VERDICT_COUNT); /* one verdict a packet */
+		o->verdict = v;
+	}
+}
+
+bool shield_saw(enum verdict verdict)
+{
+	struct totals totals;
+
+	totals_read(&totals);
+	return seen[verdict];
+}
+
+__u64 shield_count(enum verdict verdict)
+{
+	struct totals totals;
+
+	totals_read(&totals);
+	return totals.of[verdict].packets;
+}
+
+bool shield_counts_to(enum verdict verdict, __u64 count)
+{
+	const struct timespec pause = { .tv_nsec = NSEC_PER_MSEC };
+
+	for (int ms = 0; ms < 1000 && shield_count(verdict) < count; ms++)
+		nanosleep(&pause, NULL);
+	return shield_count(verdict) == count;
+}
+
+const char *shield_verdict_name(enum verdict verdict)
+{
+	return verdict < VERDICT_COUNT ? verdict_info(verdict)->name : "no verdict";
+}
+
+/* --- packets in, packets out --- */
+
+static int xdp_action(enum verdict verdict)
+{
+	switch (verdict_action(verdict)) {
+	case VERDICT_TX:
+		return XDP_TX;
+	case VERDICT_DROP:
+		return XDP_DROP;
+	default:
+		return XDP_PASS;
+	}
+}
+
+/* The metadata, if any, is before the frame: meta_bytes long. */
+static enum shield_hint hint_read(const __u8 *meta, __u32 meta_bytes)
+{
+	__u32 words[2];
+
+	if (!meta_bytes)
+		return SHIELD_HINT_NONE;
+	assert_int_equal(meta_bytes, sizeof(words));
+	memcpy(words, meta, sizeof(words));
+	assert_int_equal(words[0], HINT_MARK);
+	return words[1];
+}
+
+struct outcome shield_receive(const struct frame *f)
+{
+	static __u8 buffer[FRAME_MAX_BYTES + 256];
+	struct xdp_md in = { .data_end = f->length }, out = {};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = f->bytes, .data_size_in = f->length, .data_out = buffer,
+		    .data_size_out = sizeof(buffer), .ctx_in = &in, .ctx_size_in = sizeof(in), .ctx_out = &out,
+		    .ctx_size_out = sizeof(out));
+	struct totals before, after;
+	struct outcome o = {};
+
+	totals_read(&before);
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.xdp_ingress), &run), 0);
+	totals_read(&after);
+	totals_compare(&before, &after, &o, f->length);
+	o.action = run.retval;
+	o.hint = hint_read(buffer, out.data);
+	o.frame.length = run.data_size_out - out.data;
+	memcpy(o.frame.bytes, buffer + out.data, o.frame.length);
+	assert_int_not_equal(o.verdict, VERDICT_COUNT);
+	assert_int_equal(o.action, xdp_action(o.verdict));
+	if (o.action == XDP_PASS) { /* what is passed is passed byte for byte */
+		assert_int_equal(o.frame.length, f->length);
+		assert_memory_equal(o.frame.bytes, f->bytes, f->length);
+	}
+	return o;
+}
+
+struct outcome shield_receive_packet(const struct packet_spec *spec)
+{
+	struct frame f;
+
+	packet_build(&f, spec);
+	return shield_receive(&f);
+}
+
+/* TC programs change no byte, whatever they decide. */
+static struct outcome run_tc(const struct bpf_program *program, const struct frame *f, struct __sk_buff *in)
+{
+	static __u8 buffer[FRAME_MAX_BYTES];
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = f->bytes, .data_size_in = f->length, .data_out = buffer,
+		    .data_size_out = sizeof(buffer), .ctx_in = in, .ctx_size_in = in ? sizeof(*in) : 0);
+	struct totals before, after;
+	struct outcome o = {};
+
+	totals_read(&before);
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(program), &run), 0);
+	totals_read(&after);
+	totals_compare(&before, &after, &o, f->length);
+	o.action = (int)run.retval;
+	assert_int_equal(run.data_size_out, f->length);
+	assert_memory_equal(buffer, f->bytes, f->length);
+	memcpy(&o.frame, f, sizeof(o.frame));
+	return o;
+}
+
+struct outcome shield_send(const struct frame *f)
+{
+	return run_tc(skeleton->progs.tc_egress, f, NULL);
+}
+
+struct outcome shield_send_gso(const struct frame *f, __u32 segments)
+{
+	struct __sk_buff in = { .gso_segs = segments };
+
+	return run_tc(skeleton->progs.tc_egress, f, &in);
+}
+
+struct outcome shield_hand_over(const struct frame *f)
+{
+	return run_tc(skeleton->progs.tc_ingress, f, NULL);
+}
+
+/* --- attached to a device --- */
+
+static struct bpf_tc_hook tc_hook(enum bpf_tc_attach_point point)
+{
+	return (struct bpf_tc_hook){ .sz = sizeof(struct bpf_tc_hook), .ifindex = attached, .attach_point = point };
+}
+
+static void tc_attach(enum bpf_tc_attach_point point, const struct bpf_program *program)
+{
+	struct bpf_tc_hook hook = tc_hook(point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = bpf_program__fd(program));
+
+	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+}
+
+void shield_attach(const char *device)
+{
+	int xdp = bpf_program__fd(skeleton->progs.xdp_ingress);
+	struct bpf_tc_hook both;
+
+	attached = if_nametoindex(device);
+	both = tc_hook(BPF_TC_INGRESS | BPF_TC_EGRESS);
+	assert_int_equal(bpf_tc_hook_create(&both), 0);
+	tc_attach(BPF_TC_INGRESS, skeleton->progs.tc_ingress);
+	tc_attach(BPF_TC_EGRESS, skeleton->progs.tc_egress);
+	assert_int_equal(bpf_xdp_attach(attached, xdp, XDP_FLAGS_SKB_MODE, NULL), 0);
+}
+
+void shield_detach(void)
+{
+	struct bpf_tc_hook both = tc_hook(BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+	bpf_xdp_detach(attached, XDP_FLAGS_SKB_MODE, NULL);
+	bpf_tc_hook_destroy(&both);
+}
+
+/* --- set-up --- */
+
+int shield_reset(void **state)
+{
+	static const struct budget no_budget[CPUS_MAX];
+
+	(void)state;
+	map_clear(skeleton->maps.flows4);
+	map_clear(skeleton->maps.flows6);
+	map_clear(skeleton->maps.half4);
+	map_clear(skeleton->maps.half6);
+	map_clear(skeleton->maps.tw4);
+	map_clear(skeleton->maps.tw6);
+	for (__u32 reason = 0; reason < BUDGET_COUNT; reason++)
+		assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.budgets), &reason, no_budget, BPF_ANY),
+				 0);
+	shield_config = (struct config){
+		.layout_version = SYNKEEP_LAYOUT_VERSION,
+		.phase = DEVICE_ACTIVE,
+		.rcv_wscale = SHIELD_RCV_WSCALE,
+		.mss_ipv4 = SHIELD_MSS_IPV4,
+		.mss_ipv6 = SHIELD_MSS_IPV6,
+		.budget_per_second = SYNKEEP_BUDGET_DEFAULT,
+		.master_key = { 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL },
+		.loaded_at_ns = clock_ns(CLOCK_MONOTONIC),
+		.msl_ns = SHIELD_MSL_NS,
+		.test_advance_ns = TEST_ADVANCE_NS,
+	};
+	shield_set_cookie_time(SHIELD_EPOCH * COOKIE_EPOCH_NS + SHIELD_EPOCH_AGE_NS);
+	shield_set_metadata_missing(false);
+	return 0;
+}
+
+static const __u8 families[] = { FAMILY_IPV4, FAMILY_IPV6 };
+
+int shield_listener(__u8 family, __u16 port)
+{
+	return *listener_of(family, port);
+}
+
+static void listener_open(__u8 family, __u16 port)
+{
+	*listener_of(family, port) = sockets_listen(family, port);
+}
+
+static void services_add(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		service_add(families[i], PORT_ALWAYS, POLICY_ALWAYS);
+		service_add(families[i], PORT_OFF, POLICY_OFF);
+		service_add(families[i], PORT_UNHEARD, POLICY_ALWAYS);
+		service_add(families[i], PORT_MPTCP, POLICY_ALWAYS);
+		listener_open(families[i], PORT_ALWAYS);
+		listener_open(families[i], PORT_OFF);
+		listener_open(families[i], PORT_NO_SERVICE);
+	}
+}
+
+static int programs_load(void)
+{
+	skeleton = synkeep__open();
+	if (!skeleton)
+		return -errno;
+	bpf_map__set_max_entries(skeleton->maps.flows4, SHIELD_FLOWS);
+	bpf_map__set_max_entries(skeleton->maps.flows6, SHIELD_FLOWS);
+	bpf_map__set_max_entries(skeleton->maps.half4, SHIELD_FLOWS);
+	bpf_map__set_max_entries(skeleton->maps.half6, SHIELD_FLOWS);
+	bpf_map__set_max_entries(skeleton->maps.tw4, SHIELD_FLOWS);
+	bpf_map__set_max_entries(skeleton->maps.tw6, SHIELD_FLOWS);
+	return synkeep__load(skeleton);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	services_add();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	synkeep__destroy(skeleton);
+	return 0;
+}
+
+static int stay_on_one_cpu(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	return sched_setaffinity(0, sizeof(one), &one);
+}
+
+int shield_run_tests(const char *name, const struct CMUnitTest *tests, size_t count)
+{
+	int err;
+
+	if (geteuid()) {
+		fprintf(stderr, "%s: not run: loading programs needs root\n", name);
+		return 1;
+	}
+	cpus = libbpf_num_possible_cpus();
+	if (cpus < 1 || cpus > CPUS_MAX || stay_on_one_cpu() || sockets_make_namespace()) {
+		fprintf(stderr, "%s: not run: no network namespace of its own: %s\n", name, strerror(errno));
+		return 1;
+	}
+	err = programs_load();
+	if (err) {
+		fprintf(stderr, "%s: not run: the programs do not load: %s\n", name, strerror(-err));
+		return 1;
+	}
+	return _cmocka_run_group_tests(name, tests, count, set_up, tear_down);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The programs under test, one set a process: loaded from the skeleton, in a network namespace of the process's own,
+ * with real listeners beside them. A packet goes in by BPF_PROG_TEST_RUN; what comes back is the frame and the verdict,
+ * taken from the difference of the counters. Time is a variable.
+ *
+ * The process stays on one CPU, so that per-CPU state (clocks, budgets) is one state.
+ */
+#ifndef SYNKEEP_TEST_SHIELD_H
+#define SYNKEEP_TEST_SHIELD_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "config.h"
+#include "packet_build.h"
+#include "verdict.h"
+
+/* The services; both families have each. This host is 10.9.0.1 and fd09::1, the peers are 198.51.100.7, 2001:db8::7. */
+#define PORT_ALWAYS 8080     /* policy always, a listener */
+#define PORT_OFF 8081	     /* policy off, a listener */
+#define PORT_UNHEARD 8082    /* policy always, no listener */
+#define PORT_MPTCP 8083	     /* policy always, an MPTCP listener */
+#define PORT_NO_SERVICE 8084 /* a listener, no service */
+#define REMOTE_PORT 40000
+
+#define SHIELD_MSS_IPV4 1460
+#define SHIELD_MSS_IPV6 1440
+#define SHIELD_RCV_WSCALE 7
+#define SHIELD_MSL_NS (60 * NSEC_PER_SEC)
+#define SHIELD_FLOWS 512  /* max_entries of the flows, half and tw maps */
+#define SHIELD_EPOCH 1001 /* the cookies' epoch after a reset, SHIELD_EPOCH_AGE_NS old */
+#define SHIELD_EPOCH_AGE_NS (20 * NSEC_PER_SEC)
+
+/* What xdp_ingress wrote before the frame for tc_ingress: as in bpf/hint.bpf.h. */
+enum shield_hint {
+	SHIELD_HINT_NONE,
+	SHIELD_HINT_VERIFY,
+	SHIELD_HINT_WAIT,
+};
+
+struct outcome {
+	enum verdict verdict; /* VERDICT_COUNT: the program took no notice */
+	int action;	      /* XDP_* or TC_ACT_* */
+	enum shield_hint hint;
+	__u64 notes; /* a bit for each verdict that was noted beside the packet's own */
+	struct frame frame;
+};
+
+/* Runs the tests of a program: as root, in a fresh namespace, each from a clean state. The exit status of main(). */
+int shield_run_tests(const char *name, const struct CMUnitTest *tests, size_t count);
+
+/* cmocka's setup for each test: no record, no budget spent, the clocks as SHIELD_EPOCH says, sysctls untouched. */
+int shield_reset(void **state);
+
+struct tuple shield_tuple(__u8 family, __u16 local_port);
+
+/* The file descriptor of the listener on PORT_ALWAYS, PORT_OFF or PORT_NO_SERVICE. */
+int shield_listener(__u8 family, __u16 port);
+
+/* A frame from the wire (xdp_ingress), one that the owner sends (tc_egress), one that XDP passed (tc_ingress). */
+struct outcome shield_receive(const struct frame *f);
+struct outcome shield_send(const struct frame *f);
+struct outcome shield_hand_over(const struct frame *f);
+
+/* tc_egress with a super-packet of so many segments. */
+struct outcome shield_send_gso(const struct frame *f, __u32 segments);
+
+/* xdp_ingress with the packet that spec describes. */
+struct outcome shield_receive_packet(const struct packet_spec *spec);
+
+/* The config as the programs read it; shield_configure() writes it back and has every clock read anew. */
+extern struct config shield_config;
+void shield_configure(void);
+void shield_advance(__u64 ns);		       /* all clocks */
+void shield_set_cookie_time(__u64 ns);	       /* the cookies' clock alone: a step, forth or back */
+__u64 shield_now_ns(void);		       /* what the programs' last run took for the time */
+struct cookie_clock shield_cookie_clock(void); /* reckoned here, not read from the programs */
+struct cookie_site shield_cookie_site(__u8 family);
+void shield_set_metadata_missing(bool missing);
+
+/* Records; false: the tuple has none in that table. */
+bool shield_flow(const struct tuple *t, struct flow *f);
+bool shield_half_open(const struct tuple *t, struct half_open *h);
+bool shield_ended(const struct tuple *t, struct ended *e);
+void shield_put_flow(const struct tuple *t, const struct flow *f);
+void shield_put_half_open(const struct tuple *t, const struct half_open *h);
+void shield_put_ended(const struct tuple *t, const struct ended *e);
+int shield_fill_flows(void); /* every free slot of flows4, by records of no importance; how many */
+void shield_start_sweep(void);
+
+/* Verdicts given since the process started, notes included, and those since it began counting. */
+bool shield_saw(enum verdict verdict);
+__u64 shield_count(enum verdict verdict);
+
+/* Whether the verdict has been given count times, now or within a second: packets on a device take their time. */
+bool shield_counts_to(enum verdict verdict, __u64 count);
+
+/* Attaches the three programs to a device of the namespace, XDP in generic mode; shield_detach() undoes it. */
+void shield_attach(const char *device);
+void shield_detach(void);
+
+const char *shield_verdict_name(enum verdict verdict);
+
+#define assert_verdict(outcome, expected)                                                                              \
+	assert_string_equal(shield_verdict_name((outcome).verdict), shield_verdict_name(expected))
+#define assert_noted(outcome, expected) assert_true((outcome).notes >> (expected)&1)
+#define assert_state(actual, expected) assert_string_equal(tcp_state_name(actual), tcp_state_name(expected))
+
+#endif /* SYNKEEP_TEST_SHIELD_H */

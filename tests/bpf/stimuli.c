@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <unistd.h>
+
+#include "sockets.h"
+#include "stimuli.h"
+
+#define ACK TCP_FLAG_ACK
+
+static struct connection connection = { -1, -1, {} }; /* of the stimulus at work */
+
+/* --- XDP: not ours, not well-formed --- */
+
+static enum hook syn_frame(struct frame *f, __u8 family, __u16 port)
+{
+	struct packet_spec syn;
+	struct talk t;
+
+	talk_init(&t, family, port);
+	syn = talk_syn(&t);
+	packet_build(f, &syn);
+	return XDP_INGRESS;
+}
+
+static enum hook segment_frame(struct frame *f, const struct talk *t, __u8 flags, __u32 ahead)
+{
+	struct packet_spec spec = talk_peer_segment(t, flags, 0);
+
+	spec.seq += ahead;
+	packet_build(f, &spec);
+	return XDP_INGRESS;
+}
+
+static enum hook udp(struct frame *f)
+{
+	syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
+	f->bytes[FRAME_ETH_BYTES + 9] = 17;
+	return XDP_INGRESS;
+}
+
+static enum hook no_service(struct frame *f)
+{
+	return syn_frame(f, FAMILY_IPV6, PORT_NO_SERVICE);
+}
+
+static enum hook fragment(struct frame *f)
+{
+	syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
+	packet_build_put16(f, FRAME_ETH_BYTES + 6, 0x2000);
+	return XDP_INGRESS;
+}
+
+static enum hook ip_options(struct frame *f)
+{
+	syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
+	f->bytes[FRAME_ETH_BYTES] =
+		0x46; /* what was the beginning of TCP is now an option, and TCP begins at its seq */
+	packet_build_put16(f, FRAME_ETH_BYTES + 26, PORT_ALWAYS);
+	f->bytes[FRAME_ETH_BYTES + 36] = 0x50;
+	f->bytes[FRAME_ETH_BYTES + 37] = TCP_FLAG_SYN;
+	return XDP_INGRESS;
+}
+
+static enum hook over_budget(struct frame *f)
+{
+	fragment(f);
+	shield_config.budget_per_second = 1; /* a packet costs more than a burst may hold */
+	shield_configure();
+	return XDP_INGRESS;
+}
+
+static enum hook data_offset_of_four(struct frame *f)
+{
+	syn_frame(f, FAMILY_IPV6, PORT_ALWAYS);
+	f->bytes[FRAME_ETH_BYTES + FRAME_IPV6_BYTES + 12] = 0x40;
+	return XDP_INGRESS;
+}
+
+static enum hook syn_with_fin(struct frame *f)
+{
+	syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
+	f->bytes[FRAME_ETH_BYTES + FRAME_IPV4_BYTES + 13] |= TCP_FLAG_FIN;
+	return XDP_INGRESS;
+}
+
+static enum hook option_of_length_zero(struct frame *f)
+{
+	syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
+	f->bytes[FRAME_ETH_BYTES + FRAME_IPV4_BYTES + FRAME_TCP_BYTES + 1] = 0;
+	return XDP_INGRESS;
+}
+
+static enum hook from_loopback_address(struct frame *f)
+{
+	syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
+	f->bytes[FRAME_ETH_BYTES + 12] = 127;
+	return XDP_INGRESS;
+}
+
+/* --- XDP: SYNs --- */
+
+static enum hook syn(struct frame *f)
+{
+	return syn_frame(f, FAMILY_IPV6, PORT_ALWAYS);
+}
+
+static enum hook syn_to_service_off(struct frame *f)
+{
+	return syn_frame(f, FAMILY_IPV6, PORT_OFF);
+}
+
+static enum hook syn_while_draining(struct frame *f)
+{
+	shield_config.phase = DEVICE_DRAINING;
+	shield_configure();
+	return syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
+}
+
+static void connect_here(struct talk *t)
+{
+	connection = sockets_connect(shield_listener(FAMILY_IPV4, PORT_ALWAYS), FAMILY_IPV4, PORT_ALWAYS);
+	talk_init(t, FAMILY_IPV4, PORT_ALWAYS);
+	t->tuple = connection.tuple;
+	sockets_numbers(connection.local, &t->own_nxt, &t->peer_nxt);
+}
+
+static enum hook syn_on_connection(struct frame *f)
+{
+	struct talk t;
+
+	connect_here(&t);
+	return segment_frame(f, &t, TCP_FLAG_SYN, 0);
+}
+
+static enum hook syn_without_listener(struct frame *f)
+{
+	return syn_frame(f, FAMILY_IPV4, PORT_UNHEARD);
+}
+
+static enum hook syn_to_mptcp_listener(struct frame *f)
+{
+	connection.local = sockets_listen_mptcp(FAMILY_IPV4, PORT_MPTCP);
+	return syn_frame(f, FAMILY_IPV4, PORT_MPTCP);
+}
+
+static enum hook syn_without_syncookies(struct frame *f)
+{
+	sockets_sysctl("tcp_syncookies", 0); /* stimuli_end() sets it back */
+	return syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
+}
+
+static enum hook syn_with_small_mss(struct frame *f)
+{
+	syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
+	packet_build_put16(f, FRAME_ETH_BYTES + FRAME_IPV4_BYTES + FRAME_TCP_BYTES + 2, COOKIE_MIN_MSS_IPV4 - 1);
+	return XDP_INGRESS;
+}
+
+static enum hook syn_with_md5(struct frame *f)
+{
+	__u8 *options = f->bytes + FRAME_ETH_BYTES + FRAME_IPV4_BYTES + FRAME_TCP_BYTES;
+
+	syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
+	options[0] = TCP_OPTION_MD5;
+	options[1] = 18;
+	options[18] = TCP_OPTION_EOL;
+	return XDP_INGRESS;
+}
+
+/* --- XDP: segments of flows --- */
+
+static enum hook on_flow(struct frame *f, __u8 flags, __u32 ahead)
+{
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_establish(&t);
+	return segment_frame(f, &t, flags, ahead);
+}
+
+static enum hook next_segment(struct frame *f)
+{
+	return on_flow(f, ACK, 0);
+}
+
+static enum hook segment_far_ahead(struct frame *f)
+{
+	return on_flow(f, ACK, 1 << 28);
+}
+
+static enum hook rst_inexact(struct frame *f)
+{
+	return on_flow(f, TCP_FLAG_RST, 100);
+}
+
+static enum hook ack_of_what_was_never_sent(struct frame *f)
+{
+	struct packet_spec spec;
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_establish(&t);
+	spec = talk_peer_segment(&t, ACK, 0);
+	spec.ack += 1000;
+	packet_build(f, &spec);
+	return XDP_INGRESS;
+}
+
+static enum hook fin_without_ack(struct frame *f)
+{
+	return on_flow(f, TCP_FLAG_FIN, 0);
+}
+
+static void half_open(struct talk *t, struct frame *f)
+{
+	struct packet_spec spec;
+
+	talk_init(t, FAMILY_IPV4, PORT_OFF);
+	t->peer_nxt++;
+	t->own_nxt = 5000;
+	spec = talk_owner_segment(t, TCP_FLAG_SYN | ACK, 0);
+	packet_build(f, &spec);
+	t->own_nxt++;
+}
+
+static enum hook ack_of_own_syn_ack(struct frame *f)
+{
+	struct talk t;
+
+	half_open(&t, f);
+	shield_send(f);
+	return segment_frame(f, &t, ACK, 0);
+}
+
+static enum hook segment_before_ack_of_syn_ack(struct frame *f)
+{
+	struct talk t;
+
+	half_open(&t, f);
+	shield_send(f);
+	t.own_nxt--;
+	return segment_frame(f, &t, ACK, 0);
+}
+
+static enum hook segment_in_time_wait(struct frame *f)
+{
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_establish(&t);
+	talk_owner_sends(&t, TCP_FLAG_FIN | ACK, 0);
+	talk_peer_sends(&t, TCP_FLAG_FIN | ACK, 0);
+	return segment_frame(f, &t, ACK, 0);
+}
+
+/* --- XDP: segments without a flow --- */
+
+static enum hook cookie_ack(struct frame *f)
+{
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV6, PORT_ALWAYS);
+	talk_get_cookie(&t);
+	return segment_frame(f, &t, ACK, 0);
+}
+
+static enum hook cookie_ack_after_rst(struct frame *f)
+{
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_open(&t);
+	segment_frame(f, &t, ACK, 0);
+	talk_peer_sends(&t, TCP_FLAG_RST, 0);
+	return XDP_INGRESS;
+}
+
+static enum hook segment_of_connection(struct frame *f)
+{
+	struct talk t;
+
+	connect_here(&t);
+	return segment_frame(f, &t, ACK, 0);
+}
+
+static enum hook segment_of_time_wait_socket(struct frame *f)
+{
+	struct talk t;
+
+	connect_here(&t);
+	sockets_close_to_time_wait(&connection);
+	return segment_frame(f, &t, ACK, 0);
+}
+
+static enum hook stray_segment(struct frame *f, __u16 port)
+{
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, port);
+	return segment_frame(f, &t, ACK, 0);
+}
+
+static enum hook segment_to_service_off(struct frame *f)
+{
+	return stray_segment(f, PORT_OFF);
+}
+
+static enum hook segment_without_listener(struct frame *f)
+{
+	return stray_segment(f, PORT_UNHEARD);
+}
+
+static enum hook segment_to_service_always(struct frame *f)
+{
+	return stray_segment(f, PORT_ALWAYS);
+}
+
+/* --- TC ingress --- */
+
+/* A cookie's flow that no socket has yet; the connection is at PORT_UNHEARD, whose listener the row may close. */
+static void await_handover(struct talk *t)
+{
+	connection.local = sockets_listen(FAMILY_IPV4, PORT_UNHEARD);
+	talk_init(t, FAMILY_IPV4, PORT_UNHEARD);
+	talk_open(t);
+	shield_set_metadata_missing(true);
+}
+
+static enum hook first_segment_too_late(struct frame *f)
+{
+	struct talk t;
+
+	await_handover(&t);
+	shield_advance(100 * NSEC_PER_SEC);
+	talk_peer_sends(&t, ACK, 0);
+	shield_advance(100 * NSEC_PER_SEC);
+	segment_frame(f, &t, ACK, 0);
+	return TC_INGRESS;
+}
+
+static enum hook second_segment_first(struct frame *f)
+{
+	struct talk t;
+
+	await_handover(&t);
+	segment_frame(f, &t, ACK, 10);
+	return TC_INGRESS;
+}
+
+static enum hook first_segment_without_listener(struct frame *f)
+{
+	struct talk t;
+
+	await_handover(&t);
+	close(connection.local);
+	connection.local = -1;
+	segment_frame(f, &t, ACK, 0);
+	return TC_INGRESS;
+}
+
+static enum hook first_segment_outside_tc(struct frame *f)
+{
+	struct talk t;
+
+	await_handover(&t);
+	segment_frame(f, &t, ACK, 0);
+	return TC_INGRESS; /* the kernel lets a test run hand nothing over */
+}
+
+/* --- TC egress --- */
+
+static enum hook owner_segment(struct frame *f)
+{
+	struct packet_spec spec;
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_open(&t);
+	spec = talk_owner_segment(&t, ACK, 10);
+	packet_build(f, &spec);
+	return TC_EGRESS;
+}
+
+static enum hook owner_syn_ack(struct frame *f)
+{
+	struct talk t;
+
+	half_open(&t, f);
+	return TC_EGRESS;
+}
+
+static enum hook owner_rst_without_flow(struct frame *f)
+{
+	struct packet_spec spec;
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	spec = talk_owner_segment(&t, TCP_FLAG_RST, 0);
+	packet_build(f, &spec);
+	return TC_EGRESS;
+}
+
+/* --- the table --- */
+
+const struct stimulus stimuli[] = {
+	{ V_OTHER, udp },
+	{ V_NO_SERVICE, no_service },
+	{ V_FRAGMENT, fragment },
+	{ V_NOT_UNDERSTOOD, ip_options },
+	{ V_UNVERIFIED_OVER_BUDGET, over_budget },
+	{ V_MALFORMED, data_offset_of_four },
+	{ V_BAD_FLAGS, syn_with_fin },
+	{ V_BAD_OPTIONS, option_of_length_zero },
+	{ V_IMPOSSIBLE_ADDRESS, from_loopback_address },
+	{ V_SYN_COOKIE, syn },
+	{ V_SYN_OFF, syn_to_service_off },
+	{ V_SYN_DRAINING, syn_while_draining },
+	{ V_SYN_LIVE, syn_on_connection },
+	{ V_SYN_NO_LISTENER, syn_without_listener },
+	{ V_SYN_MPTCP, syn_to_mptcp_listener },
+	{ V_SYN_SYSCTL, syn_without_syncookies },
+	{ V_SYN_SMALL_MSS, syn_with_small_mss },
+	{ V_SYN_SIGNED, syn_with_md5 },
+	{ V_SEGMENT, next_segment },
+	{ V_OUT_OF_WINDOW, segment_far_ahead },
+	{ V_CHALLENGED, rst_inexact },
+	{ V_BAD_ACK, ack_of_what_was_never_sent },
+	{ V_NO_ACK_BIT, fin_without_ack },
+	{ V_HALF_OPEN_ACK, ack_of_own_syn_ack },
+	{ V_HALF_OPEN_SEGMENT, segment_before_ack_of_syn_ack },
+	{ V_TIME_WAIT_SEGMENT, segment_in_time_wait },
+	{ V_COOKIE_ACK, cookie_ack },
+	{ V_COOKIE_REPLAY, cookie_ack_after_rst },
+	{ V_ADOPTED, segment_of_connection },
+	{ V_SOCKET, segment_of_time_wait_socket },
+	{ V_STRANGER, segment_to_service_off },
+	{ V_NO_SOCKET, segment_without_listener },
+	{ V_NO_FLOW, segment_to_service_always },
+	{ V_HANDOVER_STALE, first_segment_too_late },
+	{ V_HANDOVER_EARLY, second_segment_first },
+	{ V_HANDOVER_NO_LISTENER, first_segment_without_listener },
+	{ V_HANDOVER_REFUSED, first_segment_outside_tc },
+	{ V_OWN_SEGMENT, owner_segment },
+	{ V_OWN_SYN_ACK, owner_syn_ack },
+	{ V_OWN_UNTRACKED, owner_rst_without_flow },
+};
+
+const size_t stimuli_count = ARRAY_LEN(stimuli);
+
+void stimuli_end(void)
+{
+	sockets_close(&connection);
+	sockets_sysctl("tcp_syncookies", 1);
+}

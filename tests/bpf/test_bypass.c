@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What an attacker tries to get past the shield: SYNs that the kernel would take and a careless parser does not see,
+ * and packets that pass because somebody else is to judge them. Under policy always each is answered, dropped, or
+ * passed within a budget: so the rest of a burst beyond the budget is dropped.
+ */
+#include <linux/bpf.h>
+#include <string.h>
+
+#include "sockets.h"
+#include "talk.h"
+
+#define BURST 50
+
+static int setup_small_budget(void **state)
+{
+	shield_reset(state);
+	shield_config.budget_per_second = 20; /* a burst of a tenth of a second: two packets */
+	shield_configure();
+	return 0;
+}
+
+/* Of a burst of the same packet most must be stopped, whatever verdict the first get. */
+static void assert_burst_is_stopped(const struct frame *f)
+{
+	int passed = 0;
+
+	for (int i = 0; i < BURST; i++) {
+		struct outcome o = shield_receive(f);
+
+		assert_int_not_equal(o.action, XDP_TX);
+		passed += o.action == XDP_PASS;
+	}
+	assert_in_range(passed, 0, BURST / 2);
+}
+
+static struct packet_spec syn_to(__u8 family, __u16 port)
+{
+	struct talk t;
+
+	talk_init(&t, family, port);
+	return talk_syn(&t);
+}
+
+/* An IPv6 SYN behind an empty destination options header: the kernel goes through it to TCP. */
+static void test_syn_behind_ipv6_destination_options_burst_stopped(void **state)
+{
+	const __u8 options[8] = { 6, 0, 1, 4 }; /* next is TCP; PadN */
+	struct packet_spec syn = syn_to(FAMILY_IPV6, PORT_ALWAYS);
+	struct frame plain, f;
+	__u32 at = FRAME_ETH_BYTES + FRAME_IPV6_BYTES;
+
+	(void)state;
+	packet_build(&plain, &syn);
+	f = plain;
+	memcpy(f.bytes + at, options, sizeof(options));
+	memcpy(f.bytes + at + sizeof(options), plain.bytes + at, plain.length - at);
+	f.bytes[FRAME_ETH_BYTES + 6] = 60;
+	packet_build_put16(&f, FRAME_ETH_BYTES + 4, plain.length - at + sizeof(options));
+	f.length += sizeof(options);
+	assert_burst_is_stopped(&f);
+}
+
+/* The same with a fragment header that says that there is only this one (an atomic fragment, RFC 6946). */
+static void test_syn_in_ipv6_atomic_fragment_burst_stopped(void **state)
+{
+	const __u8 fragment[8] = { 6 };
+	struct packet_spec syn = syn_to(FAMILY_IPV6, PORT_ALWAYS);
+	struct frame plain, f;
+	__u32 at = FRAME_ETH_BYTES + FRAME_IPV6_BYTES;
+
+	(void)state;
+	packet_build(&plain, &syn);
+	f = plain;
+	memcpy(f.bytes + at, fragment, sizeof(fragment));
+	memcpy(f.bytes + at + sizeof(fragment), plain.bytes + at, plain.length - at);
+	f.bytes[FRAME_ETH_BYTES + 6] = 44;
+	packet_build_put16(&f, FRAME_ETH_BYTES + 4, plain.length - at + sizeof(fragment));
+	f.length += sizeof(fragment);
+	assert_burst_is_stopped(&f);
+}
+
+/* The first eight bytes of TCP in one fragment, the rest in another: the kernel puts a SYN together. */
+static void test_syn_in_tiny_ipv4_fragments_burst_stopped(void **state)
+{
+	struct packet_spec syn = syn_to(FAMILY_IPV4, PORT_ALWAYS);
+	struct frame first;
+
+	(void)state;
+	packet_build(&first, &syn);
+	first.length = FRAME_ETH_BYTES + FRAME_IPV4_BYTES + 8;
+	packet_build_put16(&first, FRAME_ETH_BYTES + 2, FRAME_IPV4_BYTES + 8);
+	packet_build_put16(&first, FRAME_ETH_BYTES + 6, 0x2000); /* more fragments */
+	assert_burst_is_stopped(&first);
+}
+
+static void test_syn_in_ipv4_fragments_burst_stopped(void **state)
+{
+	struct packet_spec syn = syn_to(FAMILY_IPV4, PORT_ALWAYS);
+	struct frame f;
+
+	(void)state;
+	packet_build(&f, &syn);
+	packet_build_put16(&f, FRAME_ETH_BYTES + 6, 0x2000);
+	packet_build_checksums(&f);
+	assert_burst_is_stopped(&f);
+}
+
+static void test_syn_behind_ipv4_options_burst_stopped(void **state)
+{
+	const __u8 nops[4] = { 1, 1, 1, 1 };
+	struct packet_spec syn = syn_to(FAMILY_IPV4, PORT_ALWAYS);
+	__u32 at = FRAME_ETH_BYTES + FRAME_IPV4_BYTES;
+	struct frame plain, f;
+
+	(void)state;
+	packet_build(&plain, &syn);
+	f = plain;
+	memcpy(f.bytes + at, nops, sizeof(nops));
+	memcpy(f.bytes + at + sizeof(nops), plain.bytes + at, plain.length - at);
+	f.bytes[FRAME_ETH_BYTES] = 0x46;
+	packet_build_put16(&f, FRAME_ETH_BYTES + 2, plain.length + sizeof(nops) - FRAME_ETH_BYTES);
+	f.length += sizeof(nops);
+	packet_build_checksums(&f);
+	assert_burst_is_stopped(&f);
+}
+
+static void test_syn_with_md5_burst_stopped(void **state)
+{
+	struct packet_spec syn = syn_to(FAMILY_IPV4, PORT_ALWAYS);
+	struct frame f;
+
+	(void)state;
+	memset(syn.options, 0, sizeof(syn.options));
+	syn.options[0] = TCP_OPTION_MD5;
+	syn.options[1] = 18;
+	syn.option_bytes = 20;
+	packet_build(&f, &syn);
+	assert_burst_is_stopped(&f);
+}
+
+static void test_syn_with_small_mss_burst_stopped(void **state)
+{
+	struct packet_spec syn;
+	struct frame f;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV6, PORT_ALWAYS);
+	t.offer.mss = COOKIE_MIN_MSS_IPV6 - 1;
+	syn = talk_syn(&t);
+	packet_build(&f, &syn);
+	assert_burst_is_stopped(&f);
+}
+
+static void test_syn_on_live_tuple_burst_stopped(void **state)
+{
+	struct connection c = sockets_connect(shield_listener(FAMILY_IPV4, PORT_ALWAYS), FAMILY_IPV4, PORT_ALWAYS);
+	struct packet_spec syn;
+	struct frame f;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	t.tuple = c.tuple;
+	syn = talk_syn(&t);
+	packet_build(&f, &syn);
+	assert_burst_is_stopped(&f);
+	sockets_close(&c);
+}
+
+/* The kernel answers each with a RST: no packet to an unverified source but the one cookie. */
+static void test_syn_without_listener_burst_stopped(void **state)
+{
+	struct packet_spec syn = syn_to(FAMILY_IPV4, PORT_UNHEARD);
+	struct frame f;
+
+	(void)state;
+	packet_build(&f, &syn);
+	assert_burst_is_stopped(&f);
+}
+
+static void test_ack_without_listener_burst_stopped(void **state)
+{
+	struct packet_spec ack = syn_to(FAMILY_IPV4, PORT_UNHEARD);
+	struct frame f;
+
+	(void)state;
+	ack.flags = TCP_FLAG_ACK;
+	packet_build(&f, &ack);
+	assert_burst_is_stopped(&f);
+}
+
+/* What only the kernel can judge, because the listener takes no handover, is within the budget all the same. */
+static void test_ack_to_listener_that_takes_no_handover_burst_stopped(void **state)
+{
+	struct packet_spec ack = syn_to(FAMILY_IPV4, PORT_ALWAYS);
+	struct frame f;
+
+	(void)state;
+	sockets_sysctl("tcp_syncookies", 0); /* allow_syncookies() undoes it */
+	ack.flags = TCP_FLAG_ACK;
+	packet_build(&f, &ack);
+	assert_burst_is_stopped(&f);
+}
+
+static int allow_syncookies(void **state)
+{
+	(void)state;
+	sockets_sysctl("tcp_syncookies", 1);
+	return 0;
+}
+
+static void test_flags_that_never_go_together_stopped(void **state)
+{
+	static const __u8 flags[] = { 0,
+				      TCP_FLAG_PSH,
+				      TCP_FLAG_URG,
+				      TCP_FLAG_SYN | TCP_FLAG_FIN,
+				      TCP_FLAG_SYN | TCP_FLAG_RST,
+				      TCP_FLAG_FIN | TCP_FLAG_RST,
+				      TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_ACK,
+				      0xff };
+	struct packet_spec spec = syn_to(FAMILY_IPV4, PORT_ALWAYS);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		struct outcome o;
+
+		spec.flags = flags[i];
+		o = shield_receive_packet(&spec);
+		if (o.verdict != V_BAD_FLAGS)
+			print_message("flags 0x%02x\n", flags[i]);
+		assert_verdict(o, V_BAD_FLAGS);
+	}
+}
+
+/* A source to which no answer may go: it would be reflected to many, to this host itself, or to nobody. */
+static void test_syn_from_impossible_source_dropped(void **state)
+{
+	static const __u32 ipv4[] = { 0x00000000, 0x00000001, 0x7f000001, 0xe0000001,
+				      0xefffffff, 0xf0000001, 0xffffffff, 0x0a090001 /* the service's own */ };
+	struct packet_spec syn = syn_to(FAMILY_IPV4, PORT_ALWAYS);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ipv4); i++) {
+		syn.tuple.remote[0] = net32(ipv4[i]);
+		assert_verdict(shield_receive_packet(&syn), V_IMPOSSIBLE_ADDRESS);
+	}
+	syn = syn_to(FAMILY_IPV6, PORT_ALWAYS);
+	memset(syn.tuple.remote, 0, sizeof(syn.tuple.remote)); /* :: */
+	assert_verdict(shield_receive_packet(&syn), V_IMPOSSIBLE_ADDRESS);
+	syn.tuple.remote[3] = net32(1); /* ::1 */
+	assert_verdict(shield_receive_packet(&syn), V_IMPOSSIBLE_ADDRESS);
+	syn.tuple.remote[0] = net32(0xff020000); /* ff02::1 */
+	assert_verdict(shield_receive_packet(&syn), V_IMPOSSIBLE_ADDRESS);
+	memcpy(syn.tuple.remote, syn.tuple.local, sizeof(syn.tuple.remote));
+	assert_verdict(shield_receive_packet(&syn), V_IMPOSSIBLE_ADDRESS);
+}
+
+static void test_syn_to_broadcast_mac_dropped(void **state)
+{
+	struct packet_spec syn = syn_to(FAMILY_IPV4, PORT_ALWAYS);
+	struct frame f;
+
+	(void)state;
+	packet_build(&f, &syn);
+	memset(f.bytes, 0xff, 6);
+	assert_verdict(shield_receive(&f), V_IMPOSSIBLE_ADDRESS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_syn_behind_ipv6_destination_options_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup(test_syn_in_ipv6_atomic_fragment_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup(test_syn_in_tiny_ipv4_fragments_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup(test_syn_in_ipv4_fragments_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup(test_syn_behind_ipv4_options_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup(test_syn_with_md5_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup(test_syn_with_small_mss_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup(test_syn_on_live_tuple_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup(test_syn_without_listener_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup(test_ack_without_listener_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup_teardown(test_ack_to_listener_that_takes_no_handover_burst_stopped,
+						setup_small_budget, allow_syncookies),
+		cmocka_unit_test_setup(test_flags_that_never_go_together_stopped, shield_reset),
+		cmocka_unit_test_setup(test_syn_from_impossible_source_dropped, shield_reset),
+		cmocka_unit_test_setup(test_syn_to_broadcast_mac_dropped, shield_reset),
+	};
+
+	return shield_run_tests("bypass", tests, ARRAY_LEN(tests));
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The sweep: slots of expired records come back by a timer in the kernel, while this process only looks on.
+ *
+ * Not here: that an expired record counts as absent before it is swept (test_lives.c).
+ */
+#include <time.h>
+#include <unistd.h>
+
+#include "talk.h"
+
+#define SWEEP_PATIENCE_S 8 /* a sweep every 5 s */
+
+/* A record of each kind on the tuple, all with this deadline. */
+static void put_records(const struct tuple *t, __u64 deadline_ns)
+{
+	const struct flow f = { .tag = flow_tag(t), .state = TCPS_ESTABLISHED, .deadline_ns = deadline_ns };
+	const struct half_open h = { .state = TCPS_SYN_RECEIVED, .deadline_ns = deadline_ns };
+	const struct ended e = { .state = TCPS_TIME_WAIT, .deadline_ns = deadline_ns };
+
+	shield_put_flow(t, &f);
+	shield_put_half_open(t, &h);
+	shield_put_ended(t, &e);
+}
+
+static int count_records(const struct tuple *t)
+{
+	struct half_open h;
+	struct ended e;
+	struct flow f;
+
+	return shield_flow(t, &f) + shield_half_open(t, &h) + shield_ended(t, &e);
+}
+
+static struct tuple tuple_of(__u8 family, __u16 remote_port)
+{
+	struct tuple t = shield_tuple(family, PORT_ALWAYS);
+
+	t.remote_port = remote_port;
+	return t;
+}
+
+static __u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NSEC_PER_SEC + now.tv_nsec + shield_config.test_advance_ns;
+}
+
+static void test_records_deadline_passed_slots_come_back(void **state)
+{
+	const struct tuple gone4 = tuple_of(FAMILY_IPV4, 1), gone6 = tuple_of(FAMILY_IPV6, 1);
+	const struct tuple stays4 = tuple_of(FAMILY_IPV4, 2), stays6 = tuple_of(FAMILY_IPV6, 2);
+
+	(void)state;
+	put_records(&gone4, now_ns() + 50 * NSEC_PER_SEC);
+	put_records(&gone6, now_ns() + 50 * NSEC_PER_SEC);
+	put_records(&stays4, now_ns() + 150 * NSEC_PER_SEC);
+	put_records(&stays6, now_ns() + 150 * NSEC_PER_SEC);
+	shield_advance(100 * NSEC_PER_SEC);
+	shield_start_sweep();
+	for (int s = 0; s < SWEEP_PATIENCE_S && count_records(&gone4) + count_records(&gone6); s++)
+		sleep(1);
+	assert_int_equal(count_records(&gone4), 0);
+	assert_int_equal(count_records(&gone6), 0);
+	assert_int_equal(count_records(&stays4), 3);
+	assert_int_equal(count_records(&stays6), 3);
+	assert_int_equal(shield_count(V_FLOW_EXPIRED), 2); /* half-open and ended records are no connections any more */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_records_deadline_passed_slots_come_back, shield_reset),
+	};
+
+	return shield_run_tests("sweep", tests, ARRAY_LEN(tests));
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * A packet for each verdict of include/verdict.h, and a test that fails if one has none. What a verdict means in full
+ * is tested elsewhere; here it is only shown that it can be got, and how.
+ */
+#include <linux/bpf.h>
+#include <unistd.h>
+
+#include "sockets.h"
+#include "stimuli.h"
+
+/* Verdicts that no packet can get here, each with its reason. */
+static const enum verdict unreachable[] = {
+	V_SYN_NO_ROOM, /* needs a driver whose frames can not be cut; an answer never needs more room than its SYN has
+			*/
+};
+
+static struct outcome send_frame(const struct frame *f, enum hook hook)
+{
+	switch (hook) {
+	case TC_INGRESS:
+		return shield_hand_over(f);
+	case TC_EGRESS:
+		return shield_send(f);
+	default:
+		return shield_receive(f);
+	}
+}
+
+static void test_each_stimulus_gets_its_verdict(void **state)
+{
+	for (size_t i = 0; i < stimuli_count; i++) {
+		struct outcome o;
+		struct frame f;
+
+		shield_reset(state);
+		o = send_frame(&f, stimuli[i].make(&f));
+		stimuli_end();
+		assert_verdict(o, stimuli[i].verdict);
+	}
+}
+
+/* --- what takes more than a packet --- */
+
+static void test_connection_own_segment_on_device_adopted(void **state)
+{
+	struct connection c = sockets_connect(shield_listener(FAMILY_IPV4, PORT_ALWAYS), FAMILY_IPV4, PORT_ALWAYS);
+
+	(void)state;
+	shield_attach("lo");
+	assert_int_equal(write(c.local, "x", 1), 1);
+	assert_true(shield_counts_to(V_OWN_ADOPTED, 1));
+	shield_detach();
+	sockets_close(&c);
+}
+
+static void test_listener_cookie_ack_on_device_handed_over(void **state)
+{
+	struct packet_spec ack;
+	struct frame f;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV6, PORT_ALWAYS);
+	talk_get_cookie(&t);
+	ack = talk_peer_segment(&t, TCP_FLAG_ACK, 0);
+	packet_build(&f, &ack);
+	shield_attach(WIRE_HERE);
+	sockets_inject(&f);
+	assert_true(shield_counts_to(V_HANDOVER, 1));
+	shield_detach();
+}
+
+static void test_established_new_handshake_replaces_flow(void **state)
+{
+	struct packet_spec ack;
+	struct talk t, next;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_establish(&t);
+	next = t;
+	next.peer_nxt += 0x1000000;
+	talk_get_cookie(&next);
+	ack = talk_peer_segment(&next, TCP_FLAG_ACK, 0);
+	assert_noted(shield_receive_packet(&ack), V_FLOW_REPLACED);
+}
+
+static void test_flow_table_full_cookie_ack_noted(void **state)
+{
+	struct packet_spec ack;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_get_cookie(&t);
+	shield_fill_flows();
+	ack = talk_peer_segment(&t, TCP_FLAG_ACK, 0);
+	assert_noted(shield_receive_packet(&ack), V_FLOWS_FULL);
+}
+
+static void test_sweep_expired_flow_noted(void **state)
+{
+	struct tuple t = shield_tuple(FAMILY_IPV4, PORT_ALWAYS);
+	struct flow expired = { .state = TCPS_ESTABLISHED, .deadline_ns = 1 };
+
+	(void)state;
+	shield_put_flow(&t, &expired);
+	shield_start_sweep();
+	for (int second = 0; second < 8 && !shield_saw(V_FLOW_EXPIRED); second++)
+		sleep(1);
+	assert_true(shield_saw(V_FLOW_EXPIRED));
+}
+
+static bool is_unreachable(enum verdict verdict)
+{
+	for (size_t i = 0; i < ARRAY_LEN(unreachable); i++) {
+		if (unreachable[i] == verdict)
+			return true;
+	}
+	return false;
+}
+
+static void test_no_verdict_is_without_a_packet(void **state)
+{
+	int missing = 0;
+
+	(void)state;
+	for (int v = 0; v < VERDICT_COUNT; v++) {
+		if (shield_saw(v) == !is_unreachable(v))
+			continue;
+		print_message("%s %s\n", shield_verdict_name(v),
+			      shield_saw(v) ? "is no longer unreachable" : "has no packet");
+		missing++;
+	}
+	assert_int_equal(missing, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_each_stimulus_gets_its_verdict, shield_reset),
+		cmocka_unit_test_setup(test_connection_own_segment_on_device_adopted, shield_reset),
+		cmocka_unit_test_setup(test_listener_cookie_ack_on_device_handed_over, shield_reset),
+		cmocka_unit_test_setup(test_established_new_handshake_replaces_flow, shield_reset),
+		cmocka_unit_test_setup(test_flow_table_full_cookie_ack_noted, shield_reset),
+		cmocka_unit_test_setup(test_sweep_expired_flow_noted, shield_reset),
+		cmocka_unit_test_setup(test_no_verdict_is_without_a_packet, shield_reset),
+	};
+
+	return shield_run_tests("verdict", tests, ARRAY_LEN(tests));
+}
