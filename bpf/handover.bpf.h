@@ -11,6 +11,8 @@
 
 #include "ingress_segment.bpf.h"
 
+#define HANDOVER_MARK 0x53796e6bU /* the packet mark of a packet that comes back */
+
 extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *sk, struct bpf_tcp_req_attrs *attrs,
 				   int attrs__sz) __ksym __weak;
 
@@ -66,26 +68,6 @@ static __always_inline enum verdict handover_assign(struct __sk_buff *skb, struc
 	return V_HANDOVER;
 }
 
-/* The packet's socket is looked up anew: where the connection is there already, the packet goes to it untouched. */
-static __always_inline enum verdict handover_to_listener(struct __sk_buff *skb, struct packet *p, enum hint_kind kind,
-							 const struct cpu_clock *clock, const struct config *conf)
-{
-	struct bpf_sock *socket = socket_find(skb, &p->tuple);
-	enum verdict verdict = V_HANDOVER_STALE;
-	struct cookie_terms terms = {};
-
-	if (!socket)
-		return V_HANDOVER_NO_LISTENER;
-	if (socket_kind(socket->state) != SOCKET_LISTENING)
-		verdict = V_SEGMENT;
-	else if (kind == HINT_WAIT)
-		verdict = V_HANDOVER_EARLY;
-	else if (handover_read_timestamps(skb, p) && segment_has_cookie(p, clock, conf, &terms))
-		verdict = handover_assign(skb, socket, &terms, &p->segment, clock);
-	bpf_sk_release(socket);
-	return verdict;
-}
-
 /* Without metadata, the record tells; without a record, the packet may be one that found no room for one. */
 static __always_inline enum hint_kind handover_hint_from_record(const struct packet *p, const struct cpu_clock *clock)
 {
@@ -98,6 +80,63 @@ static __always_inline enum hint_kind handover_hint_from_record(const struct pac
 		kind = answers_handshake(&p->segment, f->irs, f->iss) ? HINT_VERIFY : HINT_WAIT;
 	bpf_spin_unlock(&f->lock);
 	return kind;
+}
+
+/*
+ * Whether the packet is to come back once. The kernel takes packets in batches and runs this hook for all of a batch
+ * before TCP sees the first: data close behind the handshake's ACK finds the listener, though the connection is about
+ * to be made. Handed over as well, it would be lost as the ACK's duplicate. What carries nothing goes ahead at once.
+ */
+static __always_inline bool handover_comes_again(struct __sk_buff *skb, const struct segment *s, enum hint_kind kind)
+{
+	bool carries_nothing = !s->payload_bytes && !(s->flags & TCP_FLAG_FIN);
+
+	/* Whose mark is in use already can not be told from one that comes back. */
+	return !skb->mark && (kind == HINT_WAIT || !carries_nothing);
+}
+
+/*
+ * The packet's socket is looked up anew: where the connection is there already, the packet goes to it untouched. A
+ * packet that has come back and still finds the listener makes the connection itself, or is dropped and will be
+ * repeated.
+ */
+static __always_inline enum verdict handover_to_listener(struct __sk_buff *skb, struct packet *p, enum hint_kind kind,
+							 bool again, const struct cpu_clock *clock,
+							 const struct config *conf)
+{
+	struct bpf_sock *socket = socket_find(skb, &p->tuple);
+	enum verdict verdict = V_HANDOVER_STALE;
+	struct cookie_terms terms = {};
+
+	if (!socket)
+		return V_HANDOVER_NO_LISTENER;
+	if (socket_kind(socket->state) != SOCKET_LISTENING)
+		verdict = V_SEGMENT;
+	else if (!again && handover_comes_again(skb, &p->segment, kind))
+		verdict = V_HANDOVER_AGAIN;
+	else if (kind == HINT_WAIT)
+		verdict = V_HANDOVER_EARLY;
+	else if (handover_read_timestamps(skb, p) && segment_has_cookie(p, clock, conf, &terms))
+		verdict = handover_assign(skb, socket, &terms, &p->segment, clock);
+	bpf_sk_release(socket);
+	return verdict;
+}
+
+/* Puts the packet behind the batch that it came in: it arrives at the device once more, marked. */
+static __always_inline int handover_send_again(struct __sk_buff *skb)
+{
+	verdict_note(V_HANDOVER_AGAIN);
+	skb->mark = HANDOVER_MARK;
+	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
+}
+
+/* True once for a packet that comes back; it is unmarked by that. */
+static __always_inline bool handover_came_again(struct __sk_buff *skb)
+{
+	if (skb->mark != HANDOVER_MARK)
+		return false;
+	skb->mark = 0;
+	return true;
 }
 
 #endif /* SYNKEEP_HANDOVER_BPF_H */

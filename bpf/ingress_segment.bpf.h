@@ -232,8 +232,8 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 	if (e && (e->state == TCPS_TIME_WAIT || replayed))
 		return segment_of_ended(p, e, clock, conf);
 	verdict = segment_of_socket(ctx, p, clock, conf);
-	if (verdict == V_NO_SOCKET)
-		return budget_spend(BUDGET_STRANGER, V_NO_SOCKET, clock, conf);
+	if (verdict == V_NO_SOCKET || verdict == V_STRANGER)
+		return budget_spend(BUDGET_STRANGER, verdict, clock, conf);
 	if (verdict != V_NO_FLOW)
 		return verdict;
 	if (strangers_are_welcome(service, clock, conf))

@@ -84,13 +84,14 @@ int tc_ingress(struct __sk_buff *skb)
 		.bytes = skb->len,
 		.direction = DIRECTION_RCV,
 	};
+	bool again = handover_came_again(skb);
 	enum hint_kind kind = hint_take(skb);
 	const struct config *conf;
 	struct cpu_clock *clock;
 	struct packet p = {};
 	enum verdict verdict;
 
-	if (kind == HINT_NONE && !metadata_missing)
+	if (kind == HINT_NONE && !again && !metadata_missing)
 		return TC_ACT_UNSPEC;
 	conf = config_get();
 	clock = conf ? clock_get(conf) : NULL;
@@ -101,7 +102,9 @@ int tc_ingress(struct __sk_buff *skb)
 		kind = handover_hint_from_record(&p, clock);
 	if (kind == HINT_NONE)
 		return TC_ACT_UNSPEC;
-	verdict = handover_to_listener(skb, &p, kind, clock, conf);
+	verdict = handover_to_listener(skb, &p, kind, again, clock, conf);
+	if (verdict == V_HANDOVER_AGAIN)
+		return handover_send_again(skb);
 	if (verdict == V_SEGMENT)
 		return TC_ACT_UNSPEC; /* the connection is there; XDP has counted the packet */
 	return verdict_leave_tc(verdict, skb->len);

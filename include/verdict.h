@@ -65,6 +65,7 @@ enum verdict_severity {
 	X(NO_FLOW, DROP, ATTACK, "segment for a listener without a flow or a right cookie")                            \
 	/* tc_ingress */                                                                                               \
 	X(HANDOVER, NOTE, NORMAL, "connection handed to the listening socket")                                         \
+	X(HANDOVER_AGAIN, NOTE, NORMAL, "packet sent behind the one that makes its connection, to come back")          \
 	X(HANDOVER_STALE, PASS, NORMAL,                                                                                \
 	  "cookie gone stale while the accept queue was full: the kernel resets the peer")                             \
 	X(HANDOVER_EARLY, DROP, NORMAL,                                                                                \
