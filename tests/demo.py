@@ -271,7 +271,7 @@ def conclude(without, behind):
 
 @contextlib.contextmanager
 def machines():
-    """The two machines, made anew, and nginx on one of them. The pins are under the usual root, as a reader's would be."""
+    """The two machines, made anew, nginx on one of them. Its pins are under the usual root, as a reader's would be."""
     with lab.Lab(server_device=f"demo{os.getpid()}") as net, \
             web.WebServer(net.server, cpu=SERVER_CPU, text=PAGE):
         net.client.send_through_queue()

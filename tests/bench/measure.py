@@ -36,7 +36,7 @@ def _fetch(net, seconds):
 
 
 def connections(defence, rate, seconds):
-    """Real connections under a paced flood: generator and client on CPU 0, web server and the device's NAPI on CPU 1."""
+    """Real connections under a paced flood: generator and clients on CPU 0, web server and its NAPI on CPU 1."""
     with _stage(defence, cpu=1) as net:
         net.client.sysctl(net__ipv4__ip_local_port_range="1024 65535")
         net.client.send_through_queue()

@@ -282,14 +282,29 @@ static void parse_options(int argc, char **argv, struct options *o)
 
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (option) {
-		case 'p': port = (__u16)tool_number(optarg, 1, 65535, false); break;
-		case 'n': o->parallel = (int)tool_number(optarg, 1, PARALLEL_MAX, false); break;
-		case 'N': o->count = (long)tool_number(optarg, 0, 1e9, false); break;
-		case 's': o->seconds = tool_number(optarg, 0, 3600, true); break;
-		case 't': o->timeout_s = tool_number(optarg, 0, 3600, true); break;
-		case 'c': o->cpu = (int)tool_number(optarg, 0, CPU_SETSIZE - 1, false); break;
-		case 'h': fputs(usage, stdout); exit(0);
-		default: exit(2);
+		case 'p':
+			port = (__u16)tool_number(optarg, 1, 65535, false);
+			break;
+		case 'n':
+			o->parallel = (int)tool_number(optarg, 1, PARALLEL_MAX, false);
+			break;
+		case 'N':
+			o->count = (long)tool_number(optarg, 0, 1e9, false);
+			break;
+		case 's':
+			o->seconds = tool_number(optarg, 0, 3600, true);
+			break;
+		case 't':
+			o->timeout_s = tool_number(optarg, 0, 3600, true);
+			break;
+		case 'c':
+			o->cpu = (int)tool_number(optarg, 0, CPU_SETSIZE - 1, false);
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
+		default:
+			exit(2);
 		}
 	}
 	if (argc - optind != 1)

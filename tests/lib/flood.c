@@ -118,18 +118,41 @@ static void take_option(struct options *o, struct texts *texts, int option)
 		if (!o->paced && strcmp(optarg, "live"))
 			tool_wrong_usage("--source is live or paced");
 		return;
-	case 'k': o->flags = parse_kind(optarg); return;
-	case 'p': o->port = (__u16)tool_number(optarg, 1, 65535, false); return;
-	case 'n': o->sources = (__u32)tool_number(optarg, 1, 1 << 24, false); return;
-	case 't': o->seconds = tool_number(optarg, 0, 3600, true); return;
-	case 'r': o->rate = tool_number(optarg, 0, 1e8, true); return;
-	case 'c': o->cpu = (int)tool_number(optarg, 0, CPU_SETSIZE - 1, false); return;
-	case 'd': texts->to = optarg; return;
-	case 'f': texts->from = optarg; return;
-	case 'D': texts->to_mac = optarg; return;
-	case 'F': texts->from_mac = optarg; return;
-	case 'h': fputs(usage, stdout); exit(0);
-	default: exit(2);
+	case 'k':
+		o->flags = parse_kind(optarg);
+		return;
+	case 'p':
+		o->port = (__u16)tool_number(optarg, 1, 65535, false);
+		return;
+	case 'n':
+		o->sources = (__u32)tool_number(optarg, 1, 1 << 24, false);
+		return;
+	case 't':
+		o->seconds = tool_number(optarg, 0, 3600, true);
+		return;
+	case 'r':
+		o->rate = tool_number(optarg, 0, 1e8, true);
+		return;
+	case 'c':
+		o->cpu = (int)tool_number(optarg, 0, CPU_SETSIZE - 1, false);
+		return;
+	case 'd':
+		texts->to = optarg;
+		return;
+	case 'f':
+		texts->from = optarg;
+		return;
+	case 'D':
+		texts->to_mac = optarg;
+		return;
+	case 'F':
+		texts->from_mac = optarg;
+		return;
+	case 'h':
+		fputs(usage, stdout);
+		exit(0);
+	default:
+		exit(2);
 	}
 }
 

@@ -171,10 +171,17 @@ int main(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		switch (option) {
-		case '4': ipv4 = optarg; break;
-		case '6': ipv6 = optarg; break;
-		case 'h': fputs(usage, stdout); return 0;
-		default: return 2;
+		case '4':
+			ipv4 = optarg;
+			break;
+		case '6':
+			ipv6 = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			return 2;
 		}
 	}
 	argc -= optind;
