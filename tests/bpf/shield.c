@@ -17,6 +17,7 @@
 #include "synkeep.skel.h"
 
 #define HINT_MARK 0x53796e6bU		      /* as in bpf/hint.bpf.h */
+#define HANDOVER_MARK 0x53796e6bU	      /* as in bpf/handover.bpf.h */
 #define TEST_ADVANCE_NS (3600 * NSEC_PER_SEC) /* the machine may have booted a minute ago; strangers need two */
 #define CPUS_MAX 1024
 
@@ -389,6 +390,13 @@ struct outcome shield_send_gso(const struct frame *f, __u32 segments)
 struct outcome shield_hand_over(const struct frame *f)
 {
 	return run_tc(skeleton->progs.tc_ingress, f, NULL);
+}
+
+struct outcome shield_hand_over_again(const struct frame *f)
+{
+	struct __sk_buff in = { .mark = HANDOVER_MARK };
+
+	return run_tc(skeleton->progs.tc_ingress, f, &in);
 }
 
 /* --- attached to a device --- */

@@ -66,6 +66,9 @@ struct outcome shield_receive(const struct frame *f);
 struct outcome shield_send(const struct frame *f);
 struct outcome shield_hand_over(const struct frame *f);
 
+/* tc_ingress with a packet that it has sent behind its batch, and that comes back. */
+struct outcome shield_hand_over_again(const struct frame *f);
+
 /* tc_egress with a super-packet of so many segments. */
 struct outcome shield_send_gso(const struct frame *f, __u32 segments);
 

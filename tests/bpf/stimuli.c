@@ -343,7 +343,8 @@ static enum hook second_segment_first(struct frame *f)
 
 	await_handover(&t);
 	segment_frame(f, &t, ACK, 10);
-	return TC_INGRESS;
+	assert_noted(shield_hand_over(f), V_HANDOVER_AGAIN);
+	return TC_INGRESS_AGAIN;
 }
 
 static enum hook first_segment_without_listener(struct frame *f)

@@ -11,6 +11,7 @@
 enum hook {
 	XDP_INGRESS,
 	TC_INGRESS,
+	TC_INGRESS_AGAIN, /* a packet that comes back */
 	TC_EGRESS,
 };
 

@@ -6,6 +6,7 @@
  * Not here: real clients (tests/net).
  */
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -148,6 +149,28 @@ static void test_listener_segment_before_cookie_ack_dropped_early(void **state)
 	close_by_reset(accept(listener, NULL, NULL));
 }
 
+/* Data close behind the handshake's ACK finds the listener still; it is not lost. */
+static void test_listener_data_close_behind_cookie_ack_is_received(void **state)
+{
+	int listener = shield_listener(FAMILY_IPV4, PORT_ALWAYS), fd;
+	struct packet_spec ack, data;
+	char bytes[200];
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_get_cookie(&t);
+	ack = talk_peer_segment(&t, ACK, 0);
+	data = talk_peer_segment(&t, ACK, sizeof(bytes));
+	inject(&ack);
+	inject(&data);
+	assert_true(is_readable(listener, WIRE_PATIENCE_MS));
+	fd = accept(listener, NULL, NULL);
+	assert_true(is_readable(fd, WIRE_PATIENCE_MS));
+	assert_int_equal(recv(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+	close_by_reset(fd);
+}
+
 /* A cookie ACK whose connection is there: to its socket, and no second one. */
 static void test_connection_cookie_ack_again_goes_to_its_socket(void **state)
 {
@@ -184,6 +207,7 @@ static int no_metadata(void **state)
 static void test_no_metadata_record_waiting_segment_judged_like_hinted(void **state)
 {
 	struct packet_spec first, second;
+	struct outcome o;
 	struct frame f;
 	struct talk t;
 
@@ -197,7 +221,10 @@ static void test_no_metadata_record_waiting_segment_judged_like_hinted(void **st
 	second = talk_peer_segment(&t, ACK, 5);
 	second.seq++;
 	f = frame_of(&second);
-	assert_verdict(shield_hand_over(&f), V_HANDOVER_EARLY);
+	o = shield_hand_over(&f);
+	assert_noted(o, V_HANDOVER_AGAIN);
+	assert_int_equal(o.action, TC_ACT_REDIRECT);
+	assert_verdict(shield_hand_over_again(&f), V_HANDOVER_EARLY);
 }
 
 static void test_no_metadata_established_segment_untouched(void **state)
@@ -273,6 +300,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_listener_cookie_ack_every_option_becomes_connection, attach,
 						detach),
 		cmocka_unit_test_setup_teardown(test_listener_segment_before_cookie_ack_dropped_early, attach, detach),
+		cmocka_unit_test_setup_teardown(test_listener_data_close_behind_cookie_ack_is_received, attach, detach),
 		cmocka_unit_test_setup_teardown(test_connection_cookie_ack_again_goes_to_its_socket, attach, detach),
 		cmocka_unit_test_setup(test_no_metadata_record_waiting_segment_judged_like_hinted, no_metadata),
 		cmocka_unit_test_setup(test_no_metadata_established_segment_untouched, no_metadata),

@@ -20,6 +20,8 @@ static struct outcome send_frame(const struct frame *f, enum hook hook)
 	switch (hook) {
 	case TC_INGRESS:
 		return shield_hand_over(f);
+	case TC_INGRESS_AGAIN:
+		return shield_hand_over_again(f);
 	case TC_EGRESS:
 		return shield_send(f);
 	default:
