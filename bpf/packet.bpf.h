@@ -169,7 +169,9 @@ static __always_inline bool packet_flags_impossible(__u8 flags)
 {
 	if (flags & TCP_FLAG_SYN)
 		return flags & (TCP_FLAG_FIN | TCP_FLAG_RST);
-	return !(flags & (TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_FIN));
+	if (flags & TCP_FLAG_RST)
+		return flags & TCP_FLAG_FIN;
+	return !(flags & (TCP_FLAG_ACK | TCP_FLAG_FIN));
 }
 
 #endif /* SYNKEEP_PACKET_BPF_H */
