@@ -71,10 +71,8 @@ static __always_inline enum packet_kind packet_parse_tcp(struct packet *p, const
 							 __u32 tcp_bytes)
 {
 	struct segment *s = &p->segment;
-	__u32 header_bytes;
+	__u32 header_bytes = tcp->doff * 4;
 
-	packet_ports(p, tcp, f->direction);
-	header_bytes = tcp->doff * 4;
 	if (header_bytes < TCP_HEADER_BYTES || header_bytes > tcp_bytes)
 		return PACKET_MALFORMED;
 	p->tcp_options_bytes = header_bytes - TCP_HEADER_BYTES;
@@ -102,8 +100,9 @@ static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, cons
 		return PACKET_OTHER; /* no ports in it; without its first fragment it comes to nothing */
 	header_bytes = ip->ihl * 4;
 	tcp = (void *)ip + header_bytes;
-	if ((void *)(tcp + 1) > f->end)
+	if ((void *)&tcp->seq > f->end)
 		return PACKET_OTHER;
+	packet_ports(p, tcp, f->direction);
 	p->tuple.family = FAMILY_IPV4;
 	p->tuple.remote[0] = f->direction == DIRECTION_RCV ? ip->saddr : ip->daddr;
 	p->tuple.local[0] = f->direction == DIRECTION_RCV ? ip->daddr : ip->saddr;
@@ -111,14 +110,13 @@ static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, cons
 	p->has_ip_options = header_bytes > IPV4_HEADER_BYTES;
 	ip_bytes = f->direction == DIRECTION_RCV ? host16(ip->tot_len) : f->bytes - ETH_HEADER_BYTES;
 	p->segment.packet_bytes = ip_bytes;
-	if (fragment & IPV4_MORE_FRAGMENTS) {
-		packet_ports(p, tcp, f->direction);
-		return PACKET_FRAGMENT;
-	}
-	if (ip_bytes < header_bytes || ip_bytes > f->bytes - ETH_HEADER_BYTES) {
-		packet_ports(p, tcp, f->direction);
+	if (fragment & IPV4_MORE_FRAGMENTS)
+		return PACKET_FRAGMENT; /* with eight bytes of TCP, perhaps: what the kernel puts together is a segment
+					 */
+	if ((void *)(tcp + 1) > f->end)
+		return PACKET_OTHER;
+	if (ip_bytes < header_bytes || ip_bytes > f->bytes - ETH_HEADER_BYTES)
 		return PACKET_MALFORMED;
-	}
 	return packet_parse_tcp(p, f, tcp, ip_bytes - header_bytes);
 }
 
@@ -143,10 +141,9 @@ static __always_inline enum packet_kind packet_parse_ipv6(struct packet *p, cons
 	p->tcp_offset = ETH_HEADER_BYTES + IPV6_HEADER_BYTES;
 	p->has_ip_options = false;
 	p->segment.packet_bytes = tcp_bytes + IPV6_HEADER_BYTES;
-	if (tcp_bytes > f->bytes - ETH_HEADER_BYTES - IPV6_HEADER_BYTES) {
-		packet_ports(p, tcp, f->direction);
+	packet_ports(p, tcp, f->direction);
+	if (tcp_bytes > f->bytes - ETH_HEADER_BYTES - IPV6_HEADER_BYTES)
 		return PACKET_MALFORMED;
-	}
 	return packet_parse_tcp(p, f, tcp, tcp_bytes);
 }
 
