@@ -28,17 +28,13 @@ static __always_inline void half_open_read_request(struct half_open *h, const st
 }
 
 /* The SYN-ACK's own options: what a kernel cookie leaves to be known. The peer's window scale is not in it. */
-static __always_inline void half_open_read_options(struct half_open *h, struct __sk_buff *skb, const struct packet *p)
+static __always_inline void half_open_read_options(struct half_open *h, const struct tcp_options *options)
 {
-	struct tcp_options options;
-
-	if (!options_read_skb(skb, p, &options))
-		return;
-	h->flags |= (options.sack_permitted ? FLOW_SACK : 0) | (options.has_timestamps ? FLOW_TIMESTAMPS : 0);
-	if (options.wscale == TCP_WSCALE_NONE)
+	h->flags |= (options->sack_permitted ? FLOW_SACK : 0) | (options->has_timestamps ? FLOW_TIMESTAMPS : 0);
+	if (options->wscale == TCP_WSCALE_NONE)
 		return;
 	h->flags |= FLOW_WSCALE;
-	h->rcv_wscale = options.wscale;
+	h->rcv_wscale = options->wscale;
 	h->snd_wscale = TCP_WSCALE_MAX; /* not known: the widest window errs on the side of believing the peer */
 }
 
@@ -50,11 +46,11 @@ static __always_inline enum verdict egress_syn_ack(struct __sk_buff *skb, const 
 	struct half_open *known = half_open_alive(&p->tuple, clock->now_ns);
 	struct bpf_sock *socket = skb->sk;
 	struct tcp_request_sock *request = socket ? bpf_skc_to_tcp_request_sock(socket) : NULL;
+	struct tcp_options options;
 	struct half_open h = {
 		.deadline_ns = clock->now_ns + tcp_state_timeout_ns(TCPS_SYN_RECEIVED, conf->msl_ns),
 		.irs = s->ack - 1,
 		.iss = s->seq,
-		.snd_tsval = s->has_timestamps ? s->tsval : 0,
 		.rcv_wnd = s->window,
 		.state = TCPS_SYN_RECEIVED,
 		.owner = FLOW_OWNER_KERNEL,
@@ -63,10 +59,13 @@ static __always_inline enum verdict egress_syn_ack(struct __sk_buff *skb, const 
 
 	if (known && known->iss == h.iss && known->syn_acks < 255)
 		h.syn_acks = known->syn_acks + 1;
+	if (!options_read_skb(skb, p, &options))
+		options = TCP_OPTIONS_NONE;
+	h.snd_tsval = options.tsval;
 	if (request)
 		half_open_read_request(&h, request);
 	else
-		half_open_read_options(&h, skb, p);
+		half_open_read_options(&h, &options);
 	half_open_put(&p->tuple, &h);
 	return V_OWN_SYN_ACK;
 }
