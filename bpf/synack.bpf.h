@@ -147,6 +147,19 @@ static __always_inline long synack_shrink(struct xdp_md *ctx, __u32 frame_bytes,
 	return bpf_xdp_adjust_tail(ctx, (int)wanted - (int)frame_bytes);
 }
 
+/* What is left of the SYN between the shortest answer and the shortest frame goes nowhere. */
+static __always_inline void synack_clear_padding(void *data, void *end)
+{
+	__u8 *padding = data + ETH_HEADER_BYTES + IPV4_HEADER_BYTES + TCP_HEADER_BYTES;
+
+	UNROLL_LOOP
+	for (int i = 0; i < ETH_MIN_FRAME_BYTES - (ETH_HEADER_BYTES + IPV4_HEADER_BYTES + TCP_HEADER_BYTES); i++) {
+		if ((void *)(padding + i + 1) > end)
+			return;
+		padding[i] = 0;
+	}
+}
+
 /* False: the frame could not be made into the answer, and must not be sent. */
 static __always_inline bool synack_write(struct xdp_md *ctx, const struct synack *a)
 {
@@ -166,6 +179,7 @@ static __always_inline bool synack_write(struct xdp_md *ctx, const struct synack
 		return false;
 	synack_swap_macs(data);
 	if (a->tuple.family == FAMILY_IPV4) {
+		synack_clear_padding(data, end);
 		synack_write_ipv4(data + ETH_HEADER_BYTES, a, tcp_bytes);
 		return synack_write_tcp(data + ETH_HEADER_BYTES + IPV4_HEADER_BYTES, end, &tcp, option_words);
 	}
