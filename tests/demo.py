@@ -291,6 +291,7 @@ def main():
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("demo: needs two CPUs, one for the outside world and one for the server")
     lab.end_on_signals()
+    lab.take_precedence()
     with machines() as net:
         introduce(net)
         without = without_the_shield(net)

@@ -91,6 +91,7 @@ def main():
     if len(os.sched_getaffinity(0)) < 2:
         sys.exit("bench: needs two CPUs: one for clients and flood, one for the server")
     lab.end_on_signals()
+    lab.take_precedence()
     results, broken = measure_all(plan(arguments))
     if arguments.json:
         json.dump({"kernel": platform.release(), "broken": broken,

@@ -26,8 +26,7 @@
 
 #define TCP_HEADER_BYTES 20
 #define SYN_OPTION_BYTES 20
-#define LIVE_CHUNK 65536	       /* runs of the program a call: each call ends by waiting for RCU */
-#define LIVE_CHUNK_WITH_RATE (1 << 21) /* where most runs only look at the clock */
+#define LIVE_CHUNK (1 << 24) /* runs of the program a call; each ends by waiting for RCU, tens of milliseconds */
 #define PACED_BATCH 16
 #define PACED_MIN_SLEEP_S 0.0002
 
@@ -128,7 +127,7 @@ static void take_option(struct options *o, struct texts *texts, int option)
 		o->sources = (__u32)tool_number(optarg, 1, 1 << 24, false);
 		return;
 	case 't':
-		o->seconds = tool_number(optarg, 0, 3600, true);
+		o->seconds = tool_number(optarg, 0.001, 3600, true);
 		return;
 	case 'r':
 		o->rate = tool_number(optarg, 0, 1e8, true);
@@ -298,17 +297,12 @@ static void make_template(struct flood_template *t, const struct options *o)
 
 /* --- the sources ------------------------------------------------------------------------------------------------- */
 
-static bool is_over(const struct options *o, double started)
-{
-	return tool_stopped || tool_seconds(CLOCK_MONOTONIC) - started >= o->seconds;
-}
-
 /* Returns how many frames it sent. */
 static __u64 send_live(const struct options *o, const struct flood_config *config, double *started)
 {
 	struct bpf_object *object = tool_open_programs(config, sizeof(*config));
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = config->template.words, .data_size_in = config->template.length,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .repeat = o->rate ? LIVE_CHUNK_WITH_RATE : LIVE_CHUNK);
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .repeat = LIVE_CHUNK);
 	__u64 sent = 0;
 	__u32 zero = 0;
 	int program, variables;
@@ -318,11 +312,12 @@ static __u64 send_live(const struct options *o, const struct flood_config *confi
 	program = bpf_program__fd(bpf_object__find_program_by_name(object, "flood_live"));
 	variables = bpf_map__fd(bpf_object__find_map_by_name(object, ".bss"));
 	*started = tool_seconds(CLOCK_MONOTONIC);
+	tool_stop_after(o->seconds);
 	do {
 		if (bpf_prog_test_run_opts(program, &run) && errno != EINTR)
 			tool_fail("running the program");
 		bpf_map_lookup_elem(variables, &zero, &sent);
-	} while (!is_over(o, *started));
+	} while (!tool_stopped);
 	bpf_object__close(object);
 	return sent;
 }
@@ -360,6 +355,7 @@ static __u64 send_paced(const struct options *o, const struct flood_config *conf
 		messages[i].msg_hdr = (struct msghdr){ .msg_iov = &vectors[i], .msg_iovlen = 1 };
 	}
 	*started = tool_seconds(CLOCK_MONOTONIC);
+	tool_stop_after(o->seconds);
 	do {
 		int count;
 
@@ -370,7 +366,7 @@ static __u64 send_paced(const struct options *o, const struct flood_config *conf
 			tool_fail("sending");
 		sent += count > 0 ? (__u64)count : 0;
 		wait_for_turn(o, *started, sent);
-	} while (!is_over(o, *started));
+	} while (!tool_stopped);
 	close(fd);
 	return sent;
 }

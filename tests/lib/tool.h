@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -71,13 +72,22 @@ static inline void tool_stop(int signal_number)
 	tool_stopped = 1;
 }
 
-/* From here on SIGINT and SIGTERM set tool_stopped, and interrupt what waits. */
+/* From here on SIGINT, SIGTERM and SIGALRM set tool_stopped, and interrupt what waits. */
 static inline void tool_catch_signals(void)
 {
 	struct sigaction action = { .sa_handler = tool_stop };
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGALRM, &action, NULL);
+}
+
+/* Sets tool_stopped after seconds, more than 0, in the same way. */
+static inline void tool_stop_after(double seconds)
+{
+	struct itimerval timer = { .it_value = { (time_t)seconds, (suseconds_t)(seconds * 1e6) % 1000000 } };
+
+	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 static inline int tool_print_warnings(enum libbpf_print_level level, const char *format, va_list arguments)
