@@ -53,7 +53,9 @@ def test_connections_succeed_under_flood(shield, net, family):
             lab.wait_until(lambda: shield.counters()["SYN_COOKIE"] > RATE // 10, "the flood")
             rounds = [chat.rounds for chat in chats]
             outcome = fetch(net, family)
-            assert all(chat.rounds > then + 10 for chat, then in zip(chats, rounds)), "connections stood still"
+            # What a veth's ring loses under the flood is repeated, in its time.
+            lab.wait_until(lambda: all(chat.rounds > then + 10 for chat, then in zip(chats, rounds)),
+                           "connections from before the flood to go on", timeout=20)
         counted = shield.counters() - before
         taken_in = segments_in(net.server) - taken_in
 
@@ -62,6 +64,7 @@ def test_connections_succeed_under_flood(shield, net, family):
     assert report["per_second"] > RATE // 2, report
     # A veth's ring overflows, so not all of the flood arrives; what does is answered, and not seen by the kernel.
     assert counted["SYN_COOKIE"] > report["sent"] // 4, counted
+    assert outcome["total_ms"]["p50"] < 100, outcome
     assert counted["HANDOVER"] == CONNECTIONS and counted["OWN_SYN_ACK"] == 0, counted
     own_segments = sum(counted[name] for name in ("SEGMENT", "COOKIE_ACK", "OUT_OF_WINDOW", "BAD_ACK"))
     assert taken_in <= own_segments + 1000, "the flood's SYNs came through to the kernel"

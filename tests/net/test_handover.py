@@ -205,13 +205,14 @@ def test_first_ack_lost_data_makes_the_connection(shield, net, family, size):
 
 
 def test_data_before_the_cookie_comes_back_is_repeated(shield, net, family):
-    with sockets.listen(net.server, family) as listener:
-        with wire.Peer(net, family, sockets.port_of(listener)) as peer:
-            peer.ask()
-            first = peer.snd_nxt
-            peer.send("PA", b"world", seq=first + 6)  # overtakes what acknowledges the cookie
-            peer.send("A", b"hello ")
-            with listener.accept()[0] as server:
-                server.settimeout(sockets.SECONDS)
-                peer.send("PA", b"world", seq=first + 6)
-                assert sockets.read_exactly(server, 11) == b"hello world"
+    before = shield.counters()
+    with sockets.listen(net.server, family) as listener, wire.Peer(net, family, sockets.port_of(listener)) as peer:
+        peer.ask()
+        first = peer.snd_nxt
+        peer.send("PA", b"world", seq=first + 6)  # overtakes what acknowledges the cookie
+        peer.send("A", b"hello ")
+        with listener.accept()[0] as server:
+            server.settimeout(sockets.SECONDS)
+            peer.send("PA", b"world", seq=first + 6)
+            assert sockets.read_exactly(server, 11) == b"hello world"
+    assert (shield.counters() - before)["HANDOVER"] == 1

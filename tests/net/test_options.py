@@ -150,16 +150,21 @@ def test_syn_with_a_tiny_mss_goes_to_the_kernel(shield, net, family):
 # --- the SYN-ACK on the wire ---------------------------------------------------------------------------------------
 
 
-def syn_ack_of(net, family, port, **options):
-    with sockets.listen(net.server, family, port=port, options=options.pop("listener_options", ())):
-        with wire.Peer(net, family, port, **options) as peer:
-            return peer.ask()
+def syn_acks(shield, family, listener_options=()):
+    """The SYN-ACK of the shield, and of the kernel, for the same SYN."""
+    found, before = [], shield.counters()
+    for port in PORTS.values():
+        with sockets.listen(shield.net.server, family, port=port, options=listener_options):
+            with wire.Peer(shield.net, family, port) as peer:
+                found.append(peer.ask())
+    assert (shield.counters() - before)["SYN_COOKIE"] == 1
+    return found
 
 
 @pytest.mark.parametrize("buffer", [None, 8192, 65536])
-def test_window_of_the_syn_ack_is_the_listeners(net, family, buffer):
+def test_window_of_the_syn_ack_is_the_listeners(shield, family, buffer):
     options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)] if buffer else []
-    by_cookie, by_kernel = (syn_ack_of(net, family, port, listener_options=options) for port in PORTS.values())
+    by_cookie, by_kernel = syn_acks(shield, family, options)
     # Both round down to whole segments, the kernel's being shorter by the timestamps.
     assert by_cookie.window > 0
     assert abs(by_cookie.window - by_kernel.window) < family.own_mss
@@ -172,8 +177,8 @@ def test_syn_ack_answers_only_what_the_syn_has(net, family):
 
 
 @pytest.mark.parametrize("option", ["MSS", "WScale", "SAckOK"])
-def test_syn_ack_offers_what_the_kernel_would(net, family, option):
-    by_cookie, by_kernel = (wire.option(syn_ack_of(net, family, port), option) for port in PORTS.values())
+def test_syn_ack_offers_what_the_kernel_would(shield, family, option):
+    by_cookie, by_kernel = (wire.option(syn_ack, option) for syn_ack in syn_acks(shield, family))
     assert by_cookie is not None
     assert by_cookie == by_kernel
 
@@ -206,7 +211,8 @@ def tick(capture, client, server):
     capture.frames()
 
 
-def test_tsval_runs_on_from_the_syn_ack(net, family):
+def test_tsval_runs_on_from_the_syn_ack(shield, net, family):
+    before = shield.counters()
     with sockets.listen(net.server, family, port=SHIELDED) as listener, wire.Capture(net.client) as capture:
         for _ in range(3):
             with sockets.connected(net, family, listener) as (client, server):
@@ -215,6 +221,7 @@ def test_tsval_runs_on_from_the_syn_ack(net, family):
                     time.sleep(0.05)
         connections = tsvals_from_server(capture, SHIELDED)
         assert [len(tsvals) >= 5 for tsvals in connections.values()] == [True] * 3
+        assert (shield.counters() - before)["HANDOVER"] == 3
         for tsvals in connections.values():
             assert_one_clock(tsvals)
 
