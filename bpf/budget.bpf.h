@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What is passed unverified to a protected service: so many packets a second and CPU for each reason, in bursts of at
- * most a tenth of a second's worth. Beyond that a packet is dropped, with a verdict of its own.
+ * most a tenth of a second's worth, and at least one. Beyond that a packet is dropped, with a verdict of its own.
  */
 #ifndef SYNKEEP_BUDGET_BPF_H
 #define SYNKEEP_BUDGET_BPF_H
@@ -16,14 +16,15 @@ static __always_inline enum verdict budget_spend(enum budget_reason reason, enum
 {
 	__u32 index = reason;
 	struct budget *budget = bpf_map_lookup_elem(&budgets, &index);
-	__u64 cost_ns, left_ns;
+	__u64 cost_ns, burst_ns, left_ns;
 
 	if (!budget || !conf->budget_per_second)
 		return V_UNVERIFIED_OVER_BUDGET;
 	cost_ns = NSEC_PER_SEC / conf->budget_per_second;
+	burst_ns = cost_ns > BUDGET_BURST_NS ? cost_ns : BUDGET_BURST_NS;
 	left_ns = budget->left_ns + (clock->now_ns - budget->refilled_ns);
-	if (left_ns > BUDGET_BURST_NS)
-		left_ns = BUDGET_BURST_NS;
+	if (left_ns > burst_ns)
+		left_ns = burst_ns;
 	budget->refilled_ns = clock->now_ns;
 	if (left_ns < cost_ns) {
 		budget->left_ns = left_ns;

@@ -43,9 +43,9 @@ static __always_inline enum verdict egress_syn_ack(struct __sk_buff *skb, const 
 						   const struct cpu_clock *clock, const struct config *conf)
 {
 	const struct segment *s = &p->segment;
-	struct half_open *known = half_open_alive(&p->tuple, clock->now_ns);
 	struct bpf_sock *socket = skb->sk;
 	struct tcp_request_sock *request = socket ? bpf_skc_to_tcp_request_sock(socket) : NULL;
+	struct half_open known = {};
 	struct tcp_options options;
 	struct half_open h = {
 		.deadline_ns = clock->now_ns + tcp_state_timeout_ns(TCPS_SYN_RECEIVED, conf->msl_ns),
@@ -57,8 +57,8 @@ static __always_inline enum verdict egress_syn_ack(struct __sk_buff *skb, const 
 		.syn_acks = 1,
 	};
 
-	if (known && known->iss == h.iss && known->syn_acks < 255)
-		h.syn_acks = known->syn_acks + 1;
+	if (half_open_read(&p->tuple, clock->now_ns, &known) && known.iss == h.iss && known.syn_acks < 255)
+		h.syn_acks = known.syn_acks + 1;
 	if (!options_read_skb(skb, p, &options))
 		options = TCP_OPTIONS_NONE;
 	h.snd_tsval = options.tsval;
@@ -66,7 +66,7 @@ static __always_inline enum verdict egress_syn_ack(struct __sk_buff *skb, const 
 		half_open_read_request(&h, request);
 	else
 		half_open_read_options(&h, &options);
-	half_open_put(&p->tuple, &h);
+	half_open_put(&p->tuple, &h, BPF_ANY);
 	return V_OWN_SYN_ACK;
 }
 
@@ -75,13 +75,12 @@ static __always_inline enum verdict egress_without_flow(struct __sk_buff *skb, c
 							const struct cpu_clock *clock, const struct config *conf)
 {
 	struct bpf_sock *socket = skb->sk;
-	struct half_open *h;
+	struct half_open h = {};
 	struct flow f = {};
 	struct tcp_sock *tp;
 
 	if (p->segment.flags & TCP_FLAG_RST) {
-		h = half_open_alive(&p->tuple, clock->now_ns);
-		if (h && p->segment.seq == h->iss + 1)
+		if (half_open_read(&p->tuple, clock->now_ns, &h) && p->segment.seq == h.iss + 1)
 			half_open_delete(&p->tuple); /* the owner gave it up; other resets answer forged segments */
 		return V_OWN_UNTRACKED;
 	}

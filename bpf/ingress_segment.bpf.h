@@ -201,15 +201,17 @@ static __always_inline enum verdict segment_of_ended(const struct packet *p, str
 {
 	__u64 restarted_ns = clock->now_ns + tcp_state_timeout_ns(TCPS_TIME_WAIT, conf->msl_ns);
 	const struct segment *s = &p->segment;
+	__u64 deadline_ns = e->deadline_ns;
 
 	if (e->state == TCPS_CLOSED)
 		return V_COOKIE_REPLAY;
 	/*
 	 * RFC 9293, 3.10.7.4, eighth: a FIN that comes again restarts the 2MSL. The record stays until its cookie is
-	 * stale all the same. This is the field's only writer.
+	 * stale all the same. If the element has been given to another tuple meanwhile, its deadline is another and
+	 * stays.
 	 */
-	if ((s->flags & TCP_FLAG_FIN) && s->seq + s->payload_bytes + 1 == e->rcv_nxt && restarted_ns > e->deadline_ns)
-		e->deadline_ns = restarted_ns;
+	if ((s->flags & TCP_FLAG_FIN) && s->seq + s->payload_bytes + 1 == e->rcv_nxt && restarted_ns > deadline_ns)
+		__sync_val_compare_and_swap(&e->deadline_ns, deadline_ns, restarted_ns);
 	return V_TIME_WAIT_SEGMENT;
 }
 
@@ -218,14 +220,14 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 							 const struct service *service, const struct cpu_clock *clock,
 							 const struct config *conf)
 {
-	struct half_open *h = half_open_alive(&p->tuple, clock->now_ns);
 	struct ended *e = ended_alive(&p->tuple, clock->now_ns);
+	struct half_open h = {};
 	struct cookie_terms terms = {};
 	enum verdict verdict;
 	bool replayed;
 
-	if (h)
-		return segment_of_half_open(p, h, clock, conf);
+	if (half_open_read(&p->tuple, clock->now_ns, &h))
+		return segment_of_half_open(p, &h, clock, conf);
 	replayed = e && answers_handshake(&p->segment, e->irs, e->iss);
 	if (!replayed && segment_read_timestamps(ctx, p) && segment_has_cookie(p, clock, conf, &terms))
 		return segment_with_cookie(ctx, p, &terms, clock, conf);

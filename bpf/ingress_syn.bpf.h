@@ -143,6 +143,8 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 	verdict = syn_find_listener(ctx, p, &listener);
 	if (verdict == V_SYN_LIVE)
 		return budget_spend(BUDGET_SYN_LIVE, V_SYN_LIVE, clock, conf);
+	if (verdict == V_SYN_NO_LISTENER)
+		return budget_spend(BUDGET_SYN_NO_LISTENER, V_SYN_NO_LISTENER, clock, conf);
 	if (verdict != V_SYN_COOKIE)
 		return verdict;
 	return syn_answer(ctx, p, &options, &listener, clock);

@@ -2,7 +2,7 @@
 /*
  * A packet, cut into what the programs judge: Ethernet, IPv4 or IPv6, TCP. Bounds are checked here, once.
  *
- * What is not understood (VLAN tags, IPv6 extension headers, other protocols) is PACKET_OTHER and none of our business.
+ * What is not understood (VLAN tags, other protocols) is PACKET_OTHER and none of our business.
  */
 #ifndef SYNKEEP_PACKET_BPF_H
 #define SYNKEEP_PACKET_BPF_H
@@ -18,9 +18,17 @@
 #define TCP_HEADER_BYTES 20
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 #define IPV4_MORE_FRAGMENTS 0x2000
+#define IPV6_FRAGMENT_OFFSET 0xfff8
+#define IPV6_MORE_FRAGMENTS 0x0001
+#define IPV6_EXTENSIONS_MAX 4
+#define IPPROTO_HOPOPTS 0
+#define IPPROTO_ROUTING 43
+#define IPPROTO_FRAGMENT 44
+#define IPPROTO_DSTOPTS 60
 
 enum packet_kind {
 	PACKET_OTHER,	  /* not TCP, or not as this program understands it */
+	PACKET_OBSCURE,	  /* IPv6 headers that hide what they carry: nothing is valid */
 	PACKET_TCP,	  /* everything below is valid */
 	PACKET_FRAGMENT,  /* the first of several: the tuple is valid, the segment is not */
 	PACKET_MALFORMED, /* TCP whose lengths contradict each other: the tuple is valid, the segment is not */
@@ -120,31 +128,90 @@ static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, cons
 	return packet_parse_tcp(p, f, tcp, ip_bytes - header_bytes);
 }
 
+/* How far the IPv6 headers go, and what is behind them. */
+struct ipv6_chain {
+	__u32 tcp_offset; /* from the start of the frame, if kind is PACKET_TCP or PACKET_FRAGMENT */
+	enum packet_kind kind;
+};
+
+/*
+ * Walks the extension headers (RFC 8200, 4) to TCP. Who has more of them than any honest sender, or hides them beyond
+ * what can be read, is PACKET_OBSCURE: behind them may be a SYN.
+ */
+static __always_inline struct ipv6_chain packet_walk_ipv6(const struct frame *f, __u8 next)
+{
+	struct ipv6_chain chain = { .tcp_offset = ETH_HEADER_BYTES + IPV6_HEADER_BYTES, .kind = PACKET_TCP };
+
+	for (int i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
+		const struct frag_hdr *extension = f->data + chain.tcp_offset; /* all have at least eight bytes */
+
+		if (next == IPPROTO_TCP)
+			return chain;
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
+		    next != IPPROTO_FRAGMENT && next != IPPROTO_AH)
+			break;
+		if ((const void *)(extension + 1) > f->end)
+			return (struct ipv6_chain){ .kind = PACKET_OBSCURE };
+		if (next == IPPROTO_FRAGMENT) {
+			__u16 fragment = host16(extension->frag_off);
+
+			if (fragment & IPV6_FRAGMENT_OFFSET)
+				break; /* no ports in it */
+			if (fragment & IPV6_MORE_FRAGMENTS)
+				chain.kind = PACKET_FRAGMENT;
+			chain.tcp_offset += sizeof(*extension);
+		} else if (next == IPPROTO_AH) {
+			chain.tcp_offset += (extension->reserved + 2) * 4; /* RFC 4302, 2.2 */
+		} else {
+			chain.tcp_offset += (extension->reserved + 1) * 8;
+		}
+		next = extension->nexthdr;
+		if (i == IPV6_EXTENSIONS_MAX - 1 && next != IPPROTO_TCP)
+			return (struct ipv6_chain){ .kind = PACKET_OBSCURE };
+	}
+	if (next != IPPROTO_TCP)
+		chain.kind = PACKET_OTHER;
+	return chain;
+}
+
+static __always_inline void packet_ipv6_addresses(struct packet *p, const struct ipv6hdr *ip, enum direction direction)
+{
+	const struct in6_addr *remote = direction == DIRECTION_RCV ? &ip->saddr : &ip->daddr;
+	const struct in6_addr *local = direction == DIRECTION_RCV ? &ip->daddr : &ip->saddr;
+
+	p->tuple.family = FAMILY_IPV6;
+	__builtin_memcpy(p->tuple.remote, remote, sizeof(p->tuple.remote));
+	__builtin_memcpy(p->tuple.local, local, sizeof(p->tuple.local));
+}
+
 static __always_inline enum packet_kind packet_parse_ipv6(struct packet *p, const struct frame *f)
 {
 	struct ipv6hdr *ip = f->data + ETH_HEADER_BYTES;
-	struct tcphdr *tcp = (void *)(ip + 1);
-	__u32 tcp_bytes;
+	__u32 ip_bytes, headers_bytes;
+	struct ipv6_chain chain;
+	struct tcphdr *tcp;
 
-	if ((void *)(tcp + 1) > f->end || ip->version != 6 || ip->nexthdr != IPPROTO_TCP)
+	if ((void *)(ip + 1) > f->end || ip->version != 6)
 		return PACKET_OTHER;
-	p->tuple.family = FAMILY_IPV6;
-	if (f->direction == DIRECTION_RCV) {
-		__builtin_memcpy(p->tuple.remote, &ip->saddr, sizeof(p->tuple.remote));
-		__builtin_memcpy(p->tuple.local, &ip->daddr, sizeof(p->tuple.local));
-		tcp_bytes = host16(ip->payload_len);
-	} else {
-		__builtin_memcpy(p->tuple.remote, &ip->daddr, sizeof(p->tuple.remote));
-		__builtin_memcpy(p->tuple.local, &ip->saddr, sizeof(p->tuple.local));
-		tcp_bytes = f->bytes - ETH_HEADER_BYTES - IPV6_HEADER_BYTES;
-	}
-	p->tcp_offset = ETH_HEADER_BYTES + IPV6_HEADER_BYTES;
-	p->has_ip_options = false;
-	p->segment.packet_bytes = tcp_bytes + IPV6_HEADER_BYTES;
+	chain = packet_walk_ipv6(f, ip->nexthdr);
+	if (chain.kind == PACKET_OTHER || chain.kind == PACKET_OBSCURE)
+		return chain.kind;
+	tcp = f->data + chain.tcp_offset;
+	if ((void *)&tcp->seq > f->end)
+		return PACKET_OBSCURE;
 	packet_ports(p, tcp, f->direction);
-	if (tcp_bytes > f->bytes - ETH_HEADER_BYTES - IPV6_HEADER_BYTES)
+	packet_ipv6_addresses(p, ip, f->direction);
+	headers_bytes = chain.tcp_offset - ETH_HEADER_BYTES;
+	p->tcp_offset = chain.tcp_offset;
+	p->has_ip_options = headers_bytes > IPV6_HEADER_BYTES;
+	ip_bytes = f->direction == DIRECTION_RCV ? IPV6_HEADER_BYTES + host16(ip->payload_len)
+						 : f->bytes - ETH_HEADER_BYTES;
+	p->segment.packet_bytes = ip_bytes;
+	if (chain.kind == PACKET_FRAGMENT)
+		return PACKET_FRAGMENT;
+	if ((void *)(tcp + 1) > f->end || ip_bytes < headers_bytes || ip_bytes > f->bytes - ETH_HEADER_BYTES)
 		return PACKET_MALFORMED;
-	return packet_parse_tcp(p, f, tcp, tcp_bytes);
+	return packet_parse_tcp(p, f, tcp, ip_bytes - headers_bytes);
 }
 
 /* Fills p, which the caller has zeroed. */

@@ -31,17 +31,17 @@
 		flow6_key_from_tuple(&key6, t);                                                                        \
 		return bpf_map_lookup_elem(&map6, &key6);                                                              \
 	}                                                                                                              \
-	static __noinline long name##_put(const struct tuple *t, const type *value)                                    \
+	static __noinline long name##_put(const struct tuple *t, const type *value, __u64 flags)                       \
 	{                                                                                                              \
 		struct flow4_key key4;                                                                                 \
 		struct flow6_key key6;                                                                                 \
                                                                                                                        \
 		if (t->family == FAMILY_IPV4) {                                                                        \
 			flow4_key_from_tuple(&key4, t);                                                                \
-			return bpf_map_update_elem(&map4, &key4, value, BPF_ANY);                                      \
+			return bpf_map_update_elem(&map4, &key4, value, flags);                                        \
 		}                                                                                                      \
 		flow6_key_from_tuple(&key6, t);                                                                        \
-		return bpf_map_update_elem(&map6, &key6, value, BPF_ANY);                                              \
+		return bpf_map_update_elem(&map6, &key6, value, flags);                                                \
 	}                                                                                                              \
 	static __noinline long name##_delete(const struct tuple *t)                                                    \
 	{                                                                                                              \
@@ -108,7 +108,7 @@ static __always_inline void flow_to_ended(const struct flow *f, struct ended *e,
 static __always_inline void flow_retire(const struct tuple *t, const struct ended *e)
 {
 	if (e->deadline_ns)
-		ended_put(t, e);
+		ended_put(t, e, BPF_ANY);
 	flow_delete(t);
 }
 
@@ -164,16 +164,24 @@ static __always_inline void flow_make(struct flow *f, const struct packet *p, en
 		flow_retire(&p->tuple, &e);
 		return;
 	}
-	if (flow_put(&p->tuple, f))
+	if (flow_put(&p->tuple, f, BPF_ANY))
 		verdict_note(V_FLOWS_FULL);
 }
 
-/* A half-open record that has not expired. */
-static __always_inline struct half_open *half_open_alive(const struct tuple *t, __u64 now_ns)
+/*
+ * Copies the tuple's half-open record, if it has one that has not expired. The element may be given to another
+ * handshake under our hands: what was copied counts only if the numbers that tell handshakes apart are still the same
+ * behind it.
+ */
+static __always_inline bool half_open_read(const struct tuple *t, __u64 now_ns, struct half_open *copy)
 {
-	struct half_open *h = half_open_find(t);
+	const struct half_open *h = half_open_find(t);
 
-	return h && h->deadline_ns > now_ns ? h : NULL;
+	if (!h || h->deadline_ns <= now_ns)
+		return false;
+	*copy = *h;
+	compiler_barrier();
+	return h->deadline_ns == copy->deadline_ns && h->iss == copy->iss && h->irs == copy->irs;
 }
 
 /* An ended record that has not expired. */

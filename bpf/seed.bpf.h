@@ -36,17 +36,17 @@ static __always_inline void seed_read_tuple(const struct sock_common *skc, struc
 	t->local[1] = t->local[2] = t->local[3] = 0;
 }
 
+#define E2BIG 7
+
 /* A record that is there already was made by the hooks meanwhile, and knows more. */
 static __always_inline void seed_flow(const struct tcp_sock *tp, __u32 kernel_state, const struct tuple *t,
 				      const struct cpu_clock *clock, const struct config *conf)
 {
 	struct flow f = {};
 
-	if (flow_find(t))
-		return;
 	socket_read_flow(tp, kernel_state, &f);
 	flow_init(&f, t, clock, conf);
-	if (flow_put(t, &f))
+	if (flow_put(t, &f, BPF_NOEXIST) == -E2BIG)
 		verdict_note(V_FLOWS_FULL);
 }
 

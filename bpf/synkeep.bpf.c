@@ -43,12 +43,14 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
 
 	if (kind == PACKET_OTHER || !conf)
 		return V_OTHER;
-	port_kinds = service_port_kinds(p.tuple.local_port);
-	if (!port_kinds)
-		return V_NO_SERVICE;
 	clock = clock_get(conf);
 	if (!clock)
 		return V_OTHER;
+	if (kind == PACKET_OBSCURE)
+		return budget_spend(BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
+	port_kinds = service_port_kinds(p.tuple.local_port);
+	if (!port_kinds)
+		return V_NO_SERVICE;
 	if (kind == PACKET_TCP && (p.segment.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) != TCP_FLAG_SYN &&
 	    flow_track(&p, DIRECTION_RCV, clock, conf, &tracked))
 		return segment_of_flow(ctx, &p, &tracked, clock, conf);
@@ -56,7 +58,8 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
 	if (!service)
 		return V_NO_SERVICE;
 	if (kind == PACKET_FRAGMENT)
-		return budget_spend(BUDGET_FRAGMENT, V_FRAGMENT, clock, conf);
+		return service->policy == POLICY_OFF ? V_FRAGMENT
+						     : budget_spend(BUDGET_FRAGMENT, V_FRAGMENT, clock, conf);
 	if (kind == PACKET_MALFORMED)
 		return V_MALFORMED;
 	return ingress_tcp(ctx, &p, service, clock, conf);

@@ -39,7 +39,7 @@ struct config {
 	__u8 rcv_wscale;  /* what our SYN-ACKs offer, from net.ipv4.tcp_rmem as the kernel reckons it */
 	__u16 mss_ipv4;	  /* what our SYN-ACKs offer, from the device's MTU */
 	__u16 mss_ipv6;
-	__u32 budget_per_second; /* unverified packets passed a second and CPU, for each reason */
+	__u32 budget_per_second; /* unverified packets passed a second and CPU, for each reason; 0: none */
 	struct siphash_key master_key;
 	__u64 cookie_time_offset_ns; /* TAI less this is the cookies' time: TAI's offset from UTC when the key was set
 				      */
@@ -94,6 +94,7 @@ enum budget_reason {
 	BUDGET_FRAGMENT,
 	BUDGET_NOT_UNDERSTOOD,
 	BUDGET_SYN_LIVE,
+	BUDGET_SYN_NO_LISTENER,
 	BUDGET_SYN_SMALL_MSS,
 	BUDGET_SYN_SIGNED,
 	BUDGET_COUNT

@@ -28,7 +28,7 @@ enum verdict_severity {
 	X(OTHER, PASS, NORMAL, "not TCP over plain Ethernet and IP")                                                   \
 	X(NO_SERVICE, PASS, NORMAL, "TCP for an address and port that no service names")                               \
 	X(FRAGMENT, PASS, NORMAL, "fragment that may be for a service: the kernel reassembles it")                     \
-	X(NOT_UNDERSTOOD, PASS, NORMAL, "SYN behind IP options: passed unanswered")                                    \
+	X(NOT_UNDERSTOOD, PASS, NORMAL, "SYN behind IP options or extension headers, or headers that may hide one")    \
 	X(UNVERIFIED_OVER_BUDGET, DROP, ATTACK, "unverified packet beyond what may be passed in a second")             \
 	X(MALFORMED, DROP, ATTACK, "TCP header that contradicts itself or the packet's length")                        \
 	X(BAD_FLAGS, DROP, ATTACK, "flags that TCP never sends together: SYN with FIN or RST, FIN with RST, or none")  \

@@ -63,7 +63,7 @@ static enum hook ip_options(struct frame *f)
 static enum hook over_budget(struct frame *f)
 {
 	fragment(f);
-	shield_config.budget_per_second = 1; /* a packet costs more than a burst may hold */
+	shield_config.budget_per_second = 0; /* nothing is passed */
 	shield_configure();
 	return XDP_INGRESS;
 }
