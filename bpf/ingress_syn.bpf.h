@@ -134,7 +134,7 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 	struct listener listener = {};
 	enum verdict verdict;
 
-	if (!options_read_xdp(ctx, p, &options))
+	if (!options_read_usual(ctx, p, &options) && !options_read_xdp(ctx, p, &options))
 		return V_BAD_OPTIONS;
 	if (options.has_signature)
 		return budget_spend(BUDGET_SYN_SIGNED, V_SYN_SIGNED, clock, conf);

@@ -52,6 +52,32 @@ __noinline bool options_read_skb(struct __sk_buff *skb, const struct packet *p, 
 	return options_read(skb, false, p, options);
 }
 
+/*
+ * The SYN of Linux and Android: MSS; SACK permitted, TIMESTAMPS; NOP, WSCALE. Read in place, it costs a tenth of the
+ * parser. False: another SYN, for the parser.
+ */
+static __always_inline bool options_read_usual(struct xdp_md *ctx, const struct packet *p, struct tcp_options *options)
+{
+	__u32 ip_bytes = p->tuple.family == FAMILY_IPV4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES;
+	const __be32 *words = (void *)(long)ctx->data + ETH_HEADER_BYTES + ip_bytes + TCP_HEADER_BYTES;
+	__u8 wscale;
+
+	if (p->has_ip_options || p->tcp_options_bytes != 20 || (void *)(words + 5) > (void *)(long)ctx->data_end)
+		return false;
+	if (host32(words[0]) >> 16 != 0x0204 || words[1] != net32(0x0402080a) || host32(words[4]) >> 8 != 0x010303)
+		return false;
+	wscale = host32(words[4]);
+	*options = (struct tcp_options){
+		.mss = host32(words[0]),
+		.sack_permitted = true,
+		.has_timestamps = true,
+		.tsval = host32(words[2]),
+		.tsecr = host32(words[3]),
+		.wscale = wscale > TCP_WSCALE_MAX ? TCP_WSCALE_MAX : wscale,
+	};
+	return true;
+}
+
 /* Whether the packet may have timestamps in an order that packet_parse() does not look for. */
 static __always_inline bool options_may_hide_timestamps(const struct packet *p)
 {
