@@ -15,6 +15,7 @@ import traffic
 import wire
 
 WEB, PORT = 80, 8000
+RETRANSMISSION_SECONDS = 0.5  # in which a client repeats what followed a lost ACK: 200 ms, and time to spare
 COOKIE_SECONDS = 133  # how long after its last one a cookie may come back
 
 
@@ -40,7 +41,7 @@ def start_unload(shield):
 
 @pytest.mark.parametrize("how", ["now", "waits"])
 def test_nothing_breaks_under_traffic(shield, net, family, listener, how):
-    with traffic.stream_of_connections(net, family, WEB, seconds=4 if how == "waits" else 2), \
+    with traffic.stream_of_connections(net, family, WEB, seconds=4 if how == "waits" else 3), \
             traffic.in_use(traffic.Transfer, net, family, listener), \
             traffic.in_use(traffic.Chat, net, family, listener, count=4):
         time.sleep(0.2)
@@ -55,6 +56,8 @@ def test_nothing_breaks_under_traffic(shield, net, family, listener, how):
             lab.wait_until(lambda: shield.counters()["HANDOVER"] > 8, "handovers")  # more than the chats'
             assert not shield.counters()["HANDOVER_REFUSED"]
             if how == "now":
+                shield.add_service(f"{family.spec(net.server, WEB)},policy=off")
+                time.sleep(RETRANSMISSION_SECONDS)
                 shield.unload("--now")
             else:
                 shield.delete_service(f"{family.spec(net.server, WEB)}")
@@ -65,13 +68,13 @@ def test_nothing_breaks_under_traffic(shield, net, family, listener, how):
 
 
 def test_loading_again_and_again_breaks_nothing(shield, net, family, listener):
-    with traffic.stream_of_connections(net, family, WEB, seconds=3), \
+    with traffic.stream_of_connections(net, family, WEB, seconds=4), \
             traffic.in_use(traffic.Transfer, net, family, listener):
         for _ in range(4):
             shield.load("*:*")
             time.sleep(0.1)
             shield.add_service("*:*,policy=off")  # the cookies that are out come back; then nobody waits for one
-            time.sleep(0.1)
+            time.sleep(RETRANSMISSION_SECONDS)
             shield.unload("--now")
             assert_gone(shield)
 
