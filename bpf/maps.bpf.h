@@ -95,11 +95,13 @@ struct {
 	__type(value, struct ended);
 } tw6 SEC(".maps");
 
+/* NULL while the load is under way: the key may still be zeros, and cookies by that one anybody could make. */
 static __always_inline struct config *config_get(void)
 {
 	__u32 zero = 0;
+	struct config *conf = bpf_map_lookup_elem(&config, &zero);
 
-	return bpf_map_lookup_elem(&config, &zero);
+	return conf && conf->phase != DEVICE_LOADING ? conf : NULL;
 }
 
 #endif /* SYNKEEP_MAPS_BPF_H */
