@@ -52,19 +52,39 @@ static __always_inline void handover_fill(struct bpf_tcp_req_attrs *attrs, const
 	}
 }
 
+/*
+ * A listener with room in its accept queue takes the connection, though nothing shows it as long as the server waits
+ * for the client to speak: its record may be as long-lived as any.
+ */
+static __always_inline void handover_keep_flow(const struct packet *p, const struct cpu_clock *clock,
+					       const struct config *conf)
+{
+	struct flow *f = flow_lock(&p->tuple, clock->now_ns);
+
+	if (!f)
+		return;
+	f->flags |= FLOW_QUEUED;
+	judge_refresh(f, clock->now_ns, conf->msl_ns);
+	bpf_spin_unlock(&f->lock);
+}
+
 static __always_inline enum verdict handover_assign(struct __sk_buff *skb, struct bpf_sock *socket,
-						    const struct cookie_terms *terms, const struct segment *s,
+						    const struct cookie_terms *terms, const struct packet *p,
 						    const struct cpu_clock *clock)
 {
 	struct bpf_tcp_req_attrs attrs = {};
 	const struct config *conf = config_get();
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(socket);
+	const struct sock *listener;
 
 	if (!tp || !conf)
 		return V_HANDOVER_REFUSED;
-	handover_fill(&attrs, terms, s, clock, conf);
+	listener = &tp->inet_conn.icsk_inet.sk;
+	handover_fill(&attrs, terms, &p->segment, clock, conf);
 	if (bpf_sk_assign_tcp_reqsk(skb, (struct sock *)tp, &attrs, sizeof(attrs)))
 		return V_HANDOVER_REFUSED;
+	if (listener->sk_ack_backlog <= listener->sk_max_ack_backlog) /* as sk_acceptq_is_full() has it */
+		handover_keep_flow(p, clock, conf);
 	return V_HANDOVER;
 }
 
@@ -117,7 +137,7 @@ static __always_inline enum verdict handover_to_listener(struct __sk_buff *skb, 
 	else if (kind == HINT_WAIT)
 		verdict = V_HANDOVER_EARLY;
 	else if (handover_read_timestamps(skb, p) && segment_has_cookie(p, clock, conf, &terms))
-		verdict = handover_assign(skb, socket, &terms, &p->segment, clock);
+		verdict = handover_assign(skb, socket, &terms, p, clock);
 	bpf_sk_release(socket);
 	return verdict;
 }

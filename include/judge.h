@@ -88,7 +88,7 @@ static __always_inline void judge_refresh(struct flow *f, __u64 now_ns, __u64 ms
 	__u64 timeout_ns = tcp_state_timeout_ns(f->state, msl_ns);
 	__u64 longest_ns = tcp_state_timeout_ns(TCPS_SYN_RECEIVED, msl_ns);
 
-	if ((f->flags & FLOW_HANDOVER) && timeout_ns > longest_ns)
+	if ((f->flags & (FLOW_HANDOVER | FLOW_QUEUED)) == FLOW_HANDOVER && timeout_ns > longest_ns)
 		timeout_ns = longest_ns;
 	f->deadline_ns = now_ns + timeout_ns;
 }

@@ -399,6 +399,8 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	int sk_rcvbuf;
+	u32 sk_ack_backlog;
+	u32 sk_max_ack_backlog;
 };
 
 struct request_sock {
