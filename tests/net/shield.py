@@ -77,9 +77,10 @@ class Shield:
         words = [word for name, value in filters.items() for word in (f"--{name}", value)]
         return self.read_json("flows", self.device, *words)
 
-    def flow(self, peer_port):
+    def flow(self, family, peer_port):
         """The one connection of a peer's port, or None."""
-        found = [flow for flow in self.flows() if flow["remote_port"] == peer_port]
+        found = [flow for flow in self.flows(service=family.endpoint(family.any, "*"))
+                 if flow["remote_port"] == peer_port]
         assert len(found) <= 1, f"more than one record: {found}"
         return found[0] if found else None
 

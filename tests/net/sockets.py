@@ -126,27 +126,26 @@ def exchange(left, right, size=2 << 20):
 # --- ss ------------------------------------------------------------------------------------------------------------
 
 
-def _ss(host, port, peer_port):
-    """The words of the connection's line. The other family's connection of a test before may be in TIME-WAIT there."""
-    lines = host.run("ss", "-HtaniOo", f"sport = :{port} and dport = :{peer_port}").stdout.splitlines()
-    live = [line for line in lines if not line.startswith("TIME-WAIT")]
-    return next(iter(live or lines), "").split()
+def _ss(family, host, port, peer_port):
+    """The words of ss about a socket. The same ports may be in use by the other family."""
+    only = "-4" if family.af == socket.AF_INET else "-6"
+    return host.run("ss", only, "-HtaniOo", f"sport = :{port} and dport = :{peer_port}").stdout.split()
 
 
-def kernel_state(host, port, peer_port):
+def kernel_state(family, host, port, peer_port):
     """The state of the host's socket in the words of ss, or None if there is none."""
-    words = _ss(host, port, peer_port)
+    words = _ss(family, host, port, peer_port)
     return words[0] if words else None
 
 
-def negotiated(host, port, peer_port):
+def negotiated(family, host, port, peer_port):
     """What the host's socket has of the handshake's options."""
-    words = _ss(host, port, peer_port)
+    words = _ss(family, host, port, peer_port)
     assert words and words[0] == "ESTAB", f"no such connection: {words}"
     numbers = dict(re.findall(r"\b(wscale|mss|advmss):([\d,]+)", " ".join(words)))
     return {"timestamps": "ts" in words, "sack": "sack" in words, "ecn": "ecn" in words,
             "wscale": numbers.get("wscale"), "mss": int(numbers["mss"]), "advmss": int(numbers["advmss"])}
 
 
-def wait_for_state(host, port, peer_port, state):
-    lab.wait_until(lambda: kernel_state(host, port, peer_port) == state, f"{state} of port {peer_port}")
+def wait_for_state(family, host, port, peer_port, state):
+    lab.wait_until(lambda: kernel_state(family, host, port, peer_port) == state, f"{state} of port {peer_port}")

@@ -2,6 +2,7 @@
 """Loading, changing and unloading under traffic resets no connection; unload waits for the cookies that are out."""
 
 import contextlib
+import json
 import signal
 import subprocess
 import time
@@ -79,6 +80,28 @@ def test_loading_again_and_again_breaks_nothing(shield, net, family, listener):
             assert_gone(shield)
 
 
+def keys_by_epoch(shield):
+    """The cookies' keys of each CPU that has any: a set of (epoch, keys)."""
+    clocks = json.loads(shield.bpftool("-j", "map", "dump", "pinned", shield.pins / "clocks").stdout)
+    cookies = [cpu["value"]["cookie"] for cpu in clocks[0]["formatted"]["values"]]
+    return {(cookie["epoch"], str(cookie["keys"])) for cookie in cookies if cookie["has_keys"]}
+
+
+def test_keys_are_those_of_the_load(shield, net, family):
+    # The first packet finds the program before the loader has written the key. No CPU may keep what it had till then.
+    seen = []
+    with traffic.stream_of_connections(net, family, WEB, seconds=2):
+        for _ in range(3):
+            shield.load(f"*:{WEB}", policy="off")
+            lab.wait_until(lambda: keys_by_epoch(shield), "keys")
+            time.sleep(0.1)
+            keys = keys_by_epoch(shield)
+            assert len(keys) == len({epoch for epoch, _ in keys}), "CPUs that do not take each other's cookies"
+            seen.append(keys)
+            shield.unload("--now")
+    assert not seen[0] & seen[1] and not seen[1] & seen[2], "loads with keys of their own derived the same"
+
+
 # --- connections from before, and after ----------------------------------------------------------------------------
 
 
@@ -87,10 +110,10 @@ def test_connections_from_before_are_there_at_once(shield, net, family, listener
         ends = [stack.enter_context(sockets.connected(net, family, listener)) for _ in range(10)]
         shield.load(f"*:{PORT}")
         for client, server in ends:
-            flow = shield.flow(sockets.port_of(client))
+            flow = shield.flow(family, sockets.port_of(client))
             assert (flow["state"], flow["adopted"], flow["cookie"]) == ("ESTABLISHED", True, False)
             sockets.exchange(client, server, 10000)
-            assert shield.flow(sockets.port_of(client))["state"] == "ESTABLISHED"
+            assert shield.flow(family, sockets.port_of(client))["state"] == "ESTABLISHED"
 
 
 @pytest.mark.parametrize("speaker, verdict", [("client", "ADOPTED"), ("server", "OWN_ADOPTED")])
@@ -98,13 +121,13 @@ def test_connection_from_before_is_adopted_with_its_next_segment(shield, net, fa
     shield.load("*:1")
     with sockets.connected(net, family, listener) as (client, server):
         shield.add_service(f"*:{PORT}")
-        assert shield.flow(sockets.port_of(client)) is None
+        assert shield.flow(family, sockets.port_of(client)) is None
         (client if speaker == "client" else server).sendall(b"hello")
         assert sockets.read_exactly(server if speaker == "client" else client, 5) == b"hello"
         assert shield.counters()[verdict] == 1
-        flow = shield.flow(sockets.port_of(client))
+        flow = shield.flow(family, sockets.port_of(client))
         assert (flow["state"], flow["adopted"]) == ("ESTABLISHED", True)
-        of_socket = sockets.negotiated(net.server, PORT, sockets.port_of(client))
+        of_socket = sockets.negotiated(family, net.server, PORT, sockets.port_of(client))
         assert of_socket["wscale"] == f"{flow['snd_wscale']},{flow['rcv_wscale']}"
         sockets.exchange(client, server, 10000)
 
@@ -114,11 +137,12 @@ def test_half_closed_connection_from_before(shield, net, family, listener):
         client.shutdown(sockets.socket.SHUT_WR)
         assert server.recv(1) == b""
         shield.load(f"*:{PORT}")
-        assert shield.flow(sockets.port_of(client))["state"] == "CLOSE-WAIT"
+        assert shield.flow(family, sockets.port_of(client))["state"] == "CLOSE-WAIT"
         server.sendall(b"x" * 1000)
         assert sockets.read_exactly(client, 1000) == b"x" * 1000
         server.close()
-        lab.wait_until(lambda: shield.flow(sockets.port_of(client)) is None, "the end")  # without a cookie: no trace
+        # A connection without a cookie leaves no trace: nothing of it could be replayed.
+        lab.wait_until(lambda: shield.flow(family, sockets.port_of(client)) is None, "the end")
 
 
 def test_handshake_under_way_while_loading(shield, net, family, listener):

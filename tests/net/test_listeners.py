@@ -169,5 +169,5 @@ def test_connection_from_the_server_under_any_port_service(shield, net, family):
         to = (family.address(net.client), sockets.port_of(listener))
         with sockets.connect(net.server, family, to) as client, listener.accept()[0] as server:
             sockets.exchange(client, server)
-            flow = lab.wait_until(lambda: shield.flow(sockets.port_of(listener)), "the connection's record")
+            flow = lab.wait_until(lambda: shield.flow(family, sockets.port_of(listener)), "the connection's record")
             assert flow["state"] == "ESTABLISHED" and not flow["cookie"]

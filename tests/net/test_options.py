@@ -51,8 +51,8 @@ def negotiate(net, family, options=(), listener_options=()):
         with sockets.listen(net.server, family, port=port, options=listener_options) as listener:
             with sockets.connected(net, family, listener, options=options) as (client, server):
                 sockets.exchange(client, server, 10000)
-                result[name] = (sockets.negotiated(net.server, port, sockets.port_of(client)),
-                                sockets.negotiated(net.client, sockets.port_of(client), port))
+                result[name] = (sockets.negotiated(family, net.server, port, sockets.port_of(client)),
+                                sockets.negotiated(family, net.client, sockets.port_of(client), port))
     return result["shielded"], result["plain"]
 
 

@@ -30,7 +30,7 @@ def test_syn_on_a_live_tuple_is_challenged_by_the_kernel(shield, net, family):
             assert (counted["SYN_LIVE"], counted["SYN_COOKIE"]) == (1, 0), counted
             peer.send("PA", b"still here")
             assert sockets.read_exactly(server, 10) == b"still here"
-            assert shield.flow(peer.port)["state"] == "ESTABLISHED"
+            assert shield.flow(family, peer.port)["state"] == "ESTABLISHED"
 
 
 def test_syn_on_time_wait_begins_anew(shield, net, family):
@@ -40,8 +40,8 @@ def test_syn_on_time_wait_begins_anew(shield, net, family):
         listener.accept()[0].close()
         peer.take(peer.receive("FA"))
         peer.send("FA")
-        sockets.wait_for_state(net.server, PORT, peer.port, "TIME-WAIT")
-        assert shield.flow(peer.port)["state"] == "TIME-WAIT"
+        sockets.wait_for_state(family, net.server, PORT, peer.port, "TIME-WAIT")
+        assert shield.flow(family, peer.port)["state"] == "TIME-WAIT"
 
         before = shield.counters()
         peer.snd_nxt += 100000  # RFC 6191: above the last number, with a newer timestamp
@@ -51,8 +51,8 @@ def test_syn_on_time_wait_begins_anew(shield, net, family):
             assert (counted["SYN_LIVE"], counted["SYN_COOKIE"], counted["OWN_SYN_ACK"]) == (1, 0, 1), counted
             peer.send("PA", b"again")
             assert sockets.read_exactly(server, 5) == b"again"
-            assert shield.flow(peer.port)["state"] == "ESTABLISHED"
-            assert sockets.kernel_state(net.server, PORT, peer.port) == "ESTAB"
+            assert shield.flow(family, peer.port)["state"] == "ESTABLISHED"
+            assert sockets.kernel_state(family, net.server, PORT, peer.port) == "ESTAB"
 
 
 def test_old_duplicate_syn_on_time_wait_is_acked(shield, net, family):
@@ -62,7 +62,7 @@ def test_old_duplicate_syn_on_time_wait_is_acked(shield, net, family):
         listener.accept()[0].close()
         peer.take(peer.receive("FA"))
         peer.send("FA")
-        sockets.wait_for_state(net.server, PORT, peer.port, "TIME-WAIT")
+        sockets.wait_for_state(family, net.server, PORT, peer.port, "TIME-WAIT")
         peer.timestamps = False
         peer.send("S", seq=peer.snd_nxt - 1000)
         assert peer.receive("A").ack == peer.snd_nxt  # what TIME-WAIT acknowledges is the old connection
@@ -85,7 +85,7 @@ def test_mptcp_listener_works_by_itself(shield, net, family):
             sockets.exchange(client, server)
             counted = shield.counters()
             assert counted["SYN_MPTCP"] == 1 and not counted["SYN_COOKIE"], counted
-            assert shield.flow(sockets.port_of(client))["state"] == "ESTABLISHED"
+            assert shield.flow(family, sockets.port_of(client))["state"] == "ESTABLISHED"
         assert "MPTCP" in problems(shield)
 
 

@@ -92,7 +92,7 @@ def test_off_only_tracks(shield, net, family):
     with sockets.listen(net.server, family, port=PORT) as listener:
         with sockets.connected(net, family, listener) as (client, server):
             sockets.exchange(client, server)
-            flow = shield.flow(sockets.port_of(client))
+            flow = shield.flow(family, sockets.port_of(client))
             assert (flow["state"], flow["cookie"]) == ("ESTABLISHED", False)
     counted = shield.counters()
     assert (counted["SYN_OFF"], counted["OWN_SYN_ACK"], counted["SYN_COOKIE"], counted["HANDOVER"]) == (1, 1, 0, 0)

@@ -49,10 +49,10 @@ def opened(listener, peer):
 
 def states(shield, family, peer_port):
     """The connection's state as flows, bpftool and ss have it."""
-    flow = shield.flow(peer_port)
+    flow = shield.flow(family, peer_port)
     _, record = shield.record(family, peer_port)
     return (flow and flow["state"], record and record["state"],
-            sockets.kernel_state(shield.net.server, PORT, peer_port))
+            sockets.kernel_state(family, shield.net.server, PORT, peer_port))
 
 
 def assert_state(shield, family, peer_port, state):
@@ -83,7 +83,7 @@ def test_data_both_ways(shield, family, listener, peer):
         assert peer.take(peer.receive("PA")) == b"the answer"
         peer.send("A")
         assert_state(shield, family, peer.port, "ESTABLISHED")
-        flow = shield.flow(peer.port)
+        flow = shield.flow(family, peer.port)
         assert (flow["rcv_nxt"], flow["snd_nxt"]) == (peer.snd_nxt, peer.rcv_nxt)
 
 
@@ -161,7 +161,7 @@ def test_retransmission_changes_nothing(shield, family, listener, peer):
         peer.send("PA", b"once", seq=at)
         assert sockets.read_exactly(server, 4) == b"once"
         assert_state(shield, family, peer.port, "ESTABLISHED")
-        assert shield.flow(peer.port)["rcv_nxt"] == peer.snd_nxt
+        assert shield.flow(family, peer.port)["rcv_nxt"] == peer.snd_nxt
         peer.send("FA")
         peer.send("FA", seq=peer.snd_nxt - 1)
         assert_state(shield, family, peer.port, "CLOSE-WAIT")
@@ -208,15 +208,15 @@ def test_fin_again_restarts_time_wait(family):
                 peer.take(peer.receive("FA"))
                 peer.send("FA")
                 assert_state(shield, family, peer.port, "TIME-WAIT")
-                left_ms = shield.flow(peer.port)["left_ms"]
+                left_ms = shield.flow(family, peer.port)["left_ms"]
                 assert left_ms > 128000, "the record outlives its cookie"
                 peer.send("FA", seq=peer.snd_nxt - 1)
                 peer.receive("A")
-                assert shield.flow(peer.port)["left_ms"] > 128000, "a FIN again makes no deadline earlier"
+                assert shield.flow(family, peer.port)["left_ms"] > 128000, "a FIN again makes no deadline earlier"
                 shield.advance_clock(100)
                 peer.send("FA", seq=peer.snd_nxt - 1)
                 peer.receive("A")
-                assert 110000 < shield.flow(peer.port)["left_ms"] <= 120000
+                assert 110000 < shield.flow(family, peer.port)["left_ms"] <= 120000
 
 
 def test_replayed_cookie_of_a_closed_connection_is_dropped(shield, family, listener, peer):
@@ -241,7 +241,7 @@ def test_kernel_client_closes_first(shield, net, family, listener):
         assert_state(shield, family, port, "CLOSE-WAIT")
         server.close()
         assert_state(shield, family, port, "CLOSED")
-        assert sockets.kernel_state(net.client, port, PORT) == "TIME-WAIT"
+        assert sockets.kernel_state(family, net.client, port, PORT) == "TIME-WAIT"
 
 
 def test_kernel_server_closes_first(shield, net, family, listener):
@@ -269,12 +269,12 @@ def test_handshake_of_the_kernels_own(shield, net, family):
         peer.ask()
         name, record = shield.record(family, peer.port)
         assert (name, record["state"]) == ("half", "TCPS_SYN_RECEIVED")
-        assert shield.flow(peer.port)["state"] == "SYN-RECEIVED"
+        assert shield.flow(family, peer.port)["state"] == "SYN-RECEIVED"
         peer.send("A")
         with listener.accept()[0]:
             name, record = shield.record(family, peer.port)
             assert (name, record["state"]) == ("flows", "TCPS_ESTABLISHED")
-            assert not shield.flow(peer.port)["cookie"]
+            assert not shield.flow(family, peer.port)["cookie"]
 
 
 # --- what the commands show ----------------------------------------------------------------------------------------
@@ -290,11 +290,11 @@ def test_flows_show_what_was_agreed_on(shield, net, family, listener):
     with sockets.connected(net, family, listener) as (client, server):
         sockets.exchange(client, server, 1000)
         port = sockets.port_of(client)
-        flow = shield.flow(port)
+        flow = shield.flow(family, port)
         ends = {"local_address": family.address(net.server), "local_port": PORT,
                 "remote_address": family.address(net.client), "remote_port": port}
         assert {key: flow[key] for key in ends} == ends
-        of_socket = sockets.negotiated(net.server, PORT, port)
+        of_socket = sockets.negotiated(family, net.server, PORT, port)
         assert of_socket["wscale"] == f"{flow['snd_wscale']},{flow['rcv_wscale']}"
         assert (flow["timestamps"], flow["sack"], flow["ecn"]) == \
             (of_socket["timestamps"], of_socket["sack"], of_socket["ecn"])
@@ -329,7 +329,8 @@ def test_count(shield, family, listener, peer):
 
 def test_table_has_a_line_for_each_connection(shield, net, family, listener, peer):
     with opened(listener, peer):
-        lines = shield.run("flows", shield.device, "--state", "established", "--source", family.peer).stdout.splitlines()
+        filters = ("--state", "established", "--source", family.peer)
+        lines = shield.run("flows", shield.device, *filters).stdout.splitlines()
         assert lines[0].startswith("STATE")
         assert any(family.endpoint(family.peer, peer.port) in line and "ESTABLISHED" in line for line in lines[1:])
 
@@ -361,7 +362,7 @@ def test_packets_and_bytes_are_those_of_the_wire(family, segments):
                 sockets.exchange(client, server, 300000)
                 ends = f"sport = :{PORT} and dport = :{port}"
                 lab.wait_until(lambda: "unacked" not in net.server.run("ss", "-HtinO", ends).stdout, "the last ACK")
-                flow = shield.flow(port)
+                flow = shield.flow(family, port)
                 (rx_packets, rx_bytes), (tx_packets, tx_bytes) = weigh(capture, port)
     assert (flow["rx_packets"], flow["rx_bytes"]) == (rx_packets, rx_bytes)
     assert flow["tx_packets"] == tx_packets
