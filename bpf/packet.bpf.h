@@ -228,6 +228,15 @@ static __always_inline enum packet_kind packet_parse(struct packet *p, const str
 	return PACKET_OTHER;
 }
 
+/* A GSO super-packet is cut behind us: every segment gets a copy of the headers that are here once. */
+static __always_inline void packet_count_segments(struct packet *p, __u32 segments)
+{
+	__u32 headers_bytes = p->tcp_offset - ETH_HEADER_BYTES + TCP_HEADER_BYTES + p->tcp_options_bytes;
+
+	p->segment.packets = segments;
+	p->segment.packet_bytes += (segments - 1) * headers_bytes;
+}
+
 /* Whether the segment can belong to no connection at all. */
 static __always_inline bool packet_flags_impossible(__u8 flags)
 {

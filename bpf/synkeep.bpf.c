@@ -152,7 +152,7 @@ int tc_egress(struct __sk_buff *skb)
 	if (!clock)
 		return TC_ACT_UNSPEC;
 	if (skb->gso_segs > 1)
-		p.segment.packets = skb->gso_segs;
+		packet_count_segments(&p, skb->gso_segs);
 	return verdict_leave_tc(egress(skb, &p, clock, conf), skb->len);
 }
 

@@ -36,7 +36,7 @@ struct segment {
 	__u32 seq;
 	__u32 ack;
 	__u32 payload_bytes;
-	__u32 packet_bytes; /* the IP packet, or all packets of a GSO super-packet */
+	__u32 packet_bytes; /* the IP packet, or all packets that a GSO super-packet is cut into */
 	__u32 packets;
 	__u32 tsval; /* valid if has_timestamps */
 	__u32 tsecr;

@@ -365,8 +365,4 @@ def test_packets_and_bytes_are_those_of_the_wire(family, segments):
                 flow = shield.flow(family, port)
                 (rx_packets, rx_bytes), (tx_packets, tx_bytes) = weigh(capture, port)
     assert (flow["rx_packets"], flow["rx_bytes"]) == (rx_packets, rx_bytes)
-    assert flow["tx_packets"] == tx_packets
-    if segments == "whole":
-        assert flow["tx_bytes"] == tx_bytes
-    else:  # what is to be cut is weighed before: of all its segments' headers it has one
-        assert tx_bytes - (family.header_bytes + 32) * tx_packets < flow["tx_bytes"] <= tx_bytes
+    assert (flow["tx_packets"], flow["tx_bytes"]) == (tx_packets, tx_bytes)
