@@ -92,8 +92,7 @@ static __always_inline enum verdict egress_without_flow(struct __sk_buff *skb, c
 	if (!tp)
 		return V_OWN_UNTRACKED;
 	socket_read_flow(tp, socket->state, &f);
-	flow_make(&f, p, DIRECTION_SND, clock, conf);
-	return V_OWN_ADOPTED;
+	return flow_make(&f, p, DIRECTION_SND, clock, conf) ? V_OWN_ADOPTED : V_OWN_UNTRACKED;
 }
 
 /* A SYN-ACK on a flow's tuple that is not the flow's own again: the owner has begun a new connection there. */

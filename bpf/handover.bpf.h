@@ -11,8 +11,6 @@
 
 #include "ingress_segment.bpf.h"
 
-#define HANDOVER_MARK 0x53796e6bU /* the packet mark of a packet that comes back */
-
 extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *sk, struct bpf_tcp_req_attrs *attrs,
 				   int attrs__sz) __ksym __weak;
 
@@ -142,18 +140,33 @@ static __always_inline enum verdict handover_to_listener(struct __sk_buff *skb, 
 	return verdict;
 }
 
-/* Puts the packet behind the batch that it came in: it arrives at the device once more, marked. */
-static __always_inline int handover_send_again(struct __sk_buff *skb)
+/* Generic XDP runs for the packet again when it comes back: the record forgets that it was here before. */
+static __always_inline void handover_uncount(const struct packet *p, const struct cpu_clock *clock)
 {
+	struct flow *f = flow_lock(&p->tuple, clock->now_ns);
+
+	if (!f)
+		return;
+	f->rcv_packets -= p->segment.packets;
+	f->rcv_bytes -= p->segment.packet_bytes;
+	bpf_spin_unlock(&f->lock);
+}
+
+/* Puts the packet behind the batch that it came in: it arrives at the device once more, marked. */
+static __always_inline int handover_send_again(struct __sk_buff *skb, const struct packet *p,
+					       const struct cpu_clock *clock, const struct config *conf)
+{
+	if (conf->xdp_mode == DEVICE_XDP_GENERIC)
+		handover_uncount(p, clock);
 	verdict_note(V_HANDOVER_AGAIN);
-	skb->mark = HANDOVER_MARK;
+	skb->mark = SYNKEEP_MARK;
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
 /* True once for a packet that comes back; it is unmarked by that. */
 static __always_inline bool handover_came_again(struct __sk_buff *skb)
 {
-	if (skb->mark != HANDOVER_MARK)
+	if (skb->mark != SYNKEEP_MARK)
 		return false;
 	skb->mark = 0;
 	return true;

@@ -11,12 +11,13 @@
 
 #include "base.h"
 
-#define HINT_MARK 0x53796e6bU /* "Synk": other programs may leave metadata of their own */
+#define SYNKEEP_MARK 0x53796e6bU /* "Synk": tells our metadata and our packet mark from those of others */
 
 enum hint_kind {
 	HINT_NONE,
-	HINT_VERIFY, /* carries the acknowledgement of a cookie: may become a connection */
-	HINT_WAIT,   /* comes behind such a packet: of use only once the connection is there */
+	HINT_VERIFY,  /* carries the acknowledgement of a cookie: may become a connection */
+	HINT_WAIT,    /* comes behind such a packet: of use only once the connection is there */
+	HINT_UNKNOWN, /* another program's metadata stands before ours, or instead of it */
 };
 
 struct hint {
@@ -38,7 +39,7 @@ static __always_inline void hint_give(struct xdp_md *ctx, enum hint_kind kind)
 	hint = (void *)(long)ctx->data_meta;
 	if ((void *)(hint + 1) > (void *)(long)ctx->data)
 		return;
-	hint->mark = HINT_MARK;
+	hint->mark = SYNKEEP_MARK;
 	hint->kind = kind;
 }
 
@@ -46,8 +47,10 @@ static __always_inline enum hint_kind hint_take(struct __sk_buff *skb)
 {
 	struct hint *hint = (void *)(long)skb->data_meta;
 
-	if ((void *)(hint + 1) > (void *)(long)skb->data || hint->mark != HINT_MARK)
+	if (skb->data_meta == skb->data)
 		return HINT_NONE;
+	if ((void *)(hint + 1) > (void *)(long)skb->data || hint->mark != SYNKEEP_MARK)
+		return HINT_UNKNOWN;
 	return hint->kind;
 }
 

@@ -113,18 +113,23 @@ __noinline int flow_from_half_open(const struct packet *p, const struct half_ope
 	return 0;
 }
 
-/* A segment on a handshake that the owner answered with its own SYN-ACK. */
+/* Whether the segment is one of the handshake that the owner answered with its own SYN-ACK: its ACK, or its exact RST.
+ */
+static __always_inline bool segment_ends_half_open(const struct segment *s, const struct half_open *h)
+{
+	if (s->flags & TCP_FLAG_RST)
+		return s->seq == h->irs + 1;
+	return is_pure_ack(s) && s->ack == h->iss + 1 && s->seq - (h->irs + 1) <= h->rcv_wnd;
+}
+
 static __always_inline enum verdict segment_of_half_open(const struct packet *p, const struct half_open *h,
 							 const struct cpu_clock *clock, const struct config *conf)
 {
-	const struct segment *s = &p->segment;
-
-	if (is_pure_ack(s) && s->ack == h->iss + 1 && s->seq - (h->irs + 1) <= h->rcv_wnd) {
+	if (!(p->segment.flags & TCP_FLAG_RST)) {
 		flow_from_half_open(p, h, clock, conf);
 		return V_HALF_OPEN_ACK;
 	}
-	if ((s->flags & TCP_FLAG_RST) && s->seq == h->irs + 1)
-		half_open_delete(&p->tuple);
+	half_open_delete(&p->tuple);
 	return V_HALF_OPEN_SEGMENT;
 }
 
@@ -167,8 +172,8 @@ __noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packe
 		verdict = V_ADOPTED;
 	}
 	bpf_sk_release(socket);
-	if (verdict == V_ADOPTED)
-		flow_make(&f, p, DIRECTION_RCV, clock, conf);
+	if (verdict == V_ADOPTED && !flow_make(&f, p, DIRECTION_RCV, clock, conf))
+		return V_SOCKET;
 	return verdict;
 }
 
@@ -191,6 +196,7 @@ static __always_inline enum verdict segment_with_cookie(struct xdp_md *ctx, cons
 		return verdict; /* the connection is there: its record was lost, or had no room */
 	flow_from_cookie(p, terms, clock, conf);
 	ended_delete(&p->tuple);
+	half_open_delete(&p->tuple);
 	hint_give(ctx, HINT_VERIFY);
 	return V_COOKIE_ACK;
 }
@@ -224,13 +230,17 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 	struct half_open h = {};
 	struct cookie_terms terms = {};
 	enum verdict verdict;
-	bool replayed;
+	bool half_open, replayed;
 
-	if (half_open_read(&p->tuple, clock->now_ns, &h))
+	/* A half-open record outlives the owner's interest in it: it must not stand in the way of a right cookie. */
+	half_open = half_open_read(&p->tuple, clock->now_ns, &h);
+	if (half_open && segment_ends_half_open(&p->segment, &h))
 		return segment_of_half_open(p, &h, clock, conf);
 	replayed = e && answers_handshake(&p->segment, e->irs, e->iss);
 	if (!replayed && segment_read_timestamps(ctx, p) && segment_has_cookie(p, clock, conf, &terms))
 		return segment_with_cookie(ctx, p, &terms, clock, conf);
+	if (half_open)
+		return V_HALF_OPEN_SEGMENT;
 	if (e && (e->state == TCPS_TIME_WAIT || replayed))
 		return segment_of_ended(p, e, clock, conf);
 	verdict = segment_of_socket(ctx, p, clock, conf);

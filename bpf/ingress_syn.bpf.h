@@ -17,8 +17,8 @@ static __always_inline bool ipv4_answerable(__be32 address)
 {
 	__u32 host = host32(address);
 
-	/* 0/8, 127/8, multicast and above: 224/4, 240/4 with the limited broadcast (RFC 1122, 3.2.1.3) */
-	return host >> 24 != 0 && host >> 24 != 127 && host >> 28 < 14;
+	/* 0/8, 127/8, multicast 224/4 and the limited broadcast (RFC 1122, 3.2.1.3); the rest of 240/4 is in use */
+	return host >> 24 != 0 && host >> 24 != 127 && host >> 28 != 14 && host != 0xffffffff;
 }
 
 static __always_inline bool ipv6_answerable(const __be32 *address)

@@ -150,9 +150,9 @@ static __always_inline void flow_init(struct flow *f, const struct tuple *t, con
 
 /*
  * Makes the record of a connection whose first segment is the packet's: it is judged like any later one. f holds the
- * connection's numbers so far. A full table is counted, and harms no connection.
+ * connection's numbers so far. False: there is no room for it, which is counted, and harms no connection.
  */
-static __always_inline void flow_make(struct flow *f, const struct packet *p, enum direction direction,
+static __always_inline bool flow_make(struct flow *f, const struct packet *p, enum direction direction,
 				      const struct cpu_clock *clock, const struct config *conf)
 {
 	struct ended e = {};
@@ -162,10 +162,12 @@ static __always_inline void flow_make(struct flow *f, const struct packet *p, en
 	if (flow_has_ended(f)) {
 		flow_to_ended(f, &e, clock->now_ns);
 		flow_retire(&p->tuple, &e);
-		return;
+		return true;
 	}
-	if (flow_put(&p->tuple, f, BPF_ANY))
-		verdict_note(V_FLOWS_FULL);
+	if (flow_put(&p->tuple, f, BPF_ANY) == 0)
+		return true;
+	verdict_note(V_FLOWS_FULL);
+	return false;
 }
 
 /*

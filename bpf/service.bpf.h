@@ -18,36 +18,54 @@ static __always_inline __u8 service_port_kinds(__u16 port)
 	return (named ? *named : 0) | (every ? *every << ANY_PORT_SHIFT : 0);
 }
 
+/* What service_find() found. */
+struct service_match {
+	const struct service *service; /* NULL: none */
+	bool any_address;	       /* it names no address: the packet's may not be this host's */
+};
+
+/* Looks one key up. A service that was deleted counts only where none stands, and only until its last cookie is stale.
+ */
+static __always_inline bool service_match(struct service_match *match, const struct service_key *key, bool any_address,
+					  __u64 now_ns)
+{
+	const struct service *service = bpf_map_lookup_elem(&services, key);
+
+	if (!service || (service->retired_ns && (service->retired_ns <= now_ns || match->service)))
+		return false;
+	match->service = service;
+	match->any_address = any_address;
+	return !service->retired_ns;
+}
+
 /* The most specific service for the tuple's local end: address before wildcard, then port before wildcard. */
-static __always_inline struct service *service_find(const struct tuple *t, __u8 kinds)
+static __always_inline struct service_match service_find(const struct tuple *t, __u8 kinds, __u64 now_ns)
 {
 	struct service_key key = { .family = t->family };
-	struct service *service;
+	struct service_match match = {};
 
 	__builtin_memcpy(key.address, t->local, sizeof(key.address));
 	if (kinds & PORT_EXACT) {
 		key.port = t->local_port;
-		service = bpf_map_lookup_elem(&services, &key);
-		if (service)
-			return service;
+		if (service_match(&match, &key, false, now_ns))
+			return match;
 	}
 	if (kinds & PORT_EXACT << ANY_PORT_SHIFT) {
 		key.port = 0;
-		service = bpf_map_lookup_elem(&services, &key);
-		if (service)
-			return service;
+		if (service_match(&match, &key, false, now_ns))
+			return match;
 	}
 	__builtin_memset(key.address, 0, sizeof(key.address));
 	if (kinds & PORT_ANY_ADDRESS) {
 		key.port = t->local_port;
-		service = bpf_map_lookup_elem(&services, &key);
-		if (service)
-			return service;
+		if (service_match(&match, &key, true, now_ns))
+			return match;
 	}
-	if (!(kinds & PORT_ANY_ADDRESS << ANY_PORT_SHIFT))
-		return NULL;
-	key.port = 0;
-	return bpf_map_lookup_elem(&services, &key);
+	if (kinds & PORT_ANY_ADDRESS << ANY_PORT_SHIFT) {
+		key.port = 0;
+		service_match(&match, &key, true, now_ns);
+	}
+	return match;
 }
 
 #endif /* SYNKEEP_SERVICE_BPF_H */

@@ -12,7 +12,6 @@
 #include "packet.bpf.h"
 
 enum socket_kind {
-	SOCKET_NONE,
 	SOCKET_LISTENING,
 	SOCKET_CONNECTED, /* ESTABLISHED or later, with all its numbers */
 	SOCKET_OTHER,	  /* handshake under way, or TIME-WAIT */
@@ -49,6 +48,31 @@ static __always_inline struct bpf_sock *socket_find(void *ctx, const struct tupl
 	lookup.ipv6.sport = net16(t->remote_port);
 	lookup.ipv6.dport = net16(t->local_port);
 	return bpf_skc_lookup_tcp(ctx, &lookup, sizeof(lookup.ipv6), BPF_F_CURRENT_NETNS, 0);
+}
+
+/*
+ * Whether the packet's destination is this host. A listener of every address would be found for a packet that the host
+ * only forwards, too; where nothing is forwarded the question costs little.
+ */
+__noinline bool socket_address_is_local(struct xdp_md *ctx, const struct packet *p)
+{
+	struct bpf_fib_lookup route = {};
+	long found;
+
+	if (!p)
+		return true;
+	route.family = p->tuple.family;
+	route.l4_protocol = IPPROTO_TCP;
+	route.ifindex = ctx->ingress_ifindex;
+	if (p->tuple.family == FAMILY_IPV4) {
+		route.ipv4_src = p->tuple.remote[0];
+		route.ipv4_dst = p->tuple.local[0];
+	} else {
+		__builtin_memcpy(route.ipv6_src, p->tuple.remote, sizeof(route.ipv6_src));
+		__builtin_memcpy(route.ipv6_dst, p->tuple.local, sizeof(route.ipv6_dst));
+	}
+	found = bpf_fib_lookup(ctx, &route, sizeof(route), 0);
+	return found < 0 || found == BPF_FIB_LKUP_RET_FWD_DISABLED || found == BPF_FIB_LKUP_RET_NOT_FWDED;
 }
 
 static __always_inline enum socket_kind socket_kind(__u32 kernel_state)

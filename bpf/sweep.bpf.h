@@ -65,14 +65,6 @@ static int sweep_ended(void *map, const void *key, struct ended *e, __u64 *now_n
 	return 0;
 }
 
-/* A service that was deleted while its cookies were out. What "ports" says of it is put right by the command line. */
-static int sweep_service(void *map, const void *key, struct service *service, __u64 *now_ns)
-{
-	if (service->retired_ns && service->retired_ns <= *now_ns)
-		bpf_map_delete_elem(map, key);
-	return 0;
-}
-
 static int sweep_all(void *map, int *key, void *value)
 {
 	const struct config *conf = config_get();
@@ -87,7 +79,6 @@ static int sweep_all(void *map, int *key, void *value)
 	bpf_for_each_map_elem(&half6, sweep_half_open, &now_ns, 0);
 	bpf_for_each_map_elem(&tw4, sweep_ended, &now_ns, 0);
 	bpf_for_each_map_elem(&tw6, sweep_ended, &now_ns, 0);
-	bpf_for_each_map_elem(&services, sweep_service, &now_ns, 0);
 	return 0;
 }
 

@@ -36,7 +36,7 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
 	const struct config *conf = config_get();
 	struct packet p = {};
 	enum packet_kind kind = packet_parse(&p, f);
-	const struct service *service;
+	struct service_match match;
 	struct cpu_clock *clock;
 	struct tracked tracked;
 	__u8 port_kinds;
@@ -46,6 +46,8 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
 	clock = clock_get(conf);
 	if (!clock)
 		return V_OTHER;
+	if (kind == PACKET_OBSCURE && conf->phase == DEVICE_DRAINING)
+		return V_OTHER;
 	if (kind == PACKET_OBSCURE)
 		return budget_spend(BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
 	port_kinds = service_port_kinds(p.tuple.local_port);
@@ -54,15 +56,17 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
 	if (kind == PACKET_TCP && (p.segment.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) != TCP_FLAG_SYN &&
 	    flow_track(&p, DIRECTION_RCV, clock, conf, &tracked))
 		return segment_of_flow(ctx, &p, &tracked, clock, conf);
-	service = service_find(&p.tuple, port_kinds);
-	if (!service)
+	match = service_find(&p.tuple, port_kinds, clock->now_ns);
+	if (!match.service)
 		return V_NO_SERVICE;
+	if (match.any_address && !socket_address_is_local(ctx, &p))
+		return V_TRANSIT;
 	if (kind == PACKET_FRAGMENT)
-		return service->policy == POLICY_OFF ? V_FRAGMENT
-						     : budget_spend(BUDGET_FRAGMENT, V_FRAGMENT, clock, conf);
+		return match.service->policy == POLICY_OFF ? V_FRAGMENT
+							   : budget_spend(BUDGET_FRAGMENT, V_FRAGMENT, clock, conf);
 	if (kind == PACKET_MALFORMED)
 		return V_MALFORMED;
-	return ingress_tcp(ctx, &p, service, clock, conf);
+	return ingress_tcp(ctx, &p, match.service, clock, conf);
 }
 
 SEC("xdp")
@@ -101,13 +105,13 @@ int tc_ingress(struct __sk_buff *skb)
 	if (!clock || packet_parse(&p, &f) != PACKET_TCP || !is_pure_ack(&p.segment) ||
 	    !service_port_kinds(p.tuple.local_port))
 		return TC_ACT_UNSPEC;
-	if (kind == HINT_NONE)
+	if (kind == HINT_NONE || kind == HINT_UNKNOWN)
 		kind = handover_hint_from_record(&p, clock);
 	if (kind == HINT_NONE)
 		return TC_ACT_UNSPEC;
 	verdict = handover_to_listener(skb, &p, kind, again, clock, conf);
 	if (verdict == V_HANDOVER_AGAIN)
-		return handover_send_again(skb);
+		return handover_send_again(skb, &p, clock, conf);
 	if (verdict == V_SEGMENT)
 		return TC_ACT_UNSPEC; /* the connection is there; XDP has counted the packet */
 	return verdict_leave_tc(verdict, skb->len);
@@ -125,7 +129,7 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct packet 
 		flow_delete(&p->tuple);
 		verdict_note(V_FLOW_REPLACED);
 	}
-	if (!service_find(&p->tuple, service_port_kinds(p->tuple.local_port)))
+	if (!service_find(&p->tuple, service_port_kinds(p->tuple.local_port), clock->now_ns).service)
 		return V_OWN_UNTRACKED;
 	if (syn_ack)
 		return egress_syn_ack(skb, p, clock, conf);
@@ -169,7 +173,7 @@ int seed(struct bpf_iter__tcp *ctx)
 		return 0;
 	seed_read_tuple(skc, &t);
 	tp = bpf_skc_to_tcp_sock(skc);
-	if (tp && service_find(&t, service_port_kinds(t.local_port)))
+	if (tp && service_find(&t, service_port_kinds(t.local_port), clock->now_ns).service)
 		seed_flow(tp, skc->skc_state, &t, clock, conf);
 	return 0;
 }

@@ -59,7 +59,7 @@ enum flow_flag {
 	FLOW_RCV_FIN_AHEAD = 1 << 8, /* the peer's FIN came at rcv_fin, data before it is still missing */
 	FLOW_RCV_FIN = 1 << 9,	     /* the peer's FIN was taken */
 	FLOW_DEAD = 1 << 10,	     /* about to be deleted: counts as absent */
-	FLOW_QUEUED = 1 << 11,	     /* handed to a listener with room in its accept queue: as good as taken */
+	FLOW_QUEUED = 1 << 11,	     /* handed to a listener with room in its accept queue */
 };
 
 /*

@@ -82,13 +82,17 @@ static __always_inline void judge_count(struct flow *f, const struct segment *s,
 	}
 }
 
-/* Until the owner has shown that it has the connection (its accept queue may be full), the record is short-lived. */
+/*
+ * Until the owner has shown that it has the connection, the record is short-lived: its accept queue may be full, or a
+ * firewall behind the programs may have dropped the ACK.
+ */
 static __always_inline void judge_refresh(struct flow *f, __u64 now_ns, __u64 msl_ns)
 {
 	__u64 timeout_ns = tcp_state_timeout_ns(f->state, msl_ns);
-	__u64 longest_ns = tcp_state_timeout_ns(TCPS_SYN_RECEIVED, msl_ns);
+	__u64 longest_ns =
+		f->flags & FLOW_QUEUED ? TCP_UNUSED_TIMEOUT_NS : tcp_state_timeout_ns(TCPS_SYN_RECEIVED, msl_ns);
 
-	if ((f->flags & (FLOW_HANDOVER | FLOW_QUEUED)) == FLOW_HANDOVER && timeout_ns > longest_ns)
+	if ((f->flags & FLOW_HANDOVER) && timeout_ns > longest_ns)
 		timeout_ns = longest_ns;
 	f->deadline_ns = now_ns + timeout_ns;
 }

@@ -10,6 +10,9 @@
 
 #include "tcp_fsm.h"
 
+/* How long a client may keep a connection in reserve that neither end has used yet: browsers do so for minutes. */
+#define TCP_UNUSED_TIMEOUT_NS (900 * NSEC_PER_SEC)
+
 #define TCP_MSL_DEFAULT_S 60 /* RFC 9293, 3.4.2 says 120; what stacks use is 30 to 60 */
 
 static __always_inline __u64 tcp_state_timeout_ns(enum tcp_state state, __u64 msl_ns)

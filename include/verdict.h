@@ -27,6 +27,7 @@ enum verdict_severity {
 	/* xdp_ingress: what is not ours */                                                                            \
 	X(OTHER, PASS, NORMAL, "not TCP over plain Ethernet and IP")                                                   \
 	X(NO_SERVICE, PASS, NORMAL, "TCP for an address and port that no service names")                               \
+	X(TRANSIT, PASS, NORMAL, "TCP for a wildcard service, but for an address that this host only forwards to")     \
 	X(FRAGMENT, PASS, NORMAL, "fragment that may be for a service: the kernel reassembles it")                     \
 	X(NOT_UNDERSTOOD, PASS, NORMAL, "SYN behind IP options or extension headers, or headers that may hide one")    \
 	X(UNVERIFIED_OVER_BUDGET, DROP, ATTACK, "unverified packet beyond what may be passed in a second")             \
@@ -59,7 +60,7 @@ enum verdict_severity {
 	X(COOKIE_ACK, PASS, NORMAL, "right cookie: the source is verified and a flow made")                            \
 	X(COOKIE_REPLAY, DROP, ATTACK, "cookie of a connection that has ended")                                        \
 	X(ADOPTED, PASS, NORMAL, "connection met in mid-life: its record was made from the socket")                    \
-	X(SOCKET, PASS, NORMAL, "segment for a socket that has no record: handshake under way, TIME-WAIT, table full") \
+	X(SOCKET, PASS, NORMAL, "segment for a socket that has no record: handshake under way, TIME-WAIT, or no room") \
 	X(STRANGER, PASS, NORMAL, "segment without a flow, passed to the kernel within the budget")                    \
 	X(NO_SOCKET, PASS, NORMAL, "segment without a flow where nothing listens: reset, or forwarded elsewhere")      \
 	X(NO_FLOW, DROP, ATTACK, "segment for a listener without a flow or a right cookie")                            \

@@ -117,22 +117,37 @@ struct tuple shield_tuple(__u8 family, __u16 local_port)
 
 static int *listener_of(__u8 family, __u16 port)
 {
-	static int listeners[2][PORT_NO_SERVICE - PORT_ALWAYS + 1];
+	static int listeners[2][PORT_WILDCARD - PORT_ALWAYS + 1];
 
 	return &listeners[family == FAMILY_IPV6][port - PORT_ALWAYS];
 }
 
-static void service_add(__u8 family, __u16 port, enum service_policy policy)
+static struct service_key service_key(__u8 family, __u16 port, bool any_address)
 {
-	struct tuple t = shield_tuple(family, port);
 	struct service_key key = { .port = port, .family = family };
-	struct service service = { .policy = policy, .owner = FLOW_OWNER_KERNEL };
-	__u32 index = port;
-	__u8 kinds = PORT_EXACT;
+	struct tuple t = shield_tuple(family, port);
 
-	memcpy(key.address, t.local, sizeof(key.address));
+	if (!any_address)
+		memcpy(key.address, t.local, sizeof(key.address));
+	return key;
+}
+
+void shield_put_service(__u8 family, __u16 port, bool any_address, enum service_policy policy, __u64 retired_ns)
+{
+	struct service_key key = service_key(family, port, any_address);
+	struct service service = { .policy = policy, .owner = FLOW_OWNER_KERNEL, .retired_ns = retired_ns };
+	__u8 kinds = PORT_EXACT | PORT_ANY_ADDRESS; /* one kind too many costs a look-up */
+	__u32 index = port;
+
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.services), &key, &service, BPF_ANY), 0);
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.ports), &index, &kinds, BPF_ANY), 0);
+}
+
+void shield_delete_service(__u8 family, __u16 port, bool any_address)
+{
+	struct service_key key = service_key(family, port, any_address);
+
+	assert_int_equal(bpf_map_delete_elem(bpf_map__fd(skeleton->maps.services), &key), 0);
 }
 
 /* --- records --- */
@@ -483,13 +498,15 @@ static void listener_open(__u8 family, __u16 port)
 static void services_add(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		service_add(families[i], PORT_ALWAYS, POLICY_ALWAYS);
-		service_add(families[i], PORT_OFF, POLICY_OFF);
-		service_add(families[i], PORT_UNHEARD, POLICY_ALWAYS);
-		service_add(families[i], PORT_MPTCP, POLICY_ALWAYS);
+		shield_put_service(families[i], PORT_ALWAYS, false, POLICY_ALWAYS, 0);
+		shield_put_service(families[i], PORT_OFF, false, POLICY_OFF, 0);
+		shield_put_service(families[i], PORT_UNHEARD, false, POLICY_ALWAYS, 0);
+		shield_put_service(families[i], PORT_MPTCP, false, POLICY_ALWAYS, 0);
 		listener_open(families[i], PORT_ALWAYS);
 		listener_open(families[i], PORT_OFF);
 		listener_open(families[i], PORT_NO_SERVICE);
+		shield_put_service(families[i], PORT_WILDCARD, true, POLICY_ALWAYS, 0);
+		listener_open(families[i], PORT_WILDCARD);
 	}
 }
 

@@ -25,6 +25,7 @@
 #define PORT_UNHEARD 8082    /* policy always, no listener */
 #define PORT_MPTCP 8083	     /* policy always, an MPTCP listener */
 #define PORT_NO_SERVICE 8084 /* a listener, no service */
+#define PORT_WILDCARD 8085   /* policy always for every address, a listener on this host's */
 #define REMOTE_PORT 40000
 
 #define SHIELD_MSS_IPV4 1460
@@ -55,6 +56,13 @@ int shield_run_tests(const char *name, const struct CMUnitTest *tests, size_t co
 
 /* cmocka's setup for each test: no record, no budget spent, the clocks as SHIELD_EPOCH says, sysctls untouched. */
 int shield_reset(void **state);
+
+/*
+ * Adds or changes the service of this port for this host's address, or for every address of the family. retired_ns as
+ * in struct service.
+ */
+void shield_put_service(__u8 family, __u16 port, bool any_address, enum service_policy policy, __u64 retired_ns);
+void shield_delete_service(__u8 family, __u16 port, bool any_address);
 
 struct tuple shield_tuple(__u8 family, __u16 local_port);
 

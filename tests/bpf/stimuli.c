@@ -103,6 +103,19 @@ static enum hook syn(struct frame *f)
 	return syn_frame(f, FAMILY_IPV6, PORT_ALWAYS);
 }
 
+static enum hook syn_to_forwarded_address(struct frame *f)
+{
+	struct packet_spec syn;
+	struct talk t;
+
+	sockets_sysctl("ip_forward", 1); /* stimuli_end() sets it back */
+	talk_init(&t, FAMILY_IPV4, PORT_WILDCARD);
+	t.tuple.local[0] = net32(0xcb007105); /* 203.0.113.5, behind the wire */
+	syn = talk_syn(&t);
+	packet_build(f, &syn);
+	return XDP_INGRESS;
+}
+
 static enum hook syn_to_service_off(struct frame *f)
 {
 	return syn_frame(f, FAMILY_IPV6, PORT_OFF);
@@ -405,6 +418,7 @@ static enum hook owner_rst_without_flow(struct frame *f)
 const struct stimulus stimuli[] = {
 	{ V_OTHER, udp },
 	{ V_NO_SERVICE, no_service },
+	{ V_TRANSIT, syn_to_forwarded_address },
 	{ V_FRAGMENT, fragment },
 	{ V_NOT_UNDERSTOOD, ip_options },
 	{ V_UNVERIFIED_OVER_BUDGET, over_budget },
@@ -451,4 +465,5 @@ void stimuli_end(void)
 {
 	sockets_close(&connection);
 	sockets_sysctl("tcp_syncookies", 1);
+	sockets_sysctl("ip_forward", 0);
 }

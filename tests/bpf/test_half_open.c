@@ -346,12 +346,35 @@ static void test_draining_syn_passed_and_cookie_still_taken(void **state)
 	assert_verdict(shield_receive_packet(&unknown), V_STRANGER);
 }
 
+/* The owner has long given up its handshake when a SYN is answered by a cookie: the old record is not in its way. */
+static void test_half_open_right_cookie_makes_flow(void **state)
+{
+	static const __u8 families[] = { FAMILY_IPV4, FAMILY_IPV6 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct packet_spec syn_ack;
+		struct half_open h;
+		struct talk t;
+
+		talk_init(&t, families[i], PORT_ALWAYS);
+		t.peer_nxt -= 77777; /* of an earlier SYN */
+		syn_ack = owner_syn_ack(&t);
+		assert_verdict(owner_sends(&syn_ack), V_OWN_SYN_ACK);
+		assert_true(shield_half_open(&t.tuple, &h));
+		talk_init(&t, families[i], PORT_ALWAYS);
+		talk_open(&t);
+		assert_false(shield_half_open(&t.tuple, &h));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_off_own_syn_ack_makes_half_open_record, shield_reset),
 		cmocka_unit_test_setup(test_half_open_own_syn_ack_again_moves_deadline, shield_reset),
 		cmocka_unit_test_setup(test_half_open_ack_makes_established_flow, shield_reset),
+		cmocka_unit_test_setup(test_half_open_right_cookie_makes_flow, shield_reset),
 		cmocka_unit_test_setup(test_half_open_wrong_ack_passed_and_stays_half_open, shield_reset),
 		cmocka_unit_test_setup(test_half_open_rst_ends_it_if_exact, shield_reset),
 		cmocka_unit_test_setup(test_half_open_rst_from_owner_ends_it, shield_reset),

@@ -46,3 +46,18 @@ def test_data_right_behind_the_ack_is_not_lost(shield, net, family, segments):
             assert sockets.read_exactly(server, 9 * segments) == b"".join(data)
     counted = shield.counters()
     assert counted["HANDOVER"] == 1 and not counted["HANDOVER_EARLY"], counted
+
+
+@pytest.mark.parametrize("xdp", ["native", "generic"])
+def test_data_that_brings_the_cookie_is_counted_once(shield, net, family, xdp):
+    """It finds the listener, goes round once, and in generic mode passes XDP twice by that."""
+    shield.load(f"*:{PORT}", xdp=xdp)
+    with sockets.listen(net.server, family, port=PORT) as listener, wire.Peer(net, family, PORT) as peer:
+        peer.ask()
+        peer.send("PA", b"request")  # the ACK before it was lost
+        with listener.accept()[0] as server:
+            server.settimeout(1)
+            assert sockets.read_exactly(server, 7) == b"request"
+            flow = shield.flow(family, peer.port)
+            assert (flow["rx_packets"], flow["rx_bytes"]) == (1, family.header_bytes + 32 + 7), flow  # TCP with timestamps
+    assert shield.counters()["HANDOVER_AGAIN"] == 1
