@@ -3,7 +3,7 @@
  * Attaching, looking and detaching. See attach.h.
  */
 #include <errno.h>
-#include <net/if.h>
+#include <linux/if_link.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,68 +29,100 @@ static const enum bpf_tc_attach_point attach_points[] = {
 
 /* --- ours or not ------------------------------------------------------------------------------------------------- */
 
-static __u32 map_id(int fd)
+/* The config map's id; 0 where none is pinned: then nothing was attached yet. 0 or -errno. */
+static int config_map_id(const struct device *device, __u32 *id)
 {
 	struct bpf_map_info info = {};
 	__u32 length = sizeof(info);
 
-	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length) < 0 ? 0 : info.id;
+	*id = 0;
+	if (device->config_fd < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(device->config_fd, &info, &length) < 0)
+		return -errno;
+	*id = info.id;
+	return 0;
 }
 
-static bool program_uses_map(__u32 program_id, __u32 map)
+/* 1 or 0, or -errno. A program that has gone meanwhile uses none. */
+static int program_uses_map(__u32 program_id, __u32 map)
 {
 	__u32 maps[PROGRAM_MAPS_MAX] = {};
 	struct bpf_prog_info info = { .nr_map_ids = PROGRAM_MAPS_MAX, .map_ids = (unsigned long)maps };
 	__u32 length = sizeof(info);
-	bool uses = false;
-	int fd;
+	int fd, uses = 0;
 
 	if (!program_id || !map)
-		return false;
+		return 0;
 	fd = bpf_prog_get_fd_by_id(program_id);
 	if (fd < 0)
-		return false;
-	if (bpf_obj_get_info_by_fd(fd, &info, &length) == 0) {
-		for (__u32 i = 0; i < info.nr_map_ids && i < PROGRAM_MAPS_MAX; i++)
-			uses |= maps[i] == map;
-	}
+		return errno == ENOENT ? 0 : -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) < 0)
+		uses = -errno;
+	for (__u32 i = 0; uses == 0 && i < info.nr_map_ids && i < PROGRAM_MAPS_MAX; i++)
+		uses = maps[i] == map;
 	close(fd);
 	return uses;
 }
 
 /* --- XDP --------------------------------------------------------------------------------------------------------- */
 
-/* What is attached to the device, NULL for nothing. */
-static struct xdp_multiprog *attached_programs(int ifindex)
+/*
+ * *attached: what is on the device, NULL for nothing. 0 or -errno. That there is nothing is the kernel's word: libxdp
+ * may take a program that it could not read for none.
+ */
+static int attached_programs(int ifindex, struct xdp_multiprog **attached)
 {
-	struct xdp_multiprog *attached = xdp_multiprog__get_from_ifindex(ifindex);
+	DECLARE_LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	int err = bpf_xdp_query(ifindex, 0, &query);
 
-	return libxdp_get_error(attached) ? NULL : attached;
+	*attached = NULL;
+	if (err || query.attach_mode == XDP_ATTACHED_NONE)
+		return err;
+	*attached = xdp_multiprog__get_from_ifindex(ifindex);
+	err = libxdp_get_error(*attached);
+	if (!err && !xdp_multiprog__main_prog(*attached) && !xdp_multiprog__hw_prog(*attached)) {
+		xdp_multiprog__close(*attached);
+		err = -EIO;
+	}
+	if (err)
+		*attached = NULL;
+	return err;
 }
 
-/* Ours among the programs, NULL if it is not there. It lives as long as attached. */
-static struct xdp_program *find_own_xdp(const struct xdp_multiprog *attached, __u32 map)
+/* *own: ours among the programs, NULL if it is not there. It lives as long as attached. 0 or -errno. */
+static int find_own_xdp(const struct xdp_multiprog *attached, __u32 map, struct xdp_program **own)
 {
-	struct xdp_program *program = NULL;
+	bool legacy = xdp_multiprog__is_legacy(attached);
+	struct xdp_program *program;
+	int uses = 0;
+	__u32 id;
 
-	if (xdp_multiprog__is_legacy(attached)) {
-		program = xdp_multiprog__main_prog(attached);
-		return program && program_uses_map(xdp_program__id(program), map) ? program : NULL;
+	*own = NULL;
+	program = legacy ? xdp_multiprog__main_prog(attached) : xdp_multiprog__next_prog(NULL, attached);
+	while (program) {
+		id = xdp_program__id(program);
+		uses = id ? program_uses_map(id, map) : -EIO; /* libxdp hides that it could not read a program */
+		if (uses)
+			break;
+		program = legacy ? NULL : xdp_multiprog__next_prog(program, attached);
 	}
-	while ((program = xdp_multiprog__next_prog(program, attached))) {
-		if (program_uses_map(xdp_program__id(program), map))
-			return program;
-	}
-	return NULL;
+	if (uses > 0)
+		*own = program;
+	return uses < 0 ? uses : 0;
 }
 
 /* A program that does not share the device keeps us out: we never replace one. */
 static int check_xdp_room(int ifindex, char *error, size_t size)
 {
-	struct xdp_multiprog *attached = attached_programs(ifindex);
+	struct xdp_multiprog *attached;
 	struct xdp_program *program;
-	int err = 0;
+	int err = attached_programs(ifindex, &attached);
 
+	if (err) {
+		snprintf(error, size, "which XDP programs are attached can not be found out: %s", strerror(-err));
+		return err;
+	}
 	if (attached && xdp_multiprog__is_legacy(attached)) {
 		program = xdp_multiprog__main_prog(attached);
 		if (!program)
@@ -152,14 +184,14 @@ int attach_xdp(struct bpf_object *object, int ifindex, enum attach_xdp_choice ch
 
 static int detach_xdp(int ifindex, __u32 map, bool *detached)
 {
-	struct xdp_multiprog *attached = attached_programs(ifindex);
+	struct xdp_multiprog *attached;
 	struct xdp_program *program;
-	int err = 0;
+	int err = attached_programs(ifindex, &attached);
 
-	if (!attached)
-		return 0;
-	program = find_own_xdp(attached, map);
-	if (program) {
+	if (err || !attached)
+		return err;
+	err = find_own_xdp(attached, map, &program);
+	if (!err && program) {
 		err = xdp_program__detach(program, ifindex, xdp_multiprog__attach_mode(attached), 0);
 		*detached = !err;
 	}
@@ -227,13 +259,16 @@ static int visit_own_filters(int ifindex, enum tc_side side, __u32 map, bool det
 	for (int i = 0; i < count && !err; i++) {
 		DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .handle = filters[i].handle, .priority = filters[i].priority);
 
-		if (!program_uses_map(filters[i].program_id, map)) {
+		int uses = program_uses_map(filters[i].program_id, map);
+
+		if (uses <= 0) {
 			*others |= filters[i].handle != 0;
+			err = uses;
 			continue;
 		}
 		if (detach)
 			err = bpf_tc_detach(&hook, &options);
-		*found = !err;
+		*found |= !err;
 	}
 	free(filters);
 	return count < 0 ? count : err;
@@ -260,33 +295,40 @@ static int detach_tc(int ifindex, __u32 map, bool made_clsact, struct attach_sta
 
 /* --- both -------------------------------------------------------------------------------------------------------- */
 
-static bool device_exists(int ifindex)
+static int query_xdp(int ifindex, __u32 map, struct attach_state *state)
 {
-	char name[IFNAMSIZ];
+	struct xdp_multiprog *attached;
+	struct xdp_program *program;
+	int err = attached_programs(ifindex, &attached);
 
-	return if_indextoname(ifindex, name);
+	if (err || !attached)
+		return err;
+	err = find_own_xdp(attached, map, &program);
+	state->xdp = !err && program;
+	state->xdp_mode = xdp_multiprog__attach_mode(attached) == XDP_MODE_SKB ? DEVICE_XDP_GENERIC : DEVICE_XDP_NATIVE;
+	if (!xdp_multiprog__is_legacy(attached))
+		state->dispatched = xdp_multiprog__program_count(attached);
+	xdp_multiprog__close(attached);
+	return err;
 }
 
 int attach_query(const struct device *device, struct attach_state *state)
 {
 	int ifindex = device->config.ifindex, err;
-	__u32 map = map_id(device->config_fd);
-	struct xdp_multiprog *attached;
 	bool others = false;
+	__u32 map;
 
 	*state = (struct attach_state){};
 	if (device->config.netns_inode != system_netns_inode())
 		return -EXDEV;
-	if (!device_exists(ifindex))
-		return 0;
-	attached = attached_programs(ifindex);
-	if (attached) {
-		state->xdp = find_own_xdp(attached, map);
-		state->xdp_mode =
-			xdp_multiprog__attach_mode(attached) == XDP_MODE_SKB ? DEVICE_XDP_GENERIC : DEVICE_XDP_NATIVE;
-		xdp_multiprog__close(attached);
-	}
-	err = visit_own_filters(ifindex, TC_SIDE_INGRESS, map, false, &state->tc_ingress, &others);
+	err = system_device_exists(ifindex);
+	if (err <= 0)
+		return err;
+	err = config_map_id(device, &map);
+	if (!err)
+		err = query_xdp(ifindex, map, state);
+	if (!err)
+		err = visit_own_filters(ifindex, TC_SIDE_INGRESS, map, false, &state->tc_ingress, &others);
 	if (!err)
 		err = visit_own_filters(ifindex, TC_SIDE_EGRESS, map, false, &state->tc_egress, &others);
 	return err;
@@ -295,11 +337,16 @@ int attach_query(const struct device *device, struct attach_state *state)
 int attach_detach(const struct device *device, struct attach_state *detached, bool *clsact, char *error, size_t size)
 {
 	int ifindex = device->config.ifindex, err;
-	__u32 map = map_id(device->config_fd);
+	__u32 map;
 
 	*detached = (struct attach_state){};
 	*clsact = false;
-	if (!map || !device_exists(ifindex))
+	err = config_map_id(device, &map);
+	if (err) {
+		snprintf(error, size, "its config map can not be recognized: %s", strerror(-err));
+		return err;
+	}
+	if (!map)
 		return 0;
 	err = detach_xdp(ifindex, map, &detached->xdp);
 	if (err) {

@@ -25,6 +25,7 @@ struct attach_state {
 	bool tc_ingress;
 	bool tc_egress;
 	enum device_xdp_mode xdp_mode; /* if xdp */
+	int dispatched;		       /* programs that share the device by libxdp's dispatcher; 0: no dispatcher */
 };
 
 /*
@@ -50,8 +51,8 @@ int attach_tc(int ifindex, bool make_clsact, int ingress_fd, int egress_fd, char
 int attach_query(const struct device *device, struct attach_state *state);
 
 /*
- * Takes ours off: XDP, then the filters, then clsact if that is ours and has no filter left. detached says what was
- * there; *clsact whether the qdisc was removed. 0 or -errno, as above.
+ * Takes ours off a device that exists: XDP, then the filters, then clsact if that is ours and has no filter left.
+ * detached says what was there; *clsact whether the qdisc was removed. 0 or -errno, as above.
  */
 int attach_detach(const struct device *device, struct attach_state *detached, bool *clsact, char *error, size_t size);
 

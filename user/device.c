@@ -150,12 +150,14 @@ int device_open_remains(const char *pin_root, const char *name, struct device *d
 		return err == -EACCES ? -EPERM : err;
 	}
 	err = open_config(device);
+	if (!err) {
+		err = open_map(device, "clocks", &device->clocks_fd);
+		err = err == -ENOENT ? -EINPROGRESS : err;
+	}
 	if (err && err != -EINPROGRESS && err != -EPROTO) {
 		device_close(device);
 		return err == -EACCES ? -EPERM : err;
 	}
-	if (open_map(device, "clocks", &device->clocks_fd) && !err)
-		err = -EINPROGRESS;
 	return err;
 }
 

@@ -69,7 +69,10 @@ static int refuse_if_standing(const struct device *device, const struct failure 
 
 	err = attach_query(device, &state);
 	if (err == -EXDEV) {
-		if (!system_netns_is_alive(device->config.netns_inode))
+		err = system_netns_is_alive(device->config.netns_inode);
+		if (err < 0)
+			return fail(failure, err, "whether its network namespace exists can not be found out");
+		if (!err)
 			return 0;
 		snprintf(failure->text, failure->size,
 			 "a device of this name is loaded in another network namespace (inode %llu), with its pins in "

@@ -4,10 +4,8 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <xdp/libxdp.h>
 
 #include "clocks.h"
 #include "counters.h"
@@ -102,19 +100,6 @@ static int read_sysctl(const char *name)
 	return value;
 }
 
-static int count_dispatched(int ifindex)
-{
-	struct xdp_multiprog *attached = xdp_multiprog__get_from_ifindex(ifindex);
-	int count = 0;
-
-	if (libxdp_get_error(attached))
-		return 0;
-	if (!xdp_multiprog__is_legacy(attached))
-		count = xdp_multiprog__program_count(attached);
-	xdp_multiprog__close(attached);
-	return count;
-}
-
 static int read_services(const struct device *device, struct status *status)
 {
 	struct service_spec *specs = NULL;
@@ -148,11 +133,8 @@ static int read_listeners(struct status *status)
 
 static int read_namespace(const struct device *device, struct status *status)
 {
-	char name[IFNAMSIZ];
-
-	status->exists = if_indextoname(device->config.ifindex, name);
+	status->exists = system_device_exists((int)device->config.ifindex) != 0;
 	status->attach_error = attach_query(device, &status->attach);
-	status->dispatched = count_dispatched((int)device->config.ifindex);
 	status->sysctls = (struct status_sysctls){
 		.syncookies = read_sysctl("ipv4/tcp_syncookies"),
 		.timestamps = read_sysctl("ipv4/tcp_timestamps"),

@@ -54,7 +54,6 @@ struct status {
 	bool exists;	  /* the device does */
 	int attach_error; /* -errno: attach could not be asked for */
 	struct attach_state attach;
-	int dispatched; /* programs that share the device by libxdp's dispatcher; 0: no dispatcher */
 	struct status_sysctls sysctls;
 };
 

@@ -62,8 +62,8 @@ static void print_attachment(const struct status *status)
 	if (!status->here || status->attach_error)
 		return;
 	printf("  XDP      %s", attach->xdp ? mode_name(attach->xdp_mode) : "not attached");
-	if (attach->xdp && status->dispatched)
-		printf(", through libxdp's dispatcher, which runs %d", status->dispatched);
+	if (attach->xdp && attach->dispatched)
+		printf(", through libxdp's dispatcher, which runs %d", attach->dispatched);
 	printf("\n  tc       ingress %s, egress %s\n", attach->tc_ingress ? "attached" : "missing",
 	       attach->tc_egress ? "attached" : "missing");
 }
@@ -210,7 +210,7 @@ static void add_attachment(struct json_object *object, const struct status *stat
 	part = json_out_member(object, "xdp", json_object_new_object());
 	json_out_bool(part, "attached", attach->xdp);
 	json_out_text(part, "mode", attach->xdp ? mode_name(attach->xdp_mode) : NULL);
-	json_out_bool(part, "dispatcher", attach->xdp && status->dispatched);
+	json_out_bool(part, "dispatcher", attach->xdp && attach->dispatched);
 	part = json_out_member(object, "tc", json_object_new_object());
 	json_out_bool(part, "ingress", attach->tc_ingress);
 	json_out_bool(part, "egress", attach->tc_egress);

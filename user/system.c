@@ -65,31 +65,31 @@ __u64 system_netns_inode(void)
 }
 
 /* Name spaces that are held by a mount, as `ip netns add` makes them, stand as "net:[INODE]" in the mount table. */
-static bool mount_holds_netns(__u64 inode)
+static int mount_holds_netns(__u64 inode)
 {
 	char line[4096], name[32];
-	bool found = false;
+	int found = 0;
 	FILE *mounts;
 
 	snprintf(name, sizeof(name), " net:[%llu] ", inode);
 	mounts = fopen("/proc/self/mountinfo", "re");
 	if (!mounts)
-		return false;
+		return -errno;
 	while (!found && fgets(line, sizeof(line), mounts))
-		found = strstr(line, name);
+		found = strstr(line, name) != NULL;
 	fclose(mounts);
 	return found;
 }
 
-static bool process_holds_netns(__u64 inode)
+static int process_holds_netns(__u64 inode)
 {
 	struct dirent *entry;
-	bool found = false;
+	int found = 0;
 	DIR *proc;
 
 	proc = opendir("/proc");
 	if (!proc)
-		return false;
+		return -errno;
 	while (!found && (entry = readdir(proc))) {
 		char path[300];
 		struct stat status;
@@ -103,9 +103,11 @@ static bool process_holds_netns(__u64 inode)
 	return found;
 }
 
-bool system_netns_is_alive(__u64 inode)
+int system_netns_is_alive(__u64 inode)
 {
-	return mount_holds_netns(inode) || process_holds_netns(inode);
+	int held = mount_holds_netns(inode);
+
+	return held ? held : process_holds_netns(inode);
 }
 
 /* The last number of a sysctl; 0 if it can not be read. */
@@ -176,6 +178,20 @@ out:
 failed:
 	err = -errno;
 	goto out;
+}
+
+int system_device_exists(int ifindex)
+{
+	struct ifreq request = { .ifr_ifindex = ifindex };
+	int fd, exists = 1;
+
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, SIOCGIFNAME, &request) < 0)
+		exists = errno == ENODEV ? 0 : -errno;
+	close(fd);
+	return exists;
 }
 
 __u16 system_mss(int mtu, int headers, __u16 least)

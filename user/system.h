@@ -20,8 +20,11 @@ __u64 system_tai_offset_ns(void);
 /* The inode that names this process's network namespace; 0 if /proc can not tell. */
 __u64 system_netns_inode(void);
 
-/* Whether a process or a mount is seen to hold the network namespace: false means that it is gone, as far as we see. */
-bool system_netns_is_alive(__u64 inode);
+/*
+ * Whether a process or a mount is seen to hold the network namespace: 1, or 0, it is gone as far as we see; -errno: we
+ * can not look.
+ */
+int system_netns_is_alive(__u64 inode);
 
 /*
  * The shift that a listening socket of this namespace offers in its window scale option: that of the largest receive
@@ -40,6 +43,9 @@ struct system_device {
 
 /* 0 or -errno; -ENODEV: there is no such device in this namespace. */
 int system_device(const char *name, struct system_device *device);
+
+/* Whether this namespace has a device of this index: 1, 0, or -errno. */
+int system_device_exists(int ifindex);
 
 /*
  * The MSS that a host behind this MTU offers, bytes; headers are those of IP and TCP without options. At least least,

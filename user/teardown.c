@@ -3,7 +3,6 @@
  * Detach, then unpin. See teardown.h.
  */
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,29 +10,55 @@
 #include "system.h"
 #include "teardown.h"
 
+/* Whether the device exists in this namespace: 1, 0, or -errno. Without its config, its name is all that is known. */
+static int is_here(const struct device *device)
+{
+	struct system_device system;
+	int err;
+
+	if (device->config.ifindex)
+		return system_device_exists(device->config.ifindex);
+	err = system_device(device->name, &system);
+	if (err == -ENODEV)
+		return 0;
+	return err ? err : 1;
+}
+
 int teardown_locate(const struct device *device, bool *gone, char *error, size_t size)
 {
-	char name[IFNAMSIZ];
-
-	*gone = false;
-	if (!device->config.ifindex) {
-		*gone = !if_nametoindex(device->name);
-		return 0;
-	}
-	if (device->config.netns_inode == system_netns_inode()) {
-		*gone = !if_indextoname(device->config.ifindex, name);
-		return 0;
-	}
+	bool here = !device->config.ifindex || device->config.netns_inode == system_netns_inode();
 	/* A namespace that nobody holds has taken the device with it, and the programs. */
-	if (!system_netns_is_alive(device->config.netns_inode)) {
-		*gone = true;
-		return 0;
+	int exists = here ? is_here(device) : system_netns_is_alive(device->config.netns_inode);
+
+	*gone = exists == 0;
+	if (exists < 0) {
+		snprintf(error, size, "whether %s still exists can not be found out: %s", device->name,
+			 strerror(-exists));
+		return exists;
 	}
+	if (here || *gone)
+		return 0;
 	snprintf(error, size,
 		 "%s is in another network namespace (inode %llu); go there with `nsenter --net=/run/netns/NAME`, "
 		 "which keeps the pins in sight, as `ip netns exec` does not",
 		 device->name, device->config.netns_inode);
 	return -EXDEV;
+}
+
+static int detach(struct device *device, struct teardown *done, char *error, size_t size)
+{
+	struct system_device system;
+	int err;
+
+	if (!device->config.ifindex) {
+		err = system_device(device->name, &system);
+		if (err) {
+			snprintf(error, size, "%s: %s", device->name, strerror(-err));
+			return err;
+		}
+		device->config.ifindex = system.ifindex;
+	}
+	return attach_detach(device, &done->detached, &done->clsact, error, size);
 }
 
 int teardown_device(struct device *device, struct teardown *done, char *error, size_t size)
@@ -42,10 +67,8 @@ int teardown_device(struct device *device, struct teardown *done, char *error, s
 
 	*done = (struct teardown){};
 	err = teardown_locate(device, &done->gone, error, size);
-	if (!device->config.ifindex)
-		device->config.ifindex = if_nametoindex(device->name);
 	if (!err && !done->gone)
-		err = attach_detach(device, &done->detached, &done->clsact, error, size);
+		err = detach(device, done, error, size);
 	if (err)
 		return err;
 	done->pins = pins_clear(device->pin_dir);

@@ -18,8 +18,8 @@ struct teardown {
 };
 
 /*
- * Whether the device is within reach: *gone where it, or its network namespace, does not exist any more. 0, or -EXDEV
- * and a reason: it is in another network namespace.
+ * Whether the device is within reach: *gone where it, or its network namespace, does not exist any more. 0, or
+ * -errno and a reason; -EXDEV: it is in another network namespace.
  */
 int teardown_locate(const struct device *device, bool *gone, char *error, size_t size);
 

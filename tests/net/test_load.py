@@ -151,6 +151,20 @@ def test_load_killed_anywhere(shield, family, then):
     assert shield.is_gone()
 
 
+def test_unload_without_descriptors_keeps_the_pins_of_what_is_attached(shield):
+    # One more each time, so every step of an unload is the one that fails.
+    shield.load("*:*")
+    failures = 0
+    for descriptors in range(4, 64):
+        unload = shield.command("unload", shield.device, "--now")
+        done = lab.run("prlimit", f"--nofile={descriptors}", *unload, check=False)
+        if done.returncode == 0:
+            break
+        failures += 1
+        assert shield.pins.exists() and list(shield.pins.iterdir()), done
+    assert shield.is_gone() and failures > 3
+
+
 # --- what else is there --------------------------------------------------------------------------------------------
 
 
