@@ -52,7 +52,7 @@ static __always_inline void handover_fill(struct bpf_tcp_req_attrs *attrs, const
 
 /*
  * A listener with room in its accept queue takes the connection, though nothing shows it as long as the server waits
- * for the client to speak: its record may be as long-lived as any.
+ * for the client to speak: its record is given more time (TCP_UNUSED_TIMEOUT_NS).
  */
 static __always_inline void handover_keep_flow(const struct packet *p, const struct cpu_clock *clock,
 					       const struct config *conf)

@@ -51,8 +51,7 @@ __noinline bool segment_has_cookie(const struct packet *p, const struct cpu_cloc
 					      s->has_timestamps, s->tsecr, terms);
 }
 
-/* The flow that a right cookie makes. The window that was offered is the listener's secret: the most it can have been.
- */
+/* The flow that a right cookie makes. What window was offered is not known any more: the most it can have been. */
 __noinline int flow_from_cookie(const struct packet *p, const struct cookie_terms *terms, const struct cpu_clock *clock,
 				const struct config *conf)
 {
@@ -113,8 +112,7 @@ __noinline int flow_from_half_open(const struct packet *p, const struct half_ope
 	return 0;
 }
 
-/* Whether the segment is one of the handshake that the owner answered with its own SYN-ACK: its ACK, or its exact RST.
- */
+/* Whether the segment ends the handshake that the owner answered with its own SYN-ACK: its ACK, or an exact RST. */
 static __always_inline bool segment_ends_half_open(const struct segment *s, const struct half_open *h)
 {
 	if (s->flags & TCP_FLAG_RST)
