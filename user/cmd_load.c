@@ -150,6 +150,11 @@ static int check_device(struct load *load)
 				      load->name);
 	if (err)
 		return command_failed(&command_load, "%s: %s", load->name, strerror(-err));
+	if (load->system.loopback)
+		return command_failed(&command_load,
+				      "%s is the loopback device, where every packet comes from this host itself: name "
+				      "the device that faces the clients",
+				      load->name);
 	if (!load->system.ethernet)
 		return command_failed(&command_load,
 				      "%s is not an Ethernet device: its packets would not be understood", load->name);

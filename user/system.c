@@ -170,8 +170,8 @@ int system_device(const char *name, struct system_device *device)
 	device->mtu = request.ifr_mtu;
 	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
 		goto failed;
-	device->ethernet =
-		request.ifr_hwaddr.sa_family == ARPHRD_ETHER || request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
+	device->loopback = request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
+	device->ethernet = request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
 out:
 	close(fd);
 	return err;

@@ -38,6 +38,7 @@ __u64 system_available_bytes(void);
 struct system_device {
 	int ifindex;
 	int mtu; /* bytes */
+	bool loopback;
 	bool ethernet;
 };
 

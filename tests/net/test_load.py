@@ -62,6 +62,13 @@ def test_wrong_device(shield):
     assert not shield.net.pin_root.exists()
 
 
+def test_loopback_device(shield):
+    before = shield.net.server.run("tc", "qdisc", "show").stdout
+    assert_refused(shield.run("load", "lo", "--service", "*:80", check=False), 1, "lo is the loopback device")
+    assert not shield.net.pin_root.exists()
+    assert shield.net.server.run("tc", "qdisc", "show").stdout == before
+
+
 def test_missing_device_and_unknown_option(shield):
     assert shield.run("load", check=False).returncode == 2
     assert shield.run("load", shield.device, "--sevrice", "*:80", check=False).returncode == 2
