@@ -16,7 +16,7 @@ int drain_remaining_ns(const struct device *device, __u64 *remaining_ns)
 	__u64 now_ns = clocks_now_ns(device), sent_ns, end_ns;
 	int err = clocks_cookie_sent(device, &sent_ns);
 
-	end_ns = sent_ns + COOKIE_LIFETIME_NS + COOKIE_SKEW_NS;
+	end_ns = sent_ns + DRAIN_NS;
 	*remaining_ns = !err && sent_ns && end_ns > now_ns ? end_ns - now_ns : 0;
 	return err;
 }

@@ -7,6 +7,9 @@
 
 #include "device.h"
 
+/* How long after it was sent a cookie may come back. */
+#define DRAIN_NS (COOKIE_LIFETIME_NS + COOKIE_SKEW_NS)
+
 /*
  * How long a cookie may still come back that this device has sent: 0 if none was sent, or all are stale. 0 or -errno.
  * Right once no program can still be in the middle of sending one: see drain_begin().

@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 
 #include "clocks.h"
+#include "drain.h"
 #include "service_table.h"
 
 struct entry {
@@ -57,12 +58,18 @@ static int read_table(const struct device *device, struct table *table)
 }
 
 /*
- * A service that sent cookies goes on taking them, with policy off, until the last is stale; then the sweep deletes it.
- * To the user it is gone at once.
+ * A service that sent cookies goes on taking them, with policy off, until the last is stale. To the user it is gone at
+ * once; to the programs, when that time has passed. Then the next change of the table deletes it: only who holds the
+ * lock does, so nobody deletes a service that is just being added again.
  */
 static bool is_retired(const struct entry *entry)
 {
 	return entry->service.retired_ns != 0;
+}
+
+static bool is_expired(const struct entry *entry, __u64 now_ns)
+{
+	return is_retired(entry) && entry->service.retired_ns <= now_ns;
 }
 
 static const struct entry *find_entry(const struct table *table, const struct service_key *key)
@@ -108,6 +115,7 @@ static int refresh_twins(const struct device *device, const struct table *table,
 
 static int refresh_port(const struct device *device, __u16 port)
 {
+	__u64 now_ns = clocks_now_ns(device);
 	struct table table;
 	__u32 index = port;
 	__u8 kinds = 0;
@@ -117,7 +125,7 @@ static int refresh_port(const struct device *device, __u16 port)
 	if (err)
 		return err;
 	for (size_t i = 0; i < table.count; i++) {
-		if (table.entries[i].key.port == port)
+		if (table.entries[i].key.port == port && !is_expired(&table.entries[i], now_ns))
 			kinds |= is_any_address(&table.entries[i].key) ? PORT_ANY_ADDRESS : PORT_EXACT;
 	}
 	if (bpf_map_update_elem(device->ports_fd, &index, &kinds, BPF_ANY) < 0)
@@ -125,11 +133,34 @@ static int refresh_port(const struct device *device, __u16 port)
 	return refresh_twins(device, &table, port);
 }
 
+/* First the ports: who is cut short here finds the entries again. */
+static int delete_expired(const struct device *device)
+{
+	__u64 now_ns = clocks_now_ns(device);
+	struct table table;
+	int err;
+
+	err = read_table(device, &table);
+	for (size_t i = 0; !err && i < table.count; i++) {
+		const struct entry *entry = &table.entries[i];
+
+		if (!is_expired(entry, now_ns))
+			continue;
+		err = refresh_port(device, entry->key.port);
+		if (!err && bpf_map_delete_elem(device->services_fd, &entry->key) < 0)
+			err = -errno;
+	}
+	return err;
+}
+
 int service_table_add(const struct device *device, const struct service_spec *spec)
 {
 	const struct service service = { .policy = spec->policy, .owner = spec->owner };
-	int err = 0, refresh_err;
+	int err, refresh_err;
 
+	err = delete_expired(device);
+	if (err)
+		return err;
 	for (size_t i = 0; i < ARRAY_LEN(families) && !err; i++) {
 		struct service_key key = make_key(spec, families[i]);
 
@@ -142,19 +173,34 @@ int service_table_add(const struct device *device, const struct service_spec *sp
 	return err ? err : refresh_err;
 }
 
+/*
+ * How long cookies of this service may still come back. With policy always, a program may be about to send one; with
+ * policy off, it may have had the other a moment ago, and all that is known is when the device last sent any.
+ */
+static int cookies_left_ns(const struct device *device, const struct service *service, __u64 *left_ns)
+{
+	*left_ns = DRAIN_NS;
+	return service->policy == POLICY_ALWAYS ? 0 : drain_remaining_ns(device, left_ns);
+}
+
 /* 0 or -errno; -ENOENT: not there, or deleted before. */
 static int delete_entry(const struct device *device, const struct service_key *key)
 {
 	struct service service;
+	__u64 left_ns;
+	int err;
 
 	if (bpf_map_lookup_elem(device->services_fd, key, &service) < 0)
 		return -errno;
 	if (service.retired_ns)
 		return -ENOENT;
-	if (service.policy == POLICY_OFF)
+	err = cookies_left_ns(device, &service, &left_ns);
+	if (err)
+		return err;
+	if (!left_ns)
 		return bpf_map_delete_elem(device->services_fd, key) < 0 ? -errno : 0;
 	service.policy = POLICY_OFF;
-	service.retired_ns = clocks_now_ns(device) + COOKIE_LIFETIME_NS + COOKIE_SKEW_NS;
+	service.retired_ns = clocks_now_ns(device) + left_ns;
 	return bpf_map_update_elem(device->services_fd, key, &service, BPF_EXIST) < 0 ? -errno : 0;
 }
 
@@ -163,6 +209,9 @@ int service_table_delete(const struct device *device, const struct service_spec 
 	bool found = false;
 	int err;
 
+	err = delete_expired(device);
+	if (err)
+		return err;
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
 		struct service_key key = make_key(spec, families[i]);
 

@@ -2,6 +2,7 @@
 """Which listener gets a connection, and which service a packet belongs to."""
 
 import contextlib
+import json
 import socket
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 import family as families
 import lab
 import sockets
+import wire
 
 PORT = 8000
+COOKIE_SECONDS = 133  # how long after its last one a cookie may come back
 
 
 def counted_connection(shield, family, listener, **options):
@@ -23,6 +26,13 @@ def counted_connection(shield, family, listener, **options):
 
 def assert_by_cookie(counted):
     assert (counted["SYN_COOKIE"], counted["HANDOVER"], counted["OWN_SYN_ACK"]) == (1, 1, 0), counted
+
+
+def named_in_ports(shield, port):
+    """Whether the map "ports" says that a service may name the port."""
+    key = port.to_bytes(4, "little")
+    words = ["-j", "map", "lookup", "pinned", shield.pins / "ports", "key", *key]
+    return int(json.loads(shield.bpftool(*words).stdout)["value"][0], 16) != 0
 
 
 def assert_untouched(counted):
@@ -126,6 +136,8 @@ def test_services_come_and_go(shield, net, family):
         shield.add_service(f"{spec},policy=off")  # takes over the policy
         assert counted_connection(shield, family, new)["SYN_OFF"] == 1
         shield.delete_service(spec)
+        assert not counted_connection(shield, family, new)["SYN_COOKIE"]
+        shield.advance_clock(COOKIE_SECONDS + 1)  # till then its last cookie may come back
         assert_untouched(counted_connection(shield, family, new))
         assert_by_cookie(counted_connection(shield, family, old))
 
@@ -137,6 +149,40 @@ def test_deleting_a_service_leaves_its_connections(shield, net, family):
             sockets.exchange(client, server, 1000)
             shield.delete_service(f"*:{PORT}")
             sockets.exchange(client, server)
+
+
+def test_deleting_a_service_leaves_handshakes_under_way(shield, net, family):
+    # Whatever the policy is by then: its cookies are out.
+    shield.load(f"*:{PORT}")
+    with sockets.listen(net.server, family, port=PORT) as listener, wire.Peer(net, family, PORT) as peer:
+        peer.ask()
+        shield.add_service(f"*:{PORT},policy=off")
+        shield.delete_service(f"*:{PORT}")
+        assert not shield.read_json("service", "list", shield.device)
+        peer.send("PA", b"hello")
+        with listener.accept()[0] as server:
+            assert sockets.read_exactly(server, 5) == b"hello"
+        assert shield.counters()["HANDOVER"] == 1
+
+
+def test_deleted_service_leaves_the_maps_when_its_cookies_are_stale(shield):
+    shield.load(f"*:{PORT}", f"*:{PORT + 1},policy=off")
+    shield.delete_service(f"*:{PORT}", f"*:{PORT + 1}")
+    assert {key["port"] for key, _ in shield.dump("services")} == {PORT}  # the other never sent any
+    shield.advance_clock(COOKIE_SECONDS + 1)
+    shield.add_service("*:80")
+    assert {key["port"] for key, _ in shield.dump("services")} == {80}
+    assert named_in_ports(shield, 80) and not named_in_ports(shield, PORT)
+
+
+def test_service_that_is_added_again_stays(shield, net, family):
+    shield.load(f"*:{PORT}")
+    shield.delete_service(f"*:{PORT}")
+    shield.add_service(f"*:{PORT}")
+    shield.advance_clock(COOKIE_SECONDS + 1)
+    shield.add_service("*:80")
+    with sockets.listen(net.server, family, port=PORT) as listener:
+        assert_by_cookie(counted_connection(shield, family, listener))
 
 
 def test_deleting_what_is_no_service_fails(shield):
