@@ -60,6 +60,37 @@ static void judge_attachment(const struct advisor *advisor)
 		    name);
 }
 
+/* Whether cookies came back to the XDP program, and the filter at tc ingress met none of their packets. */
+static bool handovers_are_missing(const struct status *status)
+{
+	static const enum verdict met[] = { V_HANDOVER, V_HANDOVER_STALE, V_HANDOVER_EARLY, V_HANDOVER_NO_LISTENER,
+					    V_HANDOVER_REFUSED };
+
+	for (size_t i = 0; i < ARRAY_LEN(met); i++) {
+		if (status->counters[met[i]].packets)
+			return false;
+	}
+	return status->counters[V_COOKIE_ACK].packets;
+}
+
+static void judge_ingress_chain(const struct advisor *advisor)
+{
+	const struct status *status = advisor->status;
+
+	if (!status->attach.tc_ingress)
+		return;
+	if (handovers_are_missing(status))
+		say(advisor, ADVICE_PROBLEM,
+		    "another filter at the device's ingress ends the chain before tc_ingress, so no connection is "
+		    "handed over: `tc filter show dev %s ingress` lists them; add it again with a greater pref than "
+		    "tc_ingress has",
+		    status->name);
+	else if (status->attach.before_tc_ingress)
+		say(advisor, ADVICE_NOTE,
+		    "another filter comes before tc_ingress at the device's ingress: what it ends the chain for is "
+		    "neither handed over nor followed");
+}
+
 static bool answers_syns(const struct status *status)
 {
 	for (int i = 0; i < status->service_count; i++) {
@@ -176,8 +207,10 @@ void advice_give(const struct status *status, advice_visit visit, void *context)
 		    "seen "
 		    "from there only",
 		    status->config->netns_inode);
-	else
+	else {
 		judge_attachment(&advisor);
+		judge_ingress_chain(&advisor);
+	}
 	if (status->config->phase == DEVICE_DRAINING)
 		say(&advisor, ADVICE_NOTE,
 		    "being unloaded: SYNs are passed, cookies still taken; `synkeep unload %s` goes on", status->name);

@@ -249,12 +249,21 @@ int attach_tc(int ifindex, bool make_clsact, int ingress_fd, int egress_fd, char
 	return err;
 }
 
-/* Visits the filters of a side that are ours; detaches them where detach is set. *others: filters that are left. */
-static int visit_own_filters(int ifindex, enum tc_side side, __u32 map, bool detach, bool *found, bool *others)
+/* Which filters a side has. */
+struct filters_seen {
+	bool own;
+	bool before_own; /* of others, in the order in which they get packets */
+	bool others;
+};
+
+/* Visits the filters of a side; detaches ours where detach is set. 0 or -errno. */
+static int visit_filters(int ifindex, enum tc_side side, __u32 map, bool detach, struct filters_seen *seen)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = attach_points[side]);
 	struct tc_filter *filters;
 	int count = tc_filters(ifindex, side, &filters), err = 0;
+
+	*seen = (struct filters_seen){};
 
 	for (int i = 0; i < count && !err; i++) {
 		DECLARE_LIBBPF_OPTS(bpf_tc_opts, options, .handle = filters[i].handle, .priority = filters[i].priority);
@@ -262,13 +271,14 @@ static int visit_own_filters(int ifindex, enum tc_side side, __u32 map, bool det
 		int uses = program_uses_map(filters[i].program_id, map);
 
 		if (uses <= 0) {
-			*others |= filters[i].handle != 0;
+			seen->others |= filters[i].handle != 0;
 			err = uses;
 			continue;
 		}
 		if (detach)
 			err = bpf_tc_detach(&hook, &options);
-		*found |= !err;
+		seen->own |= !err;
+		seen->before_own |= seen->others;
 	}
 	free(filters);
 	return count < 0 ? count : err;
@@ -277,16 +287,18 @@ static int visit_own_filters(int ifindex, enum tc_side side, __u32 map, bool det
 static int detach_tc(int ifindex, __u32 map, bool made_clsact, struct attach_state *detached, bool *clsact)
 {
 	DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	struct filters_seen ingress, egress = {};
 	char kind[TC_KIND_BYTES];
-	bool others = false;
 	int err;
 
-	err = visit_own_filters(ifindex, TC_SIDE_INGRESS, map, true, &detached->tc_ingress, &others);
+	err = visit_filters(ifindex, TC_SIDE_INGRESS, map, true, &ingress);
 	if (!err)
-		err = visit_own_filters(ifindex, TC_SIDE_EGRESS, map, true, &detached->tc_egress, &others);
+		err = visit_filters(ifindex, TC_SIDE_EGRESS, map, true, &egress);
+	detached->tc_ingress = ingress.own;
+	detached->tc_egress = egress.own;
 	if (!err)
 		err = tc_ingress_qdisc(ifindex, kind);
-	if (err || !made_clsact || others || strcmp(kind, "clsact"))
+	if (err || !made_clsact || ingress.others || egress.others || strcmp(kind, "clsact"))
 		return err;
 	err = bpf_tc_hook_destroy(&hook);
 	*clsact = !err;
@@ -315,7 +327,7 @@ static int query_xdp(int ifindex, __u32 map, struct attach_state *state)
 int attach_query(const struct device *device, struct attach_state *state)
 {
 	int ifindex = device->config.ifindex, err;
-	bool others = false;
+	struct filters_seen ingress = {}, egress = {};
 	__u32 map;
 
 	*state = (struct attach_state){};
@@ -328,9 +340,12 @@ int attach_query(const struct device *device, struct attach_state *state)
 	if (!err)
 		err = query_xdp(ifindex, map, state);
 	if (!err)
-		err = visit_own_filters(ifindex, TC_SIDE_INGRESS, map, false, &state->tc_ingress, &others);
+		err = visit_filters(ifindex, TC_SIDE_INGRESS, map, false, &ingress);
 	if (!err)
-		err = visit_own_filters(ifindex, TC_SIDE_EGRESS, map, false, &state->tc_egress, &others);
+		err = visit_filters(ifindex, TC_SIDE_EGRESS, map, false, &egress);
+	state->tc_ingress = ingress.own;
+	state->before_tc_ingress = ingress.before_own;
+	state->tc_egress = egress.own;
 	return err;
 }
 

@@ -24,6 +24,7 @@ struct attach_state {
 	bool xdp;
 	bool tc_ingress;
 	bool tc_egress;
+	bool before_tc_ingress;	       /* filters of others get packets first there, and may end the chain */
 	enum device_xdp_mode xdp_mode; /* if xdp */
 	int dispatched;		       /* programs that share the device by libxdp's dispatcher; 0: no dispatcher */
 };

@@ -9,6 +9,7 @@
 
 #include "clocks.h"
 #include "counters.h"
+#include "drain.h"
 #include "flow_walk.h"
 #include "service_table.h"
 #include "status.h"
@@ -158,6 +159,8 @@ int status_read(const struct device *device, struct status *status)
 	};
 	err = clocks_cookie_sent(device, &status->cookie_sent_ns);
 	if (!err)
+		err = drain_remaining_ns(device, &status->cookie_left_ns);
+	if (!err)
 		err = counters_read(device, status->counters);
 	if (!err)
 		err = read_tables(device, status);
@@ -172,11 +175,4 @@ void status_free(struct status *status)
 {
 	free(status->services);
 	status->services = NULL;
-}
-
-__u64 status_cookie_left_ns(const struct status *status)
-{
-	__u64 end_ns = status->cookie_sent_ns + COOKIE_LIFETIME_NS;
-
-	return status->cookie_sent_ns && end_ns > status->now_ns ? end_ns - status->now_ns : 0;
 }

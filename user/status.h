@@ -43,6 +43,7 @@ struct status {
 	const struct config *config;
 	__u64 now_ns;	      /* as the programs see it */
 	__u64 cookie_sent_ns; /* 0: never */
+	__u64 cookie_left_ns; /* how long a cookie that was sent may still come back; 0: none can */
 	__u32 cookie_epoch;
 	struct status_table tables[STATUS_TABLES];
 	__u64 memory_bytes; /* of all maps, by the kernel's account */
@@ -60,8 +61,5 @@ struct status {
 /* 0 or -errno; status_free() is due then too. The device must outlive the status. */
 int status_read(const struct device *device, struct status *status);
 void status_free(struct status *status);
-
-/* How long a cookie that was sent may still come back, 0 if none can. */
-__u64 status_cookie_left_ns(const struct status *status);
 
 #endif /* SYNKEEP_STATUS_H */

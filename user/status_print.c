@@ -78,8 +78,8 @@ static void print_cookies(const struct status *status)
 		return;
 	}
 	printf("last sent %s ago, ", format_duration(age, cookie_age_ns(status)));
-	if (status_cookie_left_ns(status))
-		printf("may come back for %s\n", format_duration(left, status_cookie_left_ns(status)));
+	if (status->cookie_left_ns)
+		printf("may come back for %s\n", format_duration(left, status->cookie_left_ns));
 	else
 		puts("none can come back");
 }
@@ -225,7 +225,7 @@ static void add_cookies(struct json_object *object, const struct status *status)
 		json_out_number(cookies, "last_sent_ms_ago", cookie_age_ns(status) / NSEC_PER_MSEC);
 	else
 		json_out_text(cookies, "last_sent_ms_ago", NULL);
-	json_out_number(cookies, "may_return_ms", status_cookie_left_ns(status) / NSEC_PER_MSEC);
+	json_out_number(cookies, "may_return_ms", status->cookie_left_ns / NSEC_PER_MSEC);
 }
 
 static const char *listener_word(const struct status *status, const struct status_service *service)

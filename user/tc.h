@@ -21,7 +21,10 @@ struct tc_filter {
 	__u32 program_id; /* 0: not a BPF filter, or the head of a list of them */
 };
 
-/* The filters of one side of clsact. Their number, *filters for the caller to free, or -errno. */
+/*
+ * The filters of one side of clsact, in the order in which they get packets. Their number, *filters for the caller to
+ * free, or -errno.
+ */
 int tc_filters(int ifindex, enum tc_side side, struct tc_filter **filters);
 
 /* The kind of the qdisc that stands where clsact does: "clsact", "ingress", or "" for none. 0 or -errno. */

@@ -194,6 +194,14 @@ def test_unload_is_immediate_where_no_cookie_was_sent(shield, net, family, liste
         sockets.exchange(client, server, 1000)
 
 
+def test_status_counts_the_time_for_cookies_as_unload_does(shield, net, family, listener):
+    shield.load("*:*")
+    with wire.Peer(net, family, PORT) as peer:
+        peer.ask()
+    left_ms = shield.read_json("status", shield.device)[0]["cookies"]["may_return_ms"]
+    assert 130_000 < left_ms <= 133_000
+
+
 def test_unload_takes_the_cookies_that_are_out(shield, net, family, listener):
     shield.load(f"*:{PORT}")
     with wire.Peer(net, family, PORT) as peer:

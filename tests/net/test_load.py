@@ -203,6 +203,21 @@ def test_filter_added_later_keeps_the_qdisc(shield):
     assert shield.attached() == ["clsact/ingress count_tc", "clsact"]
 
 
+def test_status_names_a_filter_that_ends_the_chain(shield, net, family):
+    shield.load("*:*")
+    before = shield.read_json("status", shield.device)[0]
+    assert not any("tc_ingress" in sentence for sentence in before["problems"] + before["notes"]), before
+    net.server.run("tc", "filter", "add", "dev", shield.device, "ingress", "pref", 1,
+                   "bpf", "bytecode", "1,6 0 0 4294967295,", "classid", "1:1")  # takes every packet, and is the last
+    assert any("before tc_ingress" in note for note in shield.read_json("status", shield.device)[0]["notes"])
+    with sockets.listen(net.server, family, port=PORT), wire.Peer(net, family, PORT) as peer:
+        peer.ask()
+        peer.send("A")
+        lab.wait_until(lambda: shield.counters()["COOKIE_ACK"], "the cookie")
+    problems = shield.read_json("status", shield.device)[0]["problems"]
+    assert any("ends the chain before tc_ingress" in problem for problem in problems), problems
+
+
 def test_qdisc_from_before_stays(shield):
     shield.net.server.run("tc", "qdisc", "add", "dev", shield.device, "clsact")
     shield.load("*:*")

@@ -107,6 +107,33 @@ static void test_missing_program_is_a_problem(void **state)
 	assert_problem(&status, "tc egress");
 }
 
+static void test_cookies_back_without_any_handover_are_a_problem(void **state)
+{
+	static const enum verdict met[] = { V_HANDOVER, V_HANDOVER_STALE, V_HANDOVER_EARLY };
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.attach.before_tc_ingress = true;
+	status.counters[V_COOKIE_ACK].packets = 1;
+	assert_problem(&status, "ends the chain before tc_ingress");
+	for (size_t i = 0; i < ARRAY_LEN(met); i++) {
+		status.counters[met[i]].packets = 1;
+		assert_note(&status, "comes before tc_ingress");
+		status.counters[met[i]].packets = 0;
+	}
+}
+
+static void test_filter_before_ours_is_a_note(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.attach.before_tc_ingress = true;
+	assert_note(&status, "comes before tc_ingress");
+}
+
 static void test_device_gone_is_the_only_problem(void **state)
 {
 	struct status_service service = service_listening();
@@ -255,6 +282,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_well_is_silent),
 		cmocka_unit_test(test_missing_program_is_a_problem),
+		cmocka_unit_test(test_cookies_back_without_any_handover_are_a_problem),
+		cmocka_unit_test(test_filter_before_ours_is_a_note),
 		cmocka_unit_test(test_device_gone_is_the_only_problem),
 		cmocka_unit_test(test_no_service_is_a_problem),
 		cmocka_unit_test(test_service_without_listener_is_a_problem),
