@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
+import warnings
 
 import pytest
 
@@ -141,21 +142,22 @@ def test_load_killed_anywhere(shield, family, then):
     shield.load("*:*")
     whole = time.monotonic() - begun
     shield.unload("--now")
+    half_loads = 0
     for part in range(8):
         process = shield.net.server.start(*shield.command("load", shield.device, "--service", "*:*")[2:])
         time.sleep(whole * part / 8)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        if then == "unload" and shield.pins.exists():
-            shield.unload("--now")
-            assert shield.is_gone(), f"killed after {part}/8"
-        elif then == "load" and shield.run("status", shield.device, check=False).returncode != 0:
+        half = shield.pins.exists() and shield.run("status", shield.device, check=False).returncode != 0
+        half_loads += half
+        if then == "load" and half:
             shield.load("*:*")
             assert shield.attached() == OURS, f"killed after {part}/8"
-    if then == "load":
-        assert_works(shield, family)
-    shield.unload("--now", check=then == "load")
-    assert shield.is_gone()
+            assert_works(shield, family)
+        if shield.pins.exists():
+            shield.unload("--now")
+        assert shield.is_gone(), f"killed after {part}/8"
+    assert half_loads, "no kill met a load under way"
 
 
 def test_unload_without_descriptors_keeps_the_pins_of_what_is_attached(shield):
@@ -234,6 +236,7 @@ def test_other_xdp_program_stays(shield, xdp):
         shield.unload("--now")
     else:
         assert_refused(done, 1, "XDP")
+        warnings.warn(f"libxdp's dispatcher was not tried: {done.stderr.strip()}")
     assert shield.attached() == others
     assert not shield.pins.exists()
 
