@@ -43,7 +43,7 @@ BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Iinclude -Ibpf -Ivmlinux $
 	-Wno-missing-declarations -Wno-unused-function -Wno-unused-parameter
 
 PACKAGES := make gcc clang-19 llvm-19 libclang-rt-19-dev libbpf-dev libxdp-dev libjson-c-dev libelf-dev zlib1g-dev \
-	bpftool libcmocka-dev scdoc python3 python3-pytest python3-scapy iproute2 ethtool nftables iperf3 \
+	bpftool clang-format libcmocka-dev scdoc python3 python3-pytest python3-scapy iproute2 ethtool nftables iperf3 \
 	netcat-openbsd curl nginx-light wrk procps
 
 USER_SOURCES := $(wildcard user/*.c)
@@ -112,13 +112,17 @@ $(BUILD)/tests/lib/%: tests/lib/%.c | $(TEST_PROGRAMS)
 
 .PRECIOUS: $(BUILD)/%.bpf.o $(BUILD)/%.skel.h $(BUILD)/tests/bpf/%.bpf.o $(BUILD)/tests/bpf/%.o
 
-.PHONY: tests check check-all check-unit check-fuzz check-bpf check-net
+.PHONY: tests check check-all check-clang check-unit check-fuzz check-bpf check-net
 tests: all $(UNIT_TESTS) $(FUZZERS) $(BPF_TESTS) $(TEST_PROGRAMS) $(TEST_TOOLS)
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory check-all
 
-check-all: check-unit check-fuzz check-bpf check-net
+check-all: check-clang check-unit check-fuzz check-bpf check-net
+
+# Clang warns of other things than gcc.
+check-clang:
+	$(Q)$(MAKE) --no-print-directory CC=clang-19 BUILD=$(BUILD)/clang all >/dev/null
 
 check-unit: $(UNIT_TESTS)
 	$(Q)set -e; for t in $(UNIT_TESTS); do $$t; done
