@@ -15,7 +15,7 @@
 #define DIAG_STATE_LISTEN 10 /* TCP_LISTEN of the kernel */
 
 struct list {
-	struct listener *listeners;
+	struct listener_view *listeners;
 	int count;
 };
 
@@ -36,13 +36,13 @@ static bool has_mptcp_above(const struct rtattr *attributes, int length)
 	return name && strncmp(RTA_DATA(name), "mptcp", RTA_PAYLOAD(name)) == 0;
 }
 
-static struct listener read_listener(const struct nlmsghdr *message)
+static struct listener_view read_listener(const struct nlmsghdr *message)
 {
 	const struct inet_diag_msg *diag = NLMSG_DATA(message);
 	const struct rtattr *attributes = (const void *)(diag + 1);
 	int length = NLMSG_PAYLOAD(message, sizeof(*diag));
 	const struct rtattr *ipv6_only = netlink_attribute(attributes, length, INET_DIAG_SKV6ONLY);
-	struct listener listener = {
+	struct listener_view listener = {
 		.family = diag->idiag_family,
 		.ipv6_only = ipv6_only && *(const __u8 *)RTA_DATA(ipv6_only),
 		.mptcp = has_mptcp_above(attributes, length),
@@ -63,7 +63,7 @@ static struct listener read_listener(const struct nlmsghdr *message)
 static int add_listener(const struct nlmsghdr *message, void *context)
 {
 	struct list *list = context;
-	struct listener *grown = realloc(list->listeners, (list->count + 1) * sizeof(*grown));
+	struct listener_view *grown = realloc(list->listeners, (list->count + 1) * sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;
@@ -90,7 +90,7 @@ static int dump_family(__u8 family, struct list *list)
 	return netlink_dump(NETLINK_SOCK_DIAG, &request.header, add_listener, list);
 }
 
-int listener_list(struct listener **listeners)
+int listener_list(struct listener_view **listeners)
 {
 	struct list list = {};
 	int err = dump_family(FAMILY_IPV4, &list);
@@ -110,14 +110,14 @@ static bool is_any(const __u8 *address)
 	return memcmp(address, any_address, sizeof(any_address)) == 0;
 }
 
-static bool takes_family(const struct listener *listener, __u8 family)
+static bool takes_family(const struct listener_view *listener, __u8 family)
 {
 	if (family == 0 || listener->family == family)
 		return true;
 	return listener->family == FAMILY_IPV6 && !listener->ipv6_only && is_any(listener->address);
 }
 
-static void count_listener(struct listener_match *match, const struct listener *listener)
+static void count_listener(struct listener_match *match, const struct listener_view *listener)
 {
 	if (listener->mptcp)
 		match->mptcp++;
@@ -125,13 +125,13 @@ static void count_listener(struct listener_match *match, const struct listener *
 		match->tcp++;
 }
 
-struct listener_match listener_match(const struct listener *listeners, int count, const struct service_spec *service,
-				     __u32 ifindex)
+struct listener_match listener_match(const struct listener_view *listeners, int count,
+				     const struct service_spec *service, __u32 ifindex)
 {
 	struct listener_match on_address = {}, on_any = {};
 
 	for (int i = 0; i < count; i++) {
-		const struct listener *listener = &listeners[i];
+		const struct listener_view *listener = &listeners[i];
 
 		if ((service->port && listener->port != service->port) || !takes_family(listener, service->family) ||
 		    (listener->ifindex && listener->ifindex != ifindex))

@@ -7,7 +7,8 @@
 
 #include "service_spec.h"
 
-struct listener {
+/* What sock_diag shows of a socket that listens. */
+struct listener_view {
 	__u8 family; /* FAMILY_IPV4 or FAMILY_IPV6 */
 	bool ipv6_only;
 	bool mptcp;
@@ -30,14 +31,14 @@ enum listener_kind {
 };
 
 /* All listeners. Their number, *listeners for the caller to free, or -errno. */
-int listener_list(struct listener **listeners);
+int listener_list(struct listener_view **listeners);
 
 /*
  * Which listeners get the connections to a service on a device. As in the kernel, a listener on the address itself is
  * preferred to those on any address. Pure.
  */
-struct listener_match listener_match(const struct listener *listeners, int count, const struct service_spec *service,
-				     __u32 ifindex);
+struct listener_match listener_match(const struct listener_view *listeners, int count,
+				     const struct service_spec *service, __u32 ifindex);
 
 enum listener_kind listener_kind(const struct listener_match *match);
 

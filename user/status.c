@@ -120,7 +120,7 @@ static int read_services(const struct device *device, struct status *status)
 
 static int read_listeners(struct status *status)
 {
-	struct listener *listeners;
+	struct listener_view *listeners;
 	int count = listener_list(&listeners);
 
 	if (count < 0)

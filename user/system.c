@@ -18,8 +18,7 @@
 
 #include "base.h"
 #include "system.h"
-
-#define TCP_WSCALE_MAX 14 /* RFC 7323, 2.3 */
+#include "tcp_options.h"
 
 bool system_may_load(void)
 {

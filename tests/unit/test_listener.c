@@ -16,21 +16,21 @@ static const struct service_spec web_ipv6 = { .family = FAMILY_IPV6, .address = 
 static const struct service_spec web_anywhere = { .port = 80 };
 static const struct service_spec any_port = { .family = FAMILY_IPV4, .address = { 10, 0, 0, 2 } };
 
-static const struct listener on_ipv4 = { .family = FAMILY_IPV4, .address = { 10, 0, 0, 2 }, .port = 80 };
-static const struct listener on_any_ipv4 = { .family = FAMILY_IPV4, .port = 80 };
-static const struct listener on_any = { .family = FAMILY_IPV6, .port = 80 };
-static const struct listener on_any_ipv6_only = { .family = FAMILY_IPV6, .port = 80, .ipv6_only = true };
+static const struct listener_view on_ipv4 = { .family = FAMILY_IPV4, .address = { 10, 0, 0, 2 }, .port = 80 };
+static const struct listener_view on_any_ipv4 = { .family = FAMILY_IPV4, .port = 80 };
+static const struct listener_view on_any = { .family = FAMILY_IPV6, .port = 80 };
+static const struct listener_view on_any_ipv6_only = { .family = FAMILY_IPV6, .port = 80, .ipv6_only = true };
 
-static enum listener_kind kind_of(const struct service_spec *service, const struct listener *listener)
+static enum listener_kind kind_of(const struct service_spec *service, const struct listener_view *listener)
 {
 	struct listener_match match = listener_match(listener, 1, service, DEVICE);
 
 	return listener_kind(&match);
 }
 
-static struct listener as_mptcp(const struct listener *listener)
+static struct listener_view as_mptcp(const struct listener_view *listener)
 {
-	struct listener mptcp = *listener;
+	struct listener_view mptcp = *listener;
 
 	mptcp.mptcp = true;
 	return mptcp;
@@ -46,7 +46,7 @@ static void test_no_listener_matches_nothing(void **state)
 
 static void test_address_takes_its_own_and_wildcard_listeners(void **state)
 {
-	const struct listener other = { .family = FAMILY_IPV4, .address = { 10, 0, 0, 3 }, .port = 80 };
+	const struct listener_view other = { .family = FAMILY_IPV4, .address = { 10, 0, 0, 3 }, .port = 80 };
 
 	(void)state;
 	assert_int_equal(kind_of(&web_ipv4, &on_ipv4), LISTENER_TCP);
@@ -66,9 +66,9 @@ static void test_dual_stack_listener_takes_ipv4(void **state)
 
 static void test_other_port_and_other_device_do_not_match(void **state)
 {
-	const struct listener other_port = { .family = FAMILY_IPV4, .port = 81 };
-	const struct listener other_device = { .family = FAMILY_IPV4, .port = 80, .ifindex = DEVICE + 1 };
-	const struct listener this_device = { .family = FAMILY_IPV4, .port = 80, .ifindex = DEVICE };
+	const struct listener_view other_port = { .family = FAMILY_IPV4, .port = 81 };
+	const struct listener_view other_device = { .family = FAMILY_IPV4, .port = 80, .ifindex = DEVICE + 1 };
+	const struct listener_view this_device = { .family = FAMILY_IPV4, .port = 80, .ifindex = DEVICE };
 
 	(void)state;
 	assert_int_equal(kind_of(&web_ipv4, &other_port), LISTENER_NONE);
@@ -78,7 +78,7 @@ static void test_other_port_and_other_device_do_not_match(void **state)
 
 static void test_mptcp_listener_is_told(void **state)
 {
-	const struct listener mptcp = as_mptcp(&on_ipv4);
+	const struct listener_view mptcp = as_mptcp(&on_ipv4);
 
 	(void)state;
 	assert_int_equal(kind_of(&web_ipv4, &mptcp), LISTENER_MPTCP);
@@ -86,7 +86,7 @@ static void test_mptcp_listener_is_told(void **state)
 
 static void test_listener_on_the_address_hides_the_wildcard(void **state)
 {
-	const struct listener listeners[] = { on_any_ipv4, as_mptcp(&on_ipv4) };
+	const struct listener_view listeners[] = { on_any_ipv4, as_mptcp(&on_ipv4) };
 	struct listener_match match = listener_match(listeners, 2, &web_ipv4, DEVICE);
 
 	(void)state;
@@ -96,7 +96,7 @@ static void test_listener_on_the_address_hides_the_wildcard(void **state)
 
 static void test_wildcard_service_counts_all_listeners(void **state)
 {
-	const struct listener listeners[] = { on_any_ipv4, as_mptcp(&on_ipv4), on_any_ipv6_only };
+	const struct listener_view listeners[] = { on_any_ipv4, as_mptcp(&on_ipv4), on_any_ipv6_only };
 	struct listener_match match = listener_match(listeners, 3, &web_anywhere, DEVICE);
 
 	(void)state;
@@ -107,7 +107,7 @@ static void test_wildcard_service_counts_all_listeners(void **state)
 
 static void test_service_of_any_port_counts_all_ports(void **state)
 {
-	const struct listener listeners[] = { on_ipv4, { .family = FAMILY_IPV4, .port = 22 } };
+	const struct listener_view listeners[] = { on_ipv4, { .family = FAMILY_IPV4, .port = 22 } };
 	struct listener_match match = listener_match(listeners, 2, &any_port, DEVICE);
 
 	(void)state;
