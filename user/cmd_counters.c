@@ -159,9 +159,10 @@ static int run(int argc, char **argv)
 	struct options options = { .pin_root = COMMAND_PIN_ROOT };
 	struct cmd_devices devices;
 	const char *name;
-	int option, result, err;
+	bool help = false;
+	int option, result = EXIT_DONE, err;
 
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+	while (!result && !help && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
 		switch (option) {
 		case OPTION_ALL:
 			options.all = true;
@@ -169,16 +170,14 @@ static int run(int argc, char **argv)
 		case OPTION_JSON:
 			options.json = true;
 			break;
-		case COMMAND_OPTION_PIN_ROOT:
-			options.pin_root = optarg;
-			break;
-		case COMMAND_OPTION_HELP:
-			return command_help(&command_counters);
 		default:
-			return command_bad_option(&command_counters);
+			result = command_take_option(&command_counters, option, &options.pin_root, &help);
 		}
 	}
-	result = cmd_devices_argument(&command_counters, argc, argv, &name);
+	if (help)
+		return command_help(&command_counters);
+	if (result == EXIT_DONE)
+		result = cmd_devices_argument(&command_counters, argc, argv, &name);
 	if (result == EXIT_DONE)
 		result = cmd_devices_open(&devices, &command_counters, options.pin_root, name);
 	if (result != EXIT_DONE)

@@ -110,7 +110,7 @@ static int take_options(struct options *options, int argc, char **argv)
 	};
 	int option, result = EXIT_DONE;
 
-	while (result == EXIT_DONE && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+	while (!result && !options->help && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
 		switch (option) {
 		case OPTION_STATE:
 		case OPTION_SERVICE:
@@ -123,14 +123,8 @@ static int take_options(struct options *options, int argc, char **argv)
 		case OPTION_JSON:
 			options->json = true;
 			break;
-		case COMMAND_OPTION_PIN_ROOT:
-			options->pin_root = optarg;
-			break;
-		case COMMAND_OPTION_HELP:
-			options->help = true;
-			return EXIT_DONE;
 		default:
-			return command_bad_option(&command_flows);
+			result = command_take_option(&command_flows, option, &options->pin_root, &options->help);
 		}
 	}
 	return result;

@@ -111,14 +111,8 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 		case VERBOSE:
 			options->verbose = true;
 			break;
-		case COMMAND_OPTION_PIN_ROOT:
-			options->load.pin_root = optarg;
-			break;
-		case COMMAND_OPTION_HELP:
-			*help = true;
-			break;
 		default:
-			status = command_bad_option(&command_load);
+			status = command_take_option(&command_load, option, &options->load.pin_root, help);
 		}
 	}
 	if (status || *help)

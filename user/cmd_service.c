@@ -30,23 +30,19 @@ static int parse_options(struct options *options, int argc, char **argv)
 		COMMAND_OPTIONS,
 		{ 0 },
 	};
-	int option;
+	int option, status = EXIT_DONE;
 
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+	while (!status && !options->help && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
 		switch (option) {
 		case JSON:
 			options->json = true;
 			break;
-		case COMMAND_OPTION_PIN_ROOT:
-			options->pin_root = optarg;
-			break;
-		case COMMAND_OPTION_HELP:
-			options->help = true;
-			return EXIT_DONE;
 		default:
-			return command_bad_option(&command_service);
+			status = command_take_option(&command_service, option, &options->pin_root, &options->help);
 		}
 	}
+	if (status)
+		return status;
 	options->words = argv + optind;
 	options->word_count = argc - optind;
 	return EXIT_DONE;

@@ -96,25 +96,23 @@ static int run(int argc, char **argv)
 		{ 0 },
 	};
 	struct report report = { .pin_root = COMMAND_PIN_ROOT };
-	bool json = false;
+	bool json = false, help = false;
 	const char *name;
-	int option, result;
+	int option, result = EXIT_DONE;
 
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+	while (!result && !help && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
 		switch (option) {
 		case OPTION_JSON:
 			json = true;
 			break;
-		case COMMAND_OPTION_PIN_ROOT:
-			report.pin_root = optarg;
-			break;
-		case COMMAND_OPTION_HELP:
-			return command_help(&command_status);
 		default:
-			return command_bad_option(&command_status);
+			result = command_take_option(&command_status, option, &report.pin_root, &help);
 		}
 	}
-	result = cmd_devices_argument(&command_status, argc, argv, &name);
+	if (help)
+		return command_help(&command_status);
+	if (result == EXIT_DONE)
+		result = cmd_devices_argument(&command_status, argc, argv, &name);
 	if (result != EXIT_DONE)
 		return result;
 	bpf_log_capture(false);

@@ -32,23 +32,19 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 		COMMAND_OPTIONS,
 		{ 0 },
 	};
-	int option;
+	int option, status = EXIT_DONE;
 
-	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+	while (!status && !*help && (option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
 		switch (option) {
 		case NOW:
 			options->now = true;
 			break;
-		case COMMAND_OPTION_PIN_ROOT:
-			options->pin_root = optarg;
-			break;
-		case COMMAND_OPTION_HELP:
-			*help = true;
-			return EXIT_DONE;
 		default:
-			return command_bad_option(&command_unload);
+			status = command_take_option(&command_unload, option, &options->pin_root, help);
 		}
 	}
+	if (status || *help)
+		return status;
 	if (argc - optind != 1)
 		return command_misused(&command_unload,
 				       argc == optind ? "which device? DEV is missing" : "one device at a time");

@@ -7,6 +7,8 @@
 #ifndef SYNKEEP_COMMAND_H
 #define SYNKEEP_COMMAND_H
 
+#include <stdbool.h>
+
 #define COMMAND_PIN_ROOT "/sys/fs/bpf/synkeep" /* where --pin-root is not given */
 
 /* What getopt_long() returns for options that every command has and that have no letter. */
@@ -50,6 +52,12 @@ int command_misused(const struct command *command, const char *format, ...) __at
 
 /* For an option that getopt_long() has complained of: prints where help is, on stderr; returns EXIT_WRONG_USAGE. */
 int command_bad_option(const struct command *command);
+
+/*
+ * Takes an option that every command has, into *pin_root or *help; returns EXIT_DONE, or what command_bad_option() does
+ * for all others.
+ */
+int command_take_option(const struct command *command, int option, const char **pin_root, bool *help);
 
 /* Prints "synkeep NAME: MESSAGE" on stderr; returns EXIT_FAILED. */
 int command_failed(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

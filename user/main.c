@@ -2,6 +2,7 @@
 /*
  * The program: finds the command that was asked for and runs it. What commands share is in command.h.
  */
+#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,20 @@ int command_bad_option(const struct command *command)
 {
 	fprintf(stderr, "`synkeep %s --help` says what there is.\n", command->name);
 	return EXIT_WRONG_USAGE;
+}
+
+int command_take_option(const struct command *command, int option, const char **pin_root, bool *help)
+{
+	switch (option) {
+	case COMMAND_OPTION_PIN_ROOT:
+		*pin_root = optarg;
+		return EXIT_DONE;
+	case COMMAND_OPTION_HELP:
+		*help = true;
+		return EXIT_DONE;
+	default:
+		return command_bad_option(command);
+	}
 }
 
 int command_misused(const struct command *command, const char *format, ...)
