@@ -6,7 +6,8 @@
 #ifndef SYNKEEP_OPTIONS_BPF_H
 #define SYNKEEP_OPTIONS_BPF_H
 
-#include "packet.bpf.h"
+#include "packet.h"
+#include "tcp_options.h"
 
 struct options_copy {
 	__u8 bytes[TCP_OPTIONS_BUFFER_BYTES];

@@ -11,7 +11,7 @@
 #ifndef SYNKEEP_RECORDS_BPF_H
 #define SYNKEEP_RECORDS_BPF_H
 
-#include "packet.bpf.h"
+#include "packet.h"
 #include "verdict.bpf.h"
 
 /*

@@ -9,7 +9,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "cookie.h"
-#include "packet.bpf.h"
+#include "packet.h"
 
 enum socket_kind {
 	SOCKET_LISTENING,

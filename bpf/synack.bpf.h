@@ -11,7 +11,7 @@
 
 #include "checksum.h"
 #include "cookie.h"
-#include "packet.bpf.h"
+#include "packet.h"
 
 #define SYNACK_OPTION_WORDS 5
 #define SYNACK_TTL 64

@@ -3,7 +3,7 @@
  * Synkeep's programs. Read this file first: it is a packet's way, each step in a header of its own.
  *
  *   xdp_ingress   every frame that arrives
- *     packet.bpf.h            cuts it into what is judged
+ *     packet.h                cuts it into what is judged
  *     service.bpf.h           is it for a service?
  *     records.bpf.h           is it of a flow? the judge (include/judge.h) steps the flow's state
  *     ingress_syn.bpf.h       a SYN: to its owner, or answered by a cookie (synack.bpf.h)

@@ -316,13 +316,6 @@ struct ipv6hdr {
 	};
 };
 
-struct frag_hdr {
-	__u8 nexthdr;
-	__u8 reserved;
-	__be16 frag_off;
-	__be32 identification;
-};
-
 struct bpf_sock_tuple {
 	union {
 		struct {

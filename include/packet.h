@@ -1,30 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A packet, cut into what the programs judge: Ethernet, IPv4 or IPv6, TCP. Bounds are checked here, once.
+ * A packet, cut into what is judged: Ethernet, IPv4 or IPv6, TCP. Bounds are checked here, once.
  *
- * What is not understood (VLAN tags, other protocols) is PACKET_OTHER and none of our business.
+ * What is not understood (VLAN tags, other protocols) is PACKET_OTHER and none of our business. Pure: the frame's bytes
+ * go in. The IP header must be aligned to four bytes where the machine or a sanitizer asks for it.
  */
-#ifndef SYNKEEP_PACKET_BPF_H
-#define SYNKEEP_PACKET_BPF_H
+#ifndef SYNKEEP_PACKET_H
+#define SYNKEEP_PACKET_H
 
 #include "judge.h"
-#include "tcp_options.h"
 
+#ifdef __bpf__
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
-#define ETH_HEADER_BYTES 14
-#define IPV4_HEADER_BYTES 20
-#define IPV6_HEADER_BYTES 40
-#define TCP_HEADER_BYTES 20
-#define IPV4_FRAGMENT_OFFSET 0x1fff
-#define IPV4_MORE_FRAGMENTS 0x2000
-#define IPV6_FRAGMENT_OFFSET 0xfff8
-#define IPV6_MORE_FRAGMENTS 0x0001
-#define IPV6_EXTENSIONS_MAX 4
 #define IPPROTO_HOPOPTS 0
 #define IPPROTO_ROUTING 43
 #define IPPROTO_FRAGMENT 44
 #define IPPROTO_DSTOPTS 60
+#else
+#include <netinet/in.h>
+#include <netinet/tcp.h> /* <linux/tcp.h> has other TCP_FLAG_* than judge.h */
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#endif
+
+#define ETH_HEADER_BYTES 14
+#define IPV4_HEADER_BYTES 20
+#define IPV6_HEADER_BYTES 40
+#define TCP_HEADER_BYTES 20
+#define IP_LENGTH_MAX 65535 /* what the length field of an IP header can say */
+#define IPV4_FRAGMENT_OFFSET 0x1fff
+#define IPV4_MORE_FRAGMENTS 0x2000
+#define IPV6_FRAGMENT_OFFSET 0xfff8
+#define IPV6_MORE_FRAGMENTS 0x0001
+#define IPV6_EXTENSIONS_MAX 8
 
 enum packet_kind {
 	PACKET_OTHER,	  /* not TCP, or not as this program understands it */
@@ -49,6 +59,19 @@ struct frame {
 	__u32 bytes; /* of the whole frame, linear or not */
 	enum direction direction;
 };
+
+/*
+ * The IP packet's length by its header, which counts from counted_from on; what the frame has beyond is padding. The
+ * socket buffer measures what is sent, and what GRO made too long for the field, which is 0 then (BIG TCP).
+ */
+static __always_inline __u32 packet_ip_bytes(const struct frame *f, __be16 length, __u32 counted_from)
+{
+	__u32 frame_bytes = f->bytes - ETH_HEADER_BYTES;
+
+	if (f->direction == DIRECTION_SND || (!length && frame_bytes > counted_from + IP_LENGTH_MAX))
+		return frame_bytes;
+	return counted_from + host16(length);
+}
 
 static __always_inline void packet_ports(struct packet *p, const struct tcphdr *tcp, enum direction direction)
 {
@@ -116,14 +139,12 @@ static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, cons
 	p->tuple.local[0] = f->direction == DIRECTION_RCV ? ip->daddr : ip->saddr;
 	p->tcp_offset = ETH_HEADER_BYTES + header_bytes;
 	p->has_ip_options = header_bytes > IPV4_HEADER_BYTES;
-	ip_bytes = f->direction == DIRECTION_RCV ? host16(ip->tot_len) : f->bytes - ETH_HEADER_BYTES;
+	ip_bytes = packet_ip_bytes(f, ip->tot_len, 0);
 	p->segment.packet_bytes = ip_bytes;
+	/* with eight bytes of TCP, perhaps: what the kernel puts together is a segment */
 	if (fragment & IPV4_MORE_FRAGMENTS)
-		return PACKET_FRAGMENT; /* with eight bytes of TCP, perhaps: what the kernel puts together is a segment
-					 */
-	if ((void *)(tcp + 1) > f->end)
-		return PACKET_OTHER;
-	if (ip_bytes < header_bytes || ip_bytes > f->bytes - ETH_HEADER_BYTES)
+		return PACKET_FRAGMENT;
+	if ((void *)(tcp + 1) > f->end || ip_bytes < header_bytes || ip_bytes > f->bytes - ETH_HEADER_BYTES)
 		return PACKET_MALFORMED;
 	return packet_parse_tcp(p, f, tcp, ip_bytes - header_bytes);
 }
@@ -134,6 +155,29 @@ struct ipv6_chain {
 	enum packet_kind kind;
 };
 
+/* What an extension header begins with; none is shorter (RFC 8200, 4; RFC 4302, 2). */
+struct ipv6_extension {
+	__u8 next;
+	__u8 length;	 /* beyond the least, in units of its kind; reserved in a fragment header */
+	__be16 fragment; /* a fragment header's offset and "more" */
+	__u8 rest[4];
+};
+
+static __always_inline bool packet_is_ipv6_extension(__u8 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
+	       next == IPPROTO_FRAGMENT || next == IPPROTO_AH;
+}
+
+static __always_inline __u32 packet_ipv6_extension_bytes(__u8 kind, __u8 length)
+{
+	if (kind == IPPROTO_FRAGMENT)
+		return sizeof(struct ipv6_extension);
+	if (kind == IPPROTO_AH)
+		return (length + 2) * 4;
+	return (length + 1) * 8;
+}
+
 /*
  * Walks the extension headers (RFC 8200, 4) to TCP. Who has more of them than any honest sender, or hides them beyond
  * what can be read, is PACKET_OBSCURE: behind them may be a SYN.
@@ -142,35 +186,24 @@ static __always_inline struct ipv6_chain packet_walk_ipv6(const struct frame *f,
 {
 	struct ipv6_chain chain = { .tcp_offset = ETH_HEADER_BYTES + IPV6_HEADER_BYTES, .kind = PACKET_TCP };
 
-	for (int i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
-		const struct frag_hdr *extension = f->data + chain.tcp_offset; /* all have at least eight bytes */
+	for (int i = 0; i < IPV6_EXTENSIONS_MAX && packet_is_ipv6_extension(next); i++) {
+		const struct ipv6_extension *extension = f->data + chain.tcp_offset;
 
-		if (next == IPPROTO_TCP)
-			return chain;
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
-		    next != IPPROTO_FRAGMENT && next != IPPROTO_AH)
-			break;
 		if ((const void *)(extension + 1) > f->end)
 			return (struct ipv6_chain){ .kind = PACKET_OBSCURE };
 		if (next == IPPROTO_FRAGMENT) {
-			__u16 fragment = host16(extension->frag_off);
+			__u16 fragment = host16(extension->fragment);
 
 			if (fragment & IPV6_FRAGMENT_OFFSET)
-				break; /* no ports in it */
+				return (struct ipv6_chain){ .kind = PACKET_OTHER }; /* no ports in it */
 			if (fragment & IPV6_MORE_FRAGMENTS)
 				chain.kind = PACKET_FRAGMENT;
-			chain.tcp_offset += sizeof(*extension);
-		} else if (next == IPPROTO_AH) {
-			chain.tcp_offset += (extension->reserved + 2) * 4; /* RFC 4302, 2.2 */
-		} else {
-			chain.tcp_offset += (extension->reserved + 1) * 8;
 		}
-		next = extension->nexthdr;
-		if (i == IPV6_EXTENSIONS_MAX - 1 && next != IPPROTO_TCP)
-			return (struct ipv6_chain){ .kind = PACKET_OBSCURE };
+		chain.tcp_offset += packet_ipv6_extension_bytes(next, extension->length);
+		next = extension->next;
 	}
 	if (next != IPPROTO_TCP)
-		chain.kind = PACKET_OTHER;
+		chain.kind = packet_is_ipv6_extension(next) ? PACKET_OBSCURE : PACKET_OTHER;
 	return chain;
 }
 
@@ -204,8 +237,7 @@ static __always_inline enum packet_kind packet_parse_ipv6(struct packet *p, cons
 	headers_bytes = chain.tcp_offset - ETH_HEADER_BYTES;
 	p->tcp_offset = chain.tcp_offset;
 	p->has_ip_options = headers_bytes > IPV6_HEADER_BYTES;
-	ip_bytes = f->direction == DIRECTION_RCV ? IPV6_HEADER_BYTES + host16(ip->payload_len)
-						 : f->bytes - ETH_HEADER_BYTES;
+	ip_bytes = packet_ip_bytes(f, ip->payload_len, IPV6_HEADER_BYTES);
 	p->segment.packet_bytes = ip_bytes;
 	if (chain.kind == PACKET_FRAGMENT)
 		return PACKET_FRAGMENT;
@@ -247,4 +279,4 @@ static __always_inline bool packet_flags_impossible(__u8 flags)
 	return !(flags & (TCP_FLAG_ACK | TCP_FLAG_FIN));
 }
 
-#endif /* SYNKEEP_PACKET_BPF_H */
+#endif /* SYNKEEP_PACKET_H */
