@@ -104,7 +104,7 @@ struct flow {
 	__u8 reserved[8];  /* for the peer's MAC address and VLAN tag, which keepalive will need */
 };
 
-/* A handshake that the owner answered itself. Written whole by egress, and deleted by whoever ends it; no field is stepped. */
+/* A handshake that the owner answered itself: written whole by egress, deleted by whoever ends it, never stepped. */
 struct half_open {
 	__u64 deadline_ns;
 	__u32 irs;
