@@ -65,7 +65,8 @@ static unsigned int skip_extensions(const uint8_t *bytes, size_t size, size_t *a
 {
 	unsigned int next = bytes[20];
 
-	for (int left = IPV6_EXTENSIONS_MAX; next == 0 || next == 43 || next == 44 || next == 51 || next == 60; left--) {
+	for (int left = IPV6_EXTENSIONS_MAX; next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
+	     left--) {
 		const uint8_t *header = bytes + *at;
 
 		if (!left || *at + 8 > size)
