@@ -7,6 +7,7 @@ define a `shield` of their own that lives for the module.
 
 import os
 import pathlib
+import signal
 import sys
 
 sys.dont_write_bytecode = True
@@ -21,6 +22,7 @@ from shield import shielded
 
 def pytest_sessionstart():
     """Nothing is skipped: what can not be tested here ends the run."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # laboratories are taken away, as after Ctrl-C
     if os.geteuid() != 0:
         pytest.exit("tests/net makes network namespaces and loads programs: run it as root", returncode=1)
     for built in (lab.SYNKEEP, lab.tool("sink"), lab.tool("flood"), lab.tool("fetch")):
