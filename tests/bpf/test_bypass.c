@@ -42,41 +42,40 @@ static struct packet_spec syn_to(__u8 family, __u16 port)
 	return talk_syn(&t);
 }
 
-/* An IPv6 SYN behind an empty destination options header: the kernel goes through it to TCP. */
+/* The IPv6 SYN behind one extension header of eight bytes, whose number is kind. */
+static struct frame syn_behind(__u8 kind, const __u8 header[8])
+{
+	struct packet_spec syn = syn_to(FAMILY_IPV6, PORT_ALWAYS);
+	__u32 at = FRAME_ETH_BYTES + FRAME_IPV6_BYTES;
+	struct frame plain, f;
+
+	packet_build(&plain, &syn);
+	f = plain;
+	memcpy(f.bytes + at, header, 8);
+	memcpy(f.bytes + at + 8, plain.bytes + at, plain.length - at);
+	f.bytes[FRAME_ETH_BYTES + 6] = kind;
+	packet_build_put16(&f, FRAME_ETH_BYTES + 4, plain.length - at + 8);
+	f.length += 8;
+	return f;
+}
+
+/* Empty destination options: the kernel goes through them to TCP. */
 static void test_syn_behind_ipv6_destination_options_burst_stopped(void **state)
 {
 	const __u8 options[8] = { 6, 0, 1, 4 }; /* next is TCP; PadN */
-	struct packet_spec syn = syn_to(FAMILY_IPV6, PORT_ALWAYS);
-	struct frame plain, f;
-	__u32 at = FRAME_ETH_BYTES + FRAME_IPV6_BYTES;
+	struct frame f = syn_behind(60, options);
 
 	(void)state;
-	packet_build(&plain, &syn);
-	f = plain;
-	memcpy(f.bytes + at, options, sizeof(options));
-	memcpy(f.bytes + at + sizeof(options), plain.bytes + at, plain.length - at);
-	f.bytes[FRAME_ETH_BYTES + 6] = 60;
-	packet_build_put16(&f, FRAME_ETH_BYTES + 4, plain.length - at + sizeof(options));
-	f.length += sizeof(options);
 	assert_burst_is_stopped(&f);
 }
 
-/* The same with a fragment header that says that there is only this one (an atomic fragment, RFC 6946). */
+/* A fragment header that says that there is only this one (an atomic fragment, RFC 6946). */
 static void test_syn_in_ipv6_atomic_fragment_burst_stopped(void **state)
 {
 	const __u8 fragment[8] = { 6 };
-	struct packet_spec syn = syn_to(FAMILY_IPV6, PORT_ALWAYS);
-	struct frame plain, f;
-	__u32 at = FRAME_ETH_BYTES + FRAME_IPV6_BYTES;
+	struct frame f = syn_behind(44, fragment);
 
 	(void)state;
-	packet_build(&plain, &syn);
-	f = plain;
-	memcpy(f.bytes + at, fragment, sizeof(fragment));
-	memcpy(f.bytes + at + sizeof(fragment), plain.bytes + at, plain.length - at);
-	f.bytes[FRAME_ETH_BYTES + 6] = 44;
-	packet_build_put16(&f, FRAME_ETH_BYTES + 4, plain.length - at + sizeof(fragment));
-	f.length += sizeof(fragment);
 	assert_burst_is_stopped(&f);
 }
 
