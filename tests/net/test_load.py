@@ -259,6 +259,21 @@ def test_both_modes_work(shield, family, xdp):
     assert shield.is_gone()
 
 
+def test_native_that_the_driver_refuses_falls_back_to_generic_and_says_why(shield, family):
+    net = shield.net
+    net.client.detach()
+    for host in (net.client, net.server):  # veth takes no native XDP where its peer's frames are longer than a page
+        host.run("ip", "link", "set", host.device, "mtu", 9000)
+    refused = shield.load("*:*", xdp="native", check=False)
+    assert refused.returncode == 1 and "native" in refused.stderr
+    assert shield.is_gone()
+    done = shield.load("*:*")
+    assert "XDP generic (native: " in done.stdout
+    assert shield.attached()[0] == "xdp generic"
+    assert shield.read_json("status", shield.device)[0]["xdp"]["mode"] == "generic"
+    assert_works(shield, family)
+
+
 def test_device_that_goes_takes_the_shield_along(shield):
     shield.load("*:*")
     lab.run("ip", "-n", shield.net.server.namespace, "link", "del", shield.device)
