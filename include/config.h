@@ -10,7 +10,7 @@
 #include "flow.h"
 
 /* Raised whenever the shape or the meaning of a pinned map changes: a program of another layout refuses the pins. */
-#define SYNKEEP_LAYOUT_VERSION 1
+#define SYNKEEP_LAYOUT_VERSION 2
 
 #define SYNKEEP_FLOWS_DEFAULT 262144
 #define SYNKEEP_HALF_OPEN_MAX 65536
