@@ -179,7 +179,7 @@ __noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packe
 static __always_inline bool strangers_are_welcome(const struct service *service, const struct cpu_clock *clock,
 						  const struct config *conf)
 {
-	return service->policy == POLICY_OFF || conf->phase == DEVICE_DRAINING ||
+	return service->policy == POLICY_OFF || config_is_draining(conf, clock->now_ns) ||
 	       clock->now_ns - conf->loaded_at_ns < STRANGERS_WELCOME_NS;
 }
 

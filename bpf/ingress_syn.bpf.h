@@ -158,7 +158,7 @@ static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, const struct
 
 	if (service->policy == POLICY_OFF)
 		return V_SYN_OFF;
-	if (conf->phase == DEVICE_DRAINING)
+	if (config_is_draining(conf, clock->now_ns))
 		return V_SYN_DRAINING;
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end || !syn_addresses_possible(&p->tuple, eth))
 		return V_IMPOSSIBLE_ADDRESS;

@@ -46,7 +46,7 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
 	clock = clock_get(conf);
 	if (!clock)
 		return V_OTHER;
-	if (kind == PACKET_OBSCURE && conf->phase == DEVICE_DRAINING)
+	if (kind == PACKET_OBSCURE && config_is_draining(conf, clock->now_ns))
 		return V_OTHER;
 	if (kind == PACKET_OBSCURE)
 		return budget_spend(BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);

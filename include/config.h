@@ -45,8 +45,15 @@ struct config {
 				      */
 	__u64 loaded_at_ns;	     /* CLOCK_MONOTONIC */
 	__u64 msl_ns;
+	__u64 try_until_ns;    /* CLOCK_MONOTONIC; not 0: a trial, which from then on drains by itself */
 	__u64 test_advance_ns; /* added to every clock that the programs read; 0 but in tests */
 };
+
+/* No new cookies, while those that are out are taken: an unload is under way, or nobody has kept a trial in time. */
+static __always_inline bool config_is_draining(const struct config *conf, __u64 now_ns)
+{
+	return conf->phase == DEVICE_DRAINING || (conf->try_until_ns && conf->try_until_ns <= now_ns);
+}
 
 enum service_policy {
 	POLICY_OFF,    /* track, never answer */

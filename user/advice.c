@@ -214,6 +214,11 @@ void advice_give(const struct status *status, advice_visit visit, void *context)
 	if (status->config->phase == DEVICE_DRAINING)
 		say(&advisor, ADVICE_NOTE,
 		    "being unloaded: SYNs are passed, cookies still taken; `synkeep unload %s` goes on", status->name);
+	else if (config_is_draining(status->config, status->now_ns))
+		say(&advisor, ADVICE_NOTE,
+		    "the trial is over and nobody kept it: SYNs are passed, cookies still taken, and it unloads by "
+		    "itself; `synkeep unload %s` does so, too",
+		    status->name);
 	judge_services(&advisor);
 	if (status->here)
 		judge_sysctls(&advisor);

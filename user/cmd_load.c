@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,15 @@
 #include "bpf_log.h"
 #include "command.h"
 #include "device.h"
+#include "duration.h"
 #include "format.h"
+#include "guard.h"
 #include "key_file.h"
 #include "load.h"
 
 #define ERROR_BYTES 4096 /* room for the last lines of the verifier */
+#define TRY_MIN_NS NSEC_PER_SEC
+#define TRY_MAX_NS (365 * 24 * 3600 * NSEC_PER_SEC)
 
 struct options {
 	struct load load;
@@ -76,15 +81,26 @@ static int set_flows(struct options *options, const char *text)
 	return EXIT_DONE;
 }
 
+static int set_try(struct options *options, const char *text)
+{
+	__u64 ns;
+
+	if (duration_parse(text, &ns) || ns < TRY_MIN_NS || ns > TRY_MAX_NS)
+		return command_misused(&command_load, "--try %s: a time from 1s to 365d is wanted, as 60s or 5m", text);
+	options->load.try_ns = ns;
+	return EXIT_DONE;
+}
+
 static int parse_options(struct options *options, int argc, char **argv, bool *help)
 {
-	enum { POLICY = COMMAND_OPTION_OWN, SERVICE, XDP, KEY_FILE, FLOWS, VERBOSE };
+	enum { POLICY = COMMAND_OPTION_OWN, SERVICE, XDP, KEY_FILE, FLOWS, TRY, VERBOSE };
 	static const struct option known[] = {
 		{ "service", required_argument, NULL, SERVICE },
 		{ "policy", required_argument, NULL, POLICY },
 		{ "xdp", required_argument, NULL, XDP },
 		{ "key-file", required_argument, NULL, KEY_FILE },
 		{ "flows", required_argument, NULL, FLOWS },
+		{ "try", required_argument, NULL, TRY },
 		{ "verbose", no_argument, NULL, VERBOSE },
 		COMMAND_OPTIONS,
 		{ 0 },
@@ -107,6 +123,9 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 			break;
 		case FLOWS:
 			status = set_flows(options, optarg);
+			break;
+		case TRY:
+			status = set_try(options, optarg);
 			break;
 		case VERBOSE:
 			options->verbose = true;
@@ -198,6 +217,7 @@ static void print_summary(const struct options *options, const struct load_resul
 	bool usual_place = !strcmp(load->pin_root, COMMAND_PIN_ROOT);
 	const char *option = usual_place ? "" : " --pin-root ", *root = usual_place ? "" : load->pin_root;
 	const char *title = "services";
+	char time[FORMAT_DURATION_BYTES];
 
 	printf("%s: loaded, XDP %s", load->name, result->xdp_mode == DEVICE_XDP_GENERIC ? "generic" : "native");
 	if (result->native_error)
@@ -216,6 +236,21 @@ static void print_summary(const struct options *options, const struct load_resul
 		printf("  %-9s %s\n", "pins", pin_dir);
 	printf("  %-9s synkeep status %s%s%s\n", "see", load->name, option, root);
 	printf("  %-9s synkeep unload %s%s%s\n", "remove", load->name, option, root);
+	if (load->try_ns)
+		printf("  %-9s synkeep keep %s%s%s: within %s, or it unloads by itself\n", "KEEP", load->name, option,
+		       root, format_duration(time, load->try_ns));
+}
+
+static void begin_trial(const struct load *load, const struct load_result *result)
+{
+	int err = guard_start(load->pin_root, load->name, result->loaded_at_ns);
+
+	if (err)
+		command_note(
+			&command_load,
+			"%s: no process could be started to unload it (%s): when the time is over, SYNs are passed "
+			"all the same; `synkeep unload %s` then removes it",
+			load->name, strerror(-err), load->name);
 }
 
 static int load_and_tell(const struct options *options)
@@ -224,7 +259,12 @@ static int load_and_tell(const struct options *options)
 	struct load_result result;
 	int err;
 
+	/* Who tries it over the device itself may lose his terminal to it: that must not cut the load short. */
+	if (options->load.try_ns)
+		signal(SIGHUP, SIG_IGN);
 	err = load_device(&options->load, &result, error, sizeof(error));
+	if (!err && options->load.try_ns)
+		begin_trial(&options->load, &result);
 	print_notes(&options->load, &result);
 	if (err)
 		return command_failed(&command_load, "%s: %s", options->load.name, error);
@@ -267,7 +307,7 @@ const struct command command_load = {
 	.summary = "put the shield on a device; it works on without a process",
 	.usage =
 		"Usage: synkeep load DEV [--service SPEC]... [--policy always|off] [--xdp native|generic]\n"
-		"                    [--key-file FILE] [--flows N] [--pin-root DIR] [--verbose]\n"
+		"                    [--try TIME] [--key-file FILE] [--flows N] [--pin-root DIR] [--verbose]\n"
 		"\n"
 		"Attaches the programs to a network device, pins them and their maps, and exits.\n"
 		"\n"
@@ -281,6 +321,9 @@ const struct command command_load = {
 		"                     connections; always by default\n"
 		"      --xdp MODE     native (in the driver) or generic; by default native, or generic if the driver "
 		"can not\n"
+		"      --try TIME     for so long only (60s, 5m), unless `synkeep keep DEV` comes in time: then it "
+		"unloads by\n"
+		"                     itself, and nobody is locked out\n"
 		"      --key-file F   the cookies' master key, 32 hexadecimal digits in a file of mode 0600; machines "
 		"that\n"
 		"                     share it take each other's cookies. By default a random key\n"

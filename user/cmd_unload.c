@@ -12,7 +12,6 @@
 #include "bpf_log.h"
 #include "command.h"
 #include "drain.h"
-#include "pins.h"
 #include "system.h"
 #include "teardown.h"
 
@@ -127,33 +126,15 @@ static void print_done(const char *name, const struct teardown *done)
 		       detached->xdp || detached->tc_ingress || detached->tc_egress ? "" : " nothing", done->pins);
 }
 
-/* The pins may have changed while we waited: they are looked at again, under the lock. */
-static int take_away(const struct options *options, const char *pin_dir)
+static int take_away(const struct options *options)
 {
 	char error[ATTACH_ERROR_BYTES];
-	struct device device;
 	struct teardown done;
-	bool other_layout;
-	int lock, err;
 
-	lock = pins_lock(pin_dir, false);
-	if (lock < 0) {
-		device_explain(lock, options->pin_root, options->name, error, sizeof(error));
-		return command_failed(&command_unload, "%s", error);
-	}
-	err = device_open_remains(options->pin_root, options->name, &device);
-	other_layout = err == -EPROTO;
-	if (!err || err == -EINPROGRESS || other_layout)
-		err = teardown_device(&device, &done, error, sizeof(error));
-	else
-		device_explain(err, options->pin_root, options->name, error, sizeof(error));
-	device_close(&device);
-	pins_remove_empty(options->pin_root, pin_dir);
-	pins_unlock(lock);
-	if (err)
+	if (teardown_pinned(options->pin_root, options->name, 0, &done, error, sizeof(error)))
 		return command_failed(&command_unload, "%s", error);
 	print_done(options->name, &done);
-	if (other_layout)
+	if (done.other_layout)
 		command_note(&command_unload, "%s: its clsact qdisc stays: whether the load made it can not be read",
 			     options->name);
 	return EXIT_DONE;
@@ -177,7 +158,7 @@ static int unload(const struct options *options)
 	else if (!err && !gone && !options->now && device.config.phase != DEVICE_LOADING)
 		status = wait_for_cookies(&device);
 	device_close(&device);
-	return status ? status : take_away(options, device.pin_dir);
+	return status ? status : take_away(options);
 }
 
 static int run(int argc, char **argv)

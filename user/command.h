@@ -38,6 +38,7 @@ struct command {
 };
 
 extern const struct command command_load;
+extern const struct command command_keep;
 extern const struct command command_unload;
 extern const struct command command_service;
 extern const struct command command_status;

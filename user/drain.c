@@ -8,9 +8,6 @@
 #include "drain.h"
 #include "pins.h"
 
-/* A run of a program takes microseconds; this leaves room for one that an interrupt delays. */
-#define PROGRAM_RUN_NS (20 * NSEC_PER_MSEC)
-
 int drain_remaining_ns(const struct device *device, __u64 *remaining_ns)
 {
 	__u64 now_ns = clocks_now_ns(device), sent_ns, end_ns;
@@ -39,7 +36,7 @@ static int set_phase(struct device *device, enum device_phase phase)
 
 int drain_begin(struct device *device)
 {
-	const struct timespec pause = { .tv_nsec = PROGRAM_RUN_NS };
+	const struct timespec pause = { .tv_nsec = DRAIN_SETTLE_NS };
 	int err = set_phase(device, DEVICE_DRAINING);
 
 	if (!err)

@@ -11,6 +11,12 @@
 #define DRAIN_NS (COOKIE_LIFETIME_NS + COOKIE_SKEW_NS)
 
 /*
+ * After so long no program sends a cookie any more that began before the draining: a run takes microseconds, the time
+ * that it goes by may be a jiffy old, and an interrupt may delay it.
+ */
+#define DRAIN_SETTLE_NS (20 * NSEC_PER_MSEC)
+
+/*
  * How long a cookie may still come back that this device has sent: 0 if none was sent, or all are stale. 0 or -errno.
  * Right once no program can still be in the middle of sending one: see drain_begin().
  */

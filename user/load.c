@@ -17,6 +17,7 @@
 
 #include <bpf/bpf.h>
 
+#include "clocks.h"
 #include "device.h"
 #include "load.h"
 #include "pins.h"
@@ -87,7 +88,8 @@ static int refuse_if_standing(const struct device *device, const struct failure 
 		return 0;
 	snprintf(failure->text, failure->size,
 		 "already loaded%s; `synkeep service add %s SPEC` adds services, `synkeep unload %s` removes it",
-		 device->config.phase == DEVICE_DRAINING ? ", and being unloaded" : "", device->name, device->name);
+		 config_is_draining(&device->config, clocks_now_ns(device)) ? ", and being unloaded" : "", device->name,
+		 device->name);
 	return -EEXIST;
 }
 
@@ -192,6 +194,8 @@ static int load_programs(const struct load *load, struct synkeep *skeleton, cons
 
 static int write_config(const struct load *load, struct device *device, enum device_xdp_mode mode, bool makes_clsact)
 {
+	__u64 now_ns = system_monotonic_ns();
+
 	device->config = (struct config){
 		.layout_version = SYNKEEP_LAYOUT_VERSION,
 		.ifindex = load->system.ifindex,
@@ -205,8 +209,9 @@ static int write_config(const struct load *load, struct device *device, enum dev
 		.budget_per_second = SYNKEEP_BUDGET_DEFAULT,
 		.master_key = load->key,
 		.cookie_time_offset_ns = system_tai_offset_ns(),
-		.loaded_at_ns = system_monotonic_ns(),
+		.loaded_at_ns = now_ns,
 		.msl_ns = TCP_MSL_DEFAULT_S * NSEC_PER_SEC,
+		.try_until_ns = load->try_ns ? now_ns + load->try_ns : 0,
 	};
 	return device_config_write(device);
 }
@@ -321,6 +326,7 @@ static int load_afresh(const struct load *load, struct device *device, struct lo
 		if (err)
 			fail(failure, err, "the connections that are there can not be read");
 	}
+	result->loaded_at_ns = device->config.loaded_at_ns;
 	if (err)
 		undo(device, failure);
 	synkeep__destroy(skeleton);

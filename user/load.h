@@ -20,7 +20,8 @@ struct load {
 	const char *name;
 	struct system_device system; /* what the kernel says about the device */
 	enum attach_xdp_choice xdp;
-	__u32 flows; /* slots of flows4, of flows6, of tw4 and of tw6 */
+	__u64 try_ns; /* not 0: a trial, over after this time unless someone keeps it */
+	__u32 flows;  /* slots of flows4, of flows6, of tw4 and of tw6 */
 	struct siphash_key key;
 	const struct service_spec *services;
 	size_t service_count;
@@ -31,7 +32,8 @@ struct load_result {
 	bool cleared; /* what an earlier load had left */
 	struct teardown remains;
 	enum device_xdp_mode xdp_mode;
-	int native_error; /* -errno: why XDP is not native although that was tried; 0 */
+	__u64 loaded_at_ns; /* as in the config */
+	int native_error;   /* -errno: why XDP is not native although that was tried; 0 */
 };
 
 /*

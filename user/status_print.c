@@ -15,9 +15,11 @@ struct sentences {
 	struct json_object *problem_list, *note_list;
 };
 
-static const char *phase_name(enum device_phase phase)
+static const char *phase_name(const struct status *status)
 {
-	switch (phase) {
+	if (config_is_draining(status->config, status->now_ns))
+		return "draining";
+	switch (status->config->phase) {
 	case DEVICE_LOADING:
 		return "loading";
 	case DEVICE_ACTIVE:
@@ -38,6 +40,12 @@ static __u64 loaded_for_ns(const struct status *status)
 	return status->now_ns > status->config->loaded_at_ns ? status->now_ns - status->config->loaded_at_ns : 0;
 }
 
+/* What is left of a trial; 0: it is over, or there is none. */
+static __u64 trial_left_ns(const struct status *status)
+{
+	return status->config->try_until_ns > status->now_ns ? status->config->try_until_ns - status->now_ns : 0;
+}
+
 static __u64 cookie_age_ns(const struct status *status)
 {
 	return status->now_ns > status->cookie_sent_ns ? status->now_ns - status->cookie_sent_ns : 0;
@@ -54,6 +62,15 @@ static __u32 count_records(const struct status *status, enum flow_table kind)
 
 /* --- for people ----------------------------------------------------------------------------------------------------
  */
+
+static void print_trial(const struct status *status)
+{
+	char left[FORMAT_DURATION_BYTES];
+
+	if (trial_left_ns(status))
+		printf("  TRIAL    %s left, then it unloads by itself: `synkeep keep %s` keeps it\n",
+		       format_duration(left, trial_left_ns(status)), status->name);
+}
 
 static void print_attachment(const struct status *status)
 {
@@ -176,8 +193,9 @@ int status_print_text(const struct status *status)
 	char age[FORMAT_DURATION_BYTES], memory[FORMAT_SIZE_BYTES];
 	int err;
 
-	printf("%s: %s, loaded %s ago\n", status->name, phase_name(status->config->phase),
+	printf("%s: %s, loaded %s ago\n", status->name, phase_name(status),
 	       format_duration(age, loaded_for_ns(status)));
+	print_trial(status);
 	print_attachment(status);
 	print_cookies(status);
 	printf("  flows    %u half-open, %u live, %u ended\n", count_records(status, FLOW_TABLE_HALF),
@@ -295,8 +313,12 @@ struct json_object *status_print_json(const struct status *status)
 	struct sentences sentences;
 
 	json_out_text(object, "device", status->name);
-	json_out_text(object, "phase", phase_name(status->config->phase));
+	json_out_text(object, "phase", phase_name(status));
 	json_out_number(object, "loaded_ms_ago", loaded_for_ns(status) / NSEC_PER_MSEC);
+	if (status->config->try_until_ns)
+		json_out_number(object, "try_left_ms", trial_left_ns(status) / NSEC_PER_MSEC);
+	else
+		json_out_text(object, "try_left_ms", NULL);
 	json_out_number(object, "netns_inode", status->config->netns_inode);
 	json_out_bool(object, "in_this_netns", status->here);
 	add_attachment(object, status);

@@ -78,3 +78,44 @@ int teardown_device(struct device *device, struct teardown *done, char *error, s
 	}
 	return 0;
 }
+
+/* The pins are locked. */
+static int take_away(const char *pin_root, const char *name, __u64 loaded_at_ns, struct teardown *done, char *error,
+		     size_t size)
+{
+	struct device device;
+	bool other_layout;
+	int err;
+
+	err = device_open_remains(pin_root, name, &device);
+	other_layout = err == -EPROTO;
+	if (err && err != -EINPROGRESS && !other_layout) {
+		device_explain(err, pin_root, name, error, size);
+	} else if (loaded_at_ns && device.config.loaded_at_ns != loaded_at_ns) {
+		snprintf(error, size, "%s has been loaded anew", name);
+		err = -ESTALE;
+	} else {
+		err = teardown_device(&device, done, error, size);
+		done->other_layout = other_layout;
+	}
+	device_close(&device);
+	return err;
+}
+
+int teardown_pinned(const char *pin_root, const char *name, __u64 loaded_at_ns, struct teardown *done, char *error,
+		    size_t size)
+{
+	char pin_dir[DEVICE_PATH_MAX];
+	int lock, err;
+
+	err = device_pin_dir(pin_root, name, pin_dir, sizeof(pin_dir));
+	lock = err ? err : pins_lock(pin_dir, false);
+	if (lock < 0) {
+		device_explain(lock, pin_root, name, error, size);
+		return lock;
+	}
+	err = take_away(pin_root, name, loaded_at_ns, done, error, size);
+	pins_remove_empty(pin_root, pin_dir);
+	pins_unlock(lock);
+	return err;
+}

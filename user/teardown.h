@@ -12,9 +12,10 @@
 /* What was done. */
 struct teardown {
 	struct attach_state detached;
-	bool clsact; /* the qdisc was ours and is removed */
-	bool gone;   /* the device, or its network namespace, does not exist any more */
-	int pins;    /* removed */
+	bool clsact;	   /* the qdisc was ours and is removed */
+	bool gone;	   /* the device, or its network namespace, does not exist any more */
+	bool other_layout; /* the pins are of another layout, so whether the qdisc was ours is not known: it stays */
+	int pins;	   /* removed */
 };
 
 /*
@@ -31,5 +32,12 @@ int teardown_locate(const struct device *device, bool *gone, char *error, size_t
  * the device is in another network namespace, nothing was done.
  */
 int teardown_device(struct device *device, struct teardown *done, char *error, size_t size);
+
+/*
+ * The same from outside: locks the pins, looks at them as they are then, and removes their directory too. Whatever is
+ * pinned there is meant or, where loaded_at_ns is not 0, the load of that time alone. 0 or -errno and the reason.
+ */
+int teardown_pinned(const char *pin_root, const char *name, __u64 loaded_at_ns, struct teardown *done, char *error,
+		    size_t size);
 
 #endif /* SYNKEEP_TEARDOWN_H */

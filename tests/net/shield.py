@@ -11,6 +11,8 @@
 import collections
 import contextlib
 import json
+import os
+import pathlib
 import shutil
 
 import lab
@@ -39,12 +41,16 @@ class Shield:
     def run(self, name, *arguments, **options):
         return self.net.synkeep(name, *arguments, **options)
 
-    def load(self, *services, policy=None, xdp=None, key_file=None, **options):
-        """Loads with the services; options are lab.run()'s."""
-        arguments = [word for spec in services for word in ("--service", spec)]
-        for name, value in (("--policy", policy), ("--xdp", xdp), ("--key-file", key_file)):
+    def load_arguments(self, *services, policy=None, xdp=None, key_file=None, try_for=None):
+        """What follows `synkeep load`."""
+        arguments = [self.device, "--flows", FLOWS, *(word for spec in services for word in ("--service", spec))]
+        for name, value in (("--policy", policy), ("--xdp", xdp), ("--key-file", key_file), ("--try", try_for)):
             arguments += (name, value) if value else ()
-        return self.run("load", self.device, "--flows", FLOWS, *arguments, **options)
+        return arguments
+
+    def load(self, *services, check=True, **choices):
+        """Loads with the services; choices are load_arguments()'s."""
+        return self.run("load", *self.load_arguments(*services, **choices), check=check)
 
     def unload(self, *arguments, **options):
         return self.run("unload", self.device, *arguments, **options)
@@ -119,6 +125,17 @@ class Shield:
     def is_gone(self):
         """Whether nothing of a shield is left on the device: no pins, no XDP, no filters, no qdisc."""
         return not self.pins.exists() and not self.attached()
+
+    def guards(self):
+        """The PIDs of the processes that watch over a trial in the server's namespace."""
+        namespace = os.stat(f"/run/netns/{self.net.server.namespace}").st_ino
+        found = []
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if (process / "comm").read_text() == "synkeep-guard\n" and \
+                        (process / "ns/net").stat().st_ino == namespace:
+                    found.append(int(process.name))
+        return found
 
     def attached(self):
         """What is on the device: "xdp driver" or "xdp generic", filters as "clsact/ingress NAME", and "clsact"."""

@@ -8,7 +8,7 @@ import sockets
 from shield import shielded
 
 PORT = 8000
-COMMANDS = ["load", "unload", "service", "status", "flows", "counters"]
+COMMANDS = ["load", "keep", "unload", "service", "status", "flows", "counters"]
 
 
 @pytest.fixture(scope="module")

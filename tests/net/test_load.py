@@ -52,6 +52,9 @@ def assert_refused(done, status, *words):
     (["--policy", "auto"], "not there yet"),
     (["--xdp", "magic"], "magic"),
     (["--flows", "some"], "some"),
+    (["--try", "60"], "60s or 5m"),
+    (["--try", "0s"], "from 1s"),
+    (["--try", "366d"], "365d"),
 ])
 def test_wrong_usage_loads_nothing(shield, arguments, word):
     assert_refused(shield.run("load", shield.device, *arguments, check=False), 2, word)

@@ -14,6 +14,8 @@
 static const struct config active = { .phase = DEVICE_ACTIVE };
 static const struct config draining = { .phase = DEVICE_DRAINING };
 
+static const struct config over = { .phase = DEVICE_ACTIVE, .try_until_ns = 1000 };
+
 /* What advice_give() said. */
 struct heard {
 	int problems, notes;
@@ -105,6 +107,19 @@ static void test_missing_program_is_a_problem(void **state)
 	status.attach.tc_ingress = true;
 	status.attach.tc_egress = false;
 	assert_problem(&status, "tc egress");
+}
+
+static void test_trial_says_when_it_is_over(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.config = &over;
+	status.now_ns = over.try_until_ns - 1;
+	assert_int_equal(advice_on(&status).notes, 0);
+	status.now_ns++;
+	assert_note(&status, "nobody kept it");
 }
 
 static void test_cookies_back_without_any_handover_are_a_problem(void **state)
@@ -282,6 +297,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_well_is_silent),
 		cmocka_unit_test(test_missing_program_is_a_problem),
+		cmocka_unit_test(test_trial_says_when_it_is_over),
 		cmocka_unit_test(test_cookies_back_without_any_handover_are_a_problem),
 		cmocka_unit_test(test_filter_before_ours_is_a_note),
 		cmocka_unit_test(test_device_gone_is_the_only_problem),
