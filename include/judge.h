@@ -217,18 +217,18 @@ static __always_inline enum judgement judge_send(struct flow *f, const struct se
 	f->snd_nxt = seq_max(f->snd_nxt, text_end);
 	if (s->has_timestamps)
 		f->snd_tsval = s->tsval;
-	if (s->flags & TCP_FLAG_FIN) {
-		f->snd_nxt = seq_max(f->snd_nxt, text_end + 1);
-		f->snd_fin = text_end;
-		f->flags |= FLOW_SND_FIN;
-		flow_step(f, TCPE_SND_FIN);
-	}
 	if (s->flags & TCP_FLAG_ACK) {
 		f->rcv_wup = seq_max(f->rcv_wup, s->ack);
 		f->rcv_nxt = seq_max(f->rcv_nxt, s->ack);
 		f->rcv_wnd = s->window;
 		f->rcv_edge = seq_max(f->rcv_edge, s->ack + ((__u32)s->window << f->rcv_wscale));
-		judge_take_fin(f); /* what filled the hole was seen by the socket only */
+		judge_take_fin(f); /* what filled the hole was seen by the socket only; before a FIN that answers it */
+	}
+	if (s->flags & TCP_FLAG_FIN) {
+		f->snd_nxt = seq_max(f->snd_nxt, text_end + 1);
+		f->snd_fin = text_end;
+		f->flags |= FLOW_SND_FIN;
+		flow_step(f, TCPE_SND_FIN);
 	}
 	return JUDGE_TAKEN;
 }

@@ -107,7 +107,7 @@ static bool state_may_follow(enum tcp_state from, enum tcp_state to, const struc
 {
 	static const enum tcp_event resets[2][2] = { { TCPE_RCV_RST, NO_EVENT }, { TCPE_SND_RST, NO_EVENT } };
 	static const enum tcp_event received[] = { TCPE_RCV_ACK_OF_SYN, TCPE_RCV_ACK_OF_FIN, TCPE_RCV_FIN, NO_EVENT };
-	static const enum tcp_event sent[] = { TCPE_SND_FIN, TCPE_RCV_FIN, NO_EVENT };
+	static const enum tcp_event sent[] = { TCPE_RCV_FIN, TCPE_SND_FIN, NO_EVENT };
 
 	if (s->flags & TCP_FLAG_RST)
 		return leads_to(from, to, resets[direction]);

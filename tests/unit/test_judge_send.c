@@ -157,6 +157,25 @@ static void test_own_fin_steps(void **state)
 	}
 }
 
+/* The owner's FIN is the first to say that the peer's came, whose hole the socket alone has seen filled. */
+static void test_established_own_fin_acks_the_waiting_fin_last_ack(void **state)
+{
+	struct flow f = flow_in_established(), want;
+	struct segment s = segment_from_owner(&f, ACK | FIN, 0);
+
+	(void)state;
+	f.flags |= FLOW_RCV_FIN_AHEAD;
+	f.rcv_fin = peer(1151);
+	s.ack = peer(1152);
+	want = flow_taken(f, &s, DIRECTION_SND, TCPS_LAST_ACK);
+	want.flags = (f.flags & ~FLOW_RCV_FIN_AHEAD) | FLOW_RCV_FIN | FLOW_SND_FIN;
+	want.rcv_nxt = want.rcv_wup = peer(1152);
+	want.rcv_edge = peer(1152 + OWN_WINDOW_BYTES);
+	want.snd_fin = own(2001);
+	want.snd_nxt = own(2002);
+	assert_taken(f, &s, DIRECTION_SND, &want);
+}
+
 static void test_own_fin_again_changes_no_number(void **state)
 {
 	const flow_constructor flows[] = { flow_in_fin_wait_1, flow_in_fin_wait_2, flow_in_closing, flow_in_last_ack };
@@ -283,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_established_own_older_ack_takes_nothing_back),
 		cmocka_unit_test(test_established_own_timestamp_is_kept),
 		cmocka_unit_test(test_own_fin_steps),
+		cmocka_unit_test(test_established_own_fin_acks_the_waiting_fin_last_ack),
 		cmocka_unit_test(test_own_fin_again_changes_no_number),
 		cmocka_unit_test(test_synchronized_own_rst_closed),
 		cmocka_unit_test(test_established_gso_super_packet_counts_its_segments),
