@@ -30,9 +30,11 @@ enum device_xdp_mode {
 
 /* Map "config", one element. Written by the command line, read by the programs. */
 struct config {
+	/* The head, the same in every layout: enough to refuse the rest, and to take away what a device has of it. */
 	__u32 layout_version;
 	__u32 ifindex;
 	__u64 netns_inode; /* of the namespace that has the device */
+	/* The rest. */
 	enum device_phase phase;
 	enum device_xdp_mode xdp_mode;
 	bool made_clsact; /* the qdisc was not there before: unload removes it, if it is ours alone */

@@ -13,10 +13,17 @@
 
 #include "device.h"
 #include "pins.h"
+#include "verdict.h"
 
+#define CONFIG_HEAD_BYTES offsetof(struct config, phase)
+
+/* A pinned map, and the shape that this version knows it by. */
 struct pinned_map {
 	const char *name;
 	int *fd;
+	__u32 key_bytes;
+	__u32 value_bytes;
+	__u32 elements; /* 0: any number */
 };
 
 void device_init(struct device *device)
@@ -50,34 +57,54 @@ void device_close(struct device *device)
 	}
 }
 
-static int open_map(const struct device *device, const char *map, int *fd)
+static int open_pin(const struct device *device, const char *name, int *fd)
 {
 	char path[DEVICE_PATH_MAX + 32];
 
-	snprintf(path, sizeof(path), "%s/%s", device->pin_dir, map);
+	snprintf(path, sizeof(path), "%s/%s", device->pin_dir, name);
 	*fd = bpf_obj_get(path);
-	return *fd < 0 ? -errno : 0;
+	if (*fd >= 0)
+		return 0;
+	return errno == ENOENT ? -EINPROGRESS : -errno;
 }
 
-/* The config's size may differ under another layout, but its first field is the version in all of them. */
-static int read_layout_version(int config_fd, __u32 *version, bool *same_size)
+/* Reading into a shape that the map does not have would misread it, or write past the end. */
+static int open_map(const struct device *device, const struct pinned_map *map)
+{
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+	int err;
+
+	err = open_pin(device, map->name, map->fd);
+	if (err)
+		return err;
+	if (bpf_obj_get_info_by_fd(*map->fd, &info, &length) < 0)
+		return -errno;
+	if (info.key_size != map->key_bytes || info.value_size != map->value_bytes ||
+	    (map->elements && info.max_entries != map->elements))
+		return -EPROTO;
+	return 0;
+}
+
+/* Whatever the layout, the config is an array of one element and begins with its head. */
+static int read_config_head(struct device *device, bool *same_size)
 {
 	struct bpf_map_info info = {};
 	__u32 length = sizeof(info), key = 0;
 	void *value;
 	int err = 0;
 
-	if (bpf_obj_get_info_by_fd(config_fd, &info, &length) < 0)
+	if (bpf_obj_get_info_by_fd(device->config_fd, &info, &length) < 0)
 		return -errno;
-	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size < sizeof(*version))
+	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size < CONFIG_HEAD_BYTES)
 		return -EPROTO;
 	value = malloc(info.value_size);
 	if (!value)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(config_fd, &key, value) < 0)
+	if (bpf_map_lookup_elem(device->config_fd, &key, value) < 0)
 		err = -errno;
 	else
-		memcpy(version, value, sizeof(*version));
+		memcpy(&device->config, value, CONFIG_HEAD_BYTES);
 	free(value);
 	*same_size = info.value_size == sizeof(struct config);
 	return err;
@@ -86,18 +113,16 @@ static int read_layout_version(int config_fd, __u32 *version, bool *same_size)
 static int open_config(struct device *device)
 {
 	bool same_size = false;
-	__u32 version = 0;
 	int err;
 
-	err = open_map(device, "config", &device->config_fd);
-	if (err)
-		return err == -ENOENT ? -EINPROGRESS : err;
-	err = read_layout_version(device->config_fd, &version, &same_size);
+	err = open_pin(device, "config", &device->config_fd);
+	if (!err)
+		err = read_config_head(device, &same_size);
 	if (err)
 		return err;
-	if (version == 0)
+	if (device->config.layout_version == 0)
 		return -EINPROGRESS; /* the map is there, but the loader did not come to write it */
-	if (version != SYNKEEP_LAYOUT_VERSION || !same_size)
+	if (device->config.layout_version != SYNKEEP_LAYOUT_VERSION || !same_size)
 		return -EPROTO;
 	return device_config_read(device);
 }
@@ -135,6 +160,13 @@ static int set_place(struct device *device, const char *pin_root, const char *na
 	return err;
 }
 
+static int open_clocks(struct device *device)
+{
+	const struct pinned_map clocks = { "clocks", &device->clocks_fd, sizeof(__u32), sizeof(struct cpu_clock), 1 };
+
+	return open_map(device, &clocks);
+}
+
 int device_open_remains(const char *pin_root, const char *name, struct device *device)
 {
 	int err;
@@ -150,10 +182,10 @@ int device_open_remains(const char *pin_root, const char *name, struct device *d
 		return err == -EACCES ? -EPERM : err;
 	}
 	err = open_config(device);
-	if (!err) {
-		err = open_map(device, "clocks", &device->clocks_fd);
-		err = err == -ENOENT ? -EINPROGRESS : err;
-	}
+	if (!err)
+		err = open_clocks(device);
+	if (err == -EPROTO)
+		memset((char *)&device->config + CONFIG_HEAD_BYTES, 0, sizeof(device->config) - CONFIG_HEAD_BYTES);
 	if (err && err != -EINPROGRESS && err != -EPROTO) {
 		device_close(device);
 		return err == -EACCES ? -EPERM : err;
@@ -164,20 +196,22 @@ int device_open_remains(const char *pin_root, const char *name, struct device *d
 static int open_other_maps(struct device *device)
 {
 	const struct pinned_map maps[] = {
-		{ "services", &device->services_fd }, { "ports", &device->ports_fd },
-		{ "counters", &device->counters_fd }, { "budgets", &device->budgets_fd },
-		{ "flows4", &device->flows_fd[0] },   { "flows6", &device->flows_fd[1] },
-		{ "half4", &device->half_fd[0] },     { "half6", &device->half_fd[1] },
-		{ "tw4", &device->tw_fd[0] },	      { "tw6", &device->tw_fd[1] },
+		{ "services", &device->services_fd, sizeof(struct service_key), sizeof(struct service), 0 },
+		{ "ports", &device->ports_fd, sizeof(__u32), sizeof(__u8), 65536 },
+		{ "counters", &device->counters_fd, sizeof(__u32), sizeof(struct verdict_counter), VERDICT_COUNT },
+		{ "budgets", &device->budgets_fd, sizeof(__u32), sizeof(struct budget), BUDGET_COUNT },
+		{ "flows4", &device->flows_fd[0], sizeof(struct flow4_key), sizeof(struct flow), 0 },
+		{ "flows6", &device->flows_fd[1], sizeof(struct flow6_key), sizeof(struct flow), 0 },
+		{ "half4", &device->half_fd[0], sizeof(struct flow4_key), sizeof(struct half_open), 0 },
+		{ "half6", &device->half_fd[1], sizeof(struct flow6_key), sizeof(struct half_open), 0 },
+		{ "tw4", &device->tw_fd[0], sizeof(struct flow4_key), sizeof(struct ended), 0 },
+		{ "tw6", &device->tw_fd[1], sizeof(struct flow6_key), sizeof(struct ended), 0 },
 	};
+	int err = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
-		int err = open_map(device, maps[i].name, maps[i].fd);
-
-		if (err)
-			return err == -ENOENT ? -EINPROGRESS : err;
-	}
-	return 0;
+	for (size_t i = 0; i < ARRAY_LEN(maps) && !err; i++)
+		err = open_map(device, &maps[i]);
+	return err;
 }
 
 int device_open(const char *pin_root, const char *name, struct device *device)

@@ -46,7 +46,8 @@ int device_open(const char *pin_root, const char *name, struct device *device);
 
 /*
  * The same for who clears away: the phase may be any, and of the maps only config and clocks are opened. The device
- * stays open after -EINPROGRESS (its config is missing or was never written) and -EPROTO too, its config all zeros.
+ * stays open after -EINPROGRESS, its config missing or never written and all zeros, and after -EPROTO, with no more of
+ * its config than the head that all layouts have.
  */
 int device_open_remains(const char *pin_root, const char *name, struct device *device);
 
