@@ -17,16 +17,22 @@
 /*
  * find, put and delete for a pair of maps. A map is named where it is used, so the pair is a macro's argument. They are
  * functions of their own because each needs a key, and keys inlined side by side would not fit the stack.
+ *
+ * The barrier keeps clang from making one call of the two look-ups: the verifier puts the map's own look-up in place of
+ * the general one only where the map is known, which saves 20 ns.
  */
 #define RECORD_CALLS(name, type, map4, map6)                                                                           \
 	static __noinline type *name##_find(const struct tuple *t)                                                     \
 	{                                                                                                              \
 		struct flow4_key key4;                                                                                 \
 		struct flow6_key key6;                                                                                 \
+		type *found;                                                                                           \
                                                                                                                        \
 		if (t->family == FAMILY_IPV4) {                                                                        \
 			flow4_key_from_tuple(&key4, t);                                                                \
-			return bpf_map_lookup_elem(&map4, &key4);                                                      \
+			found = bpf_map_lookup_elem(&map4, &key4);                                                     \
+			compiler_barrier();                                                                            \
+			return found;                                                                                  \
 		}                                                                                                      \
 		flow6_key_from_tuple(&key6, t);                                                                        \
 		return bpf_map_lookup_elem(&map6, &key6);                                                              \
