@@ -12,6 +12,7 @@
 #include "bpf_log.h"
 #include "command.h"
 #include "device.h"
+#include "driver.h"
 #include "duration.h"
 #include "format.h"
 #include "guard.h"
@@ -253,12 +254,32 @@ static void begin_trial(const struct load *load, const struct load_result *resul
 			load->name, strerror(-err), load->name);
 }
 
+/* Who is logged in by the device wants to know before, not after. */
+static void warn_of_interruption(const struct load *load)
+{
+	static const char *const effects[] = {
+		[DRIVER_RINGS] = "sets its rings up anew, and packets of a moment are lost,",
+		[DRIVER_LINK] = "takes the link down for some seconds",
+		[DRIVER_UNKNOWN] = "may take the link down for some seconds",
+	};
+	enum driver_effect effect = driver_attach_effect(load->system.driver, load->system.bus);
+
+	if (load->xdp == ATTACH_XDP_GENERIC || effect == DRIVER_QUIET)
+		return;
+	command_note(&command_load,
+		     "%s: its driver, %s, %s when native XDP is attached, and when it is detached; connections outlive "
+		     "that. %s`--xdp generic` spares it, and is slower",
+		     load->name, *load->system.driver ? load->system.driver : "of no name", effects[effect],
+		     load->try_ns ? "" : "`--try 60s` unloads by itself if that locks you out; ");
+}
+
 static int load_and_tell(const struct options *options)
 {
 	char error[ERROR_BYTES];
 	struct load_result result;
 	int err;
 
+	warn_of_interruption(&options->load);
 	/* Who tries it over the device itself may lose his terminal to it: that must not cut the load short. */
 	if (options->load.try_ns)
 		signal(SIGHUP, SIG_IGN);

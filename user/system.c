@@ -5,6 +5,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if_arp.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -150,6 +152,18 @@ __u64 system_available_bytes(void)
 	return kibibytes * 1024;
 }
 
+/* A device that has no driver to speak of has no answer either. */
+static void ask_driver(int fd, struct ifreq *request, struct system_device *device)
+{
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+
+	request->ifr_data = (void *)&info;
+	if (ioctl(fd, SIOCETHTOOL, request) < 0)
+		info = (struct ethtool_drvinfo){};
+	snprintf(device->driver, sizeof(device->driver), "%s", info.driver);
+	snprintf(device->bus, sizeof(device->bus), "%s", info.bus_info);
+}
+
 int system_device(const char *name, struct system_device *device)
 {
 	struct ifreq request = {};
@@ -171,6 +185,7 @@ int system_device(const char *name, struct system_device *device)
 		goto failed;
 	device->loopback = request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
 	device->ethernet = request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+	ask_driver(fd, &request, device);
 out:
 	close(fd);
 	return err;

@@ -40,6 +40,8 @@ struct system_device {
 	int mtu; /* bytes */
 	bool loopback;
 	bool ethernet;
+	char driver[32]; /* as ethtool(8) prints them; "" where the device does not say */
+	char bus[32];
 };
 
 /* 0 or -errno; -ENODEV: there is no such device in this namespace. */

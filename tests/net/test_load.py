@@ -73,6 +73,10 @@ def test_loopback_device(shield):
     assert shield.net.server.run("tc", "qdisc", "show").stdout == before
 
 
+def test_veth_is_attached_without_a_warning(shield):
+    assert not shield.load("*:*").stderr
+
+
 def test_missing_device_and_unknown_option(shield):
     assert shield.run("load", check=False).returncode == 2
     assert shield.run("load", shield.device, "--sevrice", "*:80", check=False).returncode == 2

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a network driver does to its device when a program is attached to it natively, or detached: many set up their
+ * rings anew, some with the link. Pure: the driver's names go in, as ethtool(8) prints them.
+ */
+#ifndef SYNKEEP_DRIVER_H
+#define SYNKEEP_DRIVER_H
+
+enum driver_effect {
+	DRIVER_QUIET, /* nothing that anybody notices, or it takes no native program */
+	DRIVER_RINGS, /* a moment without packets */
+	DRIVER_LINK,  /* the link goes down, and comes up after seconds */
+	DRIVER_UNKNOWN,
+};
+
+/* bus: where the hardware is; "" where there is none. */
+enum driver_effect driver_attach_effect(const char *driver, const char *bus);
+
+#endif /* SYNKEEP_DRIVER_H */
