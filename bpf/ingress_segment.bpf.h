@@ -170,6 +170,8 @@ __noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packe
 		verdict = V_ADOPTED;
 	}
 	bpf_sk_release(socket);
+	if (kind != SOCKET_LISTENING)
+		presence_mark(conf, &p->tuple);
 	if (verdict == V_ADOPTED && !flow_make(&f, p, DIRECTION_RCV, clock, conf))
 		return V_SOCKET;
 	return verdict;
@@ -216,6 +218,7 @@ static __always_inline enum verdict segment_of_ended(const struct packet *p, str
 	 */
 	if ((s->flags & TCP_FLAG_FIN) && s->seq + s->payload_bytes + 1 == e->rcv_nxt && restarted_ns > deadline_ns)
 		__sync_val_compare_and_swap(&e->deadline_ns, deadline_ns, restarted_ns);
+	presence_mark(conf, &p->tuple); /* Linux begins its TIME-WAIT anew with other segments too */
 	return V_TIME_WAIT_SEGMENT;
 }
 

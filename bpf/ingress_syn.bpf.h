@@ -7,9 +7,9 @@
 
 #include "budget.bpf.h"
 #include "clock.bpf.h"
+#include "local_end.bpf.h"
 #include "options.bpf.h"
-#include "service.bpf.h"
-#include "socket.bpf.h"
+#include "presence.bpf.h"
 #include "synack.bpf.h"
 #include "verdict.bpf.h"
 
@@ -42,31 +42,43 @@ static __always_inline bool syn_addresses_possible(const struct tuple *t, const 
 }
 
 /*
- * Who would get the SYN: V_SYN_COOKIE and the listener's terms where a cookie may answer it. A tuple that is live or in
- * TIME-WAIT decides for itself: a cookie would leave its peer hanging (RFC 5961, 4; RFC 6191).
+ * Looks up who would get the SYN. V_SYN_LIVE: a tuple that is live or in TIME-WAIT decides for itself, for a cookie
+ * would leave its peer hanging (RFC 5961, 4; RFC 6191). Any other verdict is of the listener, and is remembered.
  */
-__noinline enum verdict syn_find_listener(struct xdp_md *ctx, const struct packet *p, struct listener *listener)
+__noinline enum verdict syn_find_owner(struct xdp_md *ctx, const struct packet *p, struct local_end *end)
 {
-	enum verdict verdict = V_SYN_NO_LISTENER;
+	const struct config *conf = config_get();
 	struct bpf_sock *socket;
 	struct tcp_sock *tp;
 
-	if (!p || !listener)
+	if (!p || !end || !conf)
 		return V_SYN_NO_LISTENER;
 	socket = socket_find(ctx, &p->tuple);
-	if (!socket)
-		return V_SYN_NO_LISTENER;
-	if (socket_kind(socket->state) != SOCKET_LISTENING) {
+	if (socket && socket_kind(socket->state) != SOCKET_LISTENING) {
 		bpf_sk_release(socket);
+		presence_mark(conf, &p->tuple);
 		return V_SYN_LIVE;
 	}
-	tp = bpf_skc_to_tcp_sock(socket);
+	end->listener_verdict = V_SYN_NO_LISTENER;
+	tp = socket ? bpf_skc_to_tcp_sock(socket) : NULL;
 	if (tp) {
-		socket_read_listener(tp, listener);
-		verdict = listener->mptcp ? V_SYN_MPTCP : !listener->syncookies ? V_SYN_SYSCTL : V_SYN_COOKIE;
+		socket_read_listener(tp, &end->listener);
+		end->listener_verdict = end->listener.mptcp	    ? V_SYN_MPTCP
+					: !end->listener.syncookies ? V_SYN_SYSCTL
+								    : V_SYN_COOKIE;
 	}
-	bpf_sk_release(socket);
-	return verdict;
+	if (socket)
+		bpf_sk_release(socket);
+	end->has_listener = true;
+	return end->listener_verdict;
+}
+
+static __always_inline enum verdict syn_owner(struct xdp_md *ctx, const struct packet *p, struct local_end *end,
+					      const struct config *conf)
+{
+	if (end->has_listener && end->service.sockets_known && !presence_has(conf, &p->tuple))
+		return end->listener_verdict;
+	return syn_find_owner(ctx, p, end);
 }
 
 /* What the listener can buffer, in whole segments of the peer's, as the kernel offers it in its own SYN-ACKs. */
@@ -126,12 +138,11 @@ __noinline enum verdict syn_answer(struct xdp_md *ctx, const struct packet *p, c
 }
 
 /* A SYN that a cookie could answer, as far as the packet alone tells. */
-static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const struct packet *p, struct cpu_clock *clock,
-						  const struct config *conf)
+static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const struct packet *p, struct local_end *end,
+						  struct cpu_clock *clock, const struct config *conf)
 {
 	__u16 min_mss = p->tuple.family == FAMILY_IPV4 ? COOKIE_MIN_MSS_IPV4 : COOKIE_MIN_MSS_IPV6;
 	struct tcp_options options;
-	struct listener listener = {};
 	enum verdict verdict;
 
 	if (!options_read_usual(ctx, p, &options) && !options_read_xdp(ctx, p, &options))
@@ -140,31 +151,37 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 		return budget_spend(BUDGET_SYN_SIGNED, V_SYN_SIGNED, clock, conf);
 	if (options.mss && options.mss < min_mss)
 		return budget_spend(BUDGET_SYN_SMALL_MSS, V_SYN_SMALL_MSS, clock, conf);
-	verdict = syn_find_listener(ctx, p, &listener);
+	verdict = syn_owner(ctx, p, end, conf);
 	if (verdict == V_SYN_LIVE)
 		return budget_spend(BUDGET_SYN_LIVE, V_SYN_LIVE, clock, conf);
 	if (verdict == V_SYN_NO_LISTENER)
 		return budget_spend(BUDGET_SYN_NO_LISTENER, V_SYN_NO_LISTENER, clock, conf);
 	if (verdict != V_SYN_COOKIE)
 		return verdict;
-	return syn_answer(ctx, p, &options, &listener, clock);
+	return syn_answer(ctx, p, &options, &end->listener, clock);
 }
 
-static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, const struct packet *p,
-						const struct service *service, struct cpu_clock *clock,
+static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, const struct packet *p, struct cpu_clock *clock,
 						const struct config *conf)
 {
+	struct local_end *end = local_end_get(ctx, p, clock, conf);
 	struct ethhdr *eth = (void *)(long)ctx->data;
 
-	if (service->policy == POLICY_OFF)
+	if (!end || !end->has_service)
+		return V_NO_SERVICE;
+	if (end->is_transit)
+		return V_TRANSIT;
+	if (end->service.policy == POLICY_OFF)
 		return V_SYN_OFF;
+	if (packet_flags_impossible(p->segment.flags))
+		return V_BAD_FLAGS;
 	if (config_is_draining(conf, clock->now_ns))
 		return V_SYN_DRAINING;
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end || !syn_addresses_possible(&p->tuple, eth))
 		return V_IMPOSSIBLE_ADDRESS;
 	if (p->has_ip_options)
 		return budget_spend(BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
-	return syn_protected(ctx, p, clock, conf);
+	return syn_protected(ctx, p, end, clock, conf);
 }
 
 #endif /* SYNKEEP_INGRESS_SYN_BPF_H */

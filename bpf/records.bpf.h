@@ -12,6 +12,7 @@
 #define SYNKEEP_RECORDS_BPF_H
 
 #include "packet.h"
+#include "presence.bpf.h"
 #include "verdict.bpf.h"
 
 /*
@@ -111,11 +112,12 @@ static __always_inline void flow_to_ended(const struct flow *f, struct ended *e,
 }
 
 /* Moves a flow that is marked dead to the ended: written first, so that the tuple is never unknown. */
-static __always_inline void flow_retire(const struct tuple *t, const struct ended *e)
+static __always_inline void flow_retire(const struct tuple *t, const struct ended *e, const struct config *conf)
 {
 	if (e->deadline_ns)
 		ended_put(t, e, BPF_ANY);
 	flow_delete(t);
+	presence_mark(conf, t);
 }
 
 /* Shows the segment to the tuple's flow, and retires a flow that it ends. False: the tuple has none. */
@@ -139,7 +141,7 @@ static __noinline bool flow_track(const struct packet *p, enum direction directi
 	}
 	bpf_spin_unlock(&f->lock);
 	if (has_ended)
-		flow_retire(&p->tuple, &e);
+		flow_retire(&p->tuple, &e, conf);
 	return true;
 }
 
@@ -167,11 +169,14 @@ static __always_inline bool flow_make(struct flow *f, const struct packet *p, en
 	flow_judge(f, &p->segment, direction, clock->now_ns, conf->msl_ns);
 	if (flow_has_ended(f)) {
 		flow_to_ended(f, &e, clock->now_ns);
-		flow_retire(&p->tuple, &e);
+		flow_retire(&p->tuple, &e, conf);
 		return true;
 	}
-	if (flow_put(&p->tuple, f, BPF_ANY) == 0)
+	if (flow_put(&p->tuple, f, BPF_ANY) == 0) {
+		presence_mark(conf, &p->tuple);
 		return true;
+	}
+	presence_mark_lasting(conf, &p->tuple);
 	verdict_note(V_FLOWS_FULL);
 	return false;
 }

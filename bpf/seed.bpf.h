@@ -46,8 +46,10 @@ static __always_inline void seed_flow(const struct tcp_sock *tp, __u32 kernel_st
 
 	socket_read_flow(tp, kernel_state, &f);
 	flow_init(&f, t, clock, conf);
-	if (flow_put(t, &f, BPF_NOEXIST) == -E2BIG)
-		verdict_note(V_FLOWS_FULL);
+	if (flow_put(t, &f, BPF_NOEXIST) != -E2BIG)
+		return;
+	presence_mark_lasting(conf, t);
+	verdict_note(V_FLOWS_FULL);
 }
 
 #endif /* SYNKEEP_SEED_BPF_H */

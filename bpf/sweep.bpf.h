@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The sweep: takes the slots of expired records back while no process runs. An expired record counts as absent the
- * moment its deadline passes; the sweep only makes room.
+ * The sweep: takes the slots of expired records back while no process runs, and keeps the presence filter true. An
+ * expired record counts as absent the moment its deadline passes; the sweep only makes room.
  *
  * A timer in a pinned map goes on firing for as long as the map is pinned. It hands the walk to a workqueue, where it
  * can be preempted: over a full table of a million it takes tens of milliseconds, too long for the timer's soft
@@ -32,53 +32,106 @@ extern int bpf_wq_start(struct bpf_wq *wq, unsigned int flags) __ksym;
 extern int bpf_wq_set_callback_impl(struct bpf_wq *wq, int(callback_fn)(void *map, int *key, void *value),
 				    unsigned int flags, void *aux__ign) __ksym;
 
-/* Marks the record dead under its lock if its time is still over: a segment may have revived it since it was read. */
-static int sweep_flow(void *map, const void *key, struct flow *f, __u64 *now_ns)
-{
-	bool expired;
+/* One walk over the tables. */
+struct sweep_walk {
+	__u64 now_ns;
+	bool mark; /* put what is alive into the presence filter */
+};
 
-	if (f->deadline_ns > *now_ns)
+/* The tuple of a key, a struct flow4_key or flow6_key, into the presence filter. */
+static __always_inline void sweep_mark(const void *key, __u8 family, bool lasting)
+{
+	const struct config *conf = config_get();
+	struct tuple t = {};
+
+	if (!conf)
+		return;
+	if (family == FAMILY_IPV4)
+		flow4_key_to_tuple(key, &t);
+	else
+		flow6_key_to_tuple(key, &t);
+	if (lasting)
+		presence_mark_lasting(conf, &t);
+	else
+		presence_mark(conf, &t);
+}
+
+/* Marks the record dead under its lock if its time is still over: a segment may have revived it since it was read. */
+static __always_inline int sweep_flow(void *map, const void *key, struct flow *f, const struct sweep_walk *walk,
+				      __u8 family)
+{
+	bool expired, never_owned;
+
+	if (f->deadline_ns > walk->now_ns) {
+		if (walk->mark)
+			sweep_mark(key, family, false);
 		return 0;
+	}
 	bpf_spin_lock(&f->lock);
-	expired = f->deadline_ns <= *now_ns;
+	expired = f->deadline_ns <= walk->now_ns;
+	never_owned = (f->flags & (FLOW_HANDOVER | FLOW_QUEUED)) == FLOW_HANDOVER;
 	if (expired)
 		f->flags |= FLOW_DEAD;
 	bpf_spin_unlock(&f->lock);
 	if (!expired)
 		return 0;
+	if (!never_owned)
+		sweep_mark(key, family, true); /* the owner's socket may be there still, and silent */
 	bpf_map_delete_elem(map, key);
 	verdict_note(V_FLOW_EXPIRED);
 	return 0;
 }
 
-static int sweep_half_open(void *map, const void *key, struct half_open *h, __u64 *now_ns)
+static __always_inline int sweep_half_open(void *map, const void *key, struct half_open *h,
+					   const struct sweep_walk *walk, __u8 family)
 {
-	if (h->deadline_ns <= *now_ns)
+	if (h->deadline_ns <= walk->now_ns)
 		bpf_map_delete_elem(map, key);
+	else if (walk->mark)
+		sweep_mark(key, family, false);
 	return 0;
 }
 
-static int sweep_ended(void *map, const void *key, struct ended *e, __u64 *now_ns)
+static __always_inline int sweep_ended(void *map, const void *key, struct ended *e, const struct sweep_walk *walk,
+				       __u8 family)
 {
-	if (e->deadline_ns <= *now_ns)
+	if (e->deadline_ns <= walk->now_ns)
 		bpf_map_delete_elem(map, key);
+	else if (walk->mark && e->state == TCPS_TIME_WAIT)
+		sweep_mark(key, family, false);
 	return 0;
 }
+
+/* What bpf_for_each_map_elem() calls, for each of a pair of maps. */
+#define SWEEP_CALLBACKS(name, type)                                                                                    \
+	static int name##4(void *map, const void *key, type *value, const struct sweep_walk *walk)                     \
+	{                                                                                                              \
+		return name(map, key, value, walk, FAMILY_IPV4);                                                       \
+	}                                                                                                              \
+	static int name##6(void *map, const void *key, type *value, const struct sweep_walk *walk)                     \
+	{                                                                                                              \
+		return name(map, key, value, walk, FAMILY_IPV6);                                                       \
+	}
+
+SWEEP_CALLBACKS(sweep_flow, struct flow)
+SWEEP_CALLBACKS(sweep_half_open, struct half_open)
+SWEEP_CALLBACKS(sweep_ended, struct ended)
 
 static int sweep_all(void *map, int *key, void *value)
 {
 	const struct config *conf = config_get();
-	__u64 now_ns;
+	struct sweep_walk walk = {};
 
 	if (!conf)
 		return 0;
-	now_ns = bpf_ktime_get_ns() + conf->test_advance_ns;
-	bpf_for_each_map_elem(&flows4, sweep_flow, &now_ns, 0);
-	bpf_for_each_map_elem(&flows6, sweep_flow, &now_ns, 0);
-	bpf_for_each_map_elem(&half4, sweep_half_open, &now_ns, 0);
-	bpf_for_each_map_elem(&half6, sweep_half_open, &now_ns, 0);
-	bpf_for_each_map_elem(&tw4, sweep_ended, &now_ns, 0);
-	bpf_for_each_map_elem(&tw6, sweep_ended, &now_ns, 0);
+	walk.now_ns = bpf_ktime_get_ns() + conf->test_advance_ns;
+	walk.mark = presence_rotate(conf, walk.now_ns);
+	bpf_for_each_map_elem(&flows4, sweep_flow4, &walk, 0);
+	bpf_for_each_map_elem(&half4, sweep_half_open4, &walk, 0);
+	bpf_for_each_map_elem(&tw4, sweep_ended4, &walk, 0);
+	bpf_for_each_map_elem(&flows6, sweep_flow6, &walk, 0);
+	bpf_for_each_map_elem(&half6, sweep_half_open6, &walk, 0);
+	bpf_for_each_map_elem(&tw6, sweep_ended6, &walk, 0);
 	return 0;
 }
 

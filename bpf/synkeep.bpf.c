@@ -6,13 +6,12 @@
  *     packet.h                cuts it into what is judged
  *     service.bpf.h           is it for a service?
  *     records.bpf.h           is it of a flow? the judge (include/judge.h) steps the flow's state
- *     ingress_syn.bpf.h       a SYN: to its owner, or answered by a cookie (synack.bpf.h)
- *     ingress_segment.bpf.h   anything else: handshakes, cookies, adoption (socket.bpf.h), strangers (budget.bpf.h)
- *     verdict.bpf.h           the one way out
- *   tc_ingress    what XDP marked (hint.bpf.h) becomes a connection of the kernel's listener (handover.bpf.h)
- *   tc_egress     what the kernel sends steps the same records (egress.bpf.h)
- *   seed          run once at load: records for what is connected already (seed.bpf.h)
- *   sweep_start   run once at load: from then on a timer takes the slots of expired records back (sweep.bpf.h)
+ *     ingress_syn.bpf.h       a SYN: to its owner, or answered by a cookie (local_end.bpf.h, presence.bpf.h,
+ * synack.bpf.h) ingress_segment.bpf.h   anything else: handshakes, cookies, adoption (socket.bpf.h), strangers
+ * (budget.bpf.h) verdict.bpf.h           the one way out tc_ingress    what XDP marked (hint.bpf.h) becomes a
+ * connection of the kernel's listener (handover.bpf.h) tc_egress     what the kernel sends steps the same records
+ * (egress.bpf.h) seed          run once at load: records for what is connected already (seed.bpf.h) sweep_start   run
+ * once at load: from then on a timer takes the slots of expired records back (sweep.bpf.h)
  *
  * Maps are in maps.bpf.h, their shapes in include/. Nothing here needs a process.
  */
@@ -21,14 +20,9 @@
 #include "seed.bpf.h"
 #include "sweep.bpf.h"
 
-static __always_inline enum verdict ingress_tcp(struct xdp_md *ctx, struct packet *p, const struct service *service,
-						struct cpu_clock *clock, const struct config *conf)
+static __always_inline bool is_syn(const struct segment *s)
 {
-	if (packet_flags_impossible(p->segment.flags) && service->policy != POLICY_OFF)
-		return V_BAD_FLAGS;
-	if ((p->segment.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN)
-		return ingress_syn(ctx, p, service, clock, conf);
-	return segment_without_flow(ctx, p, service, clock, conf);
+	return (s->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
 }
 
 static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
@@ -53,8 +47,9 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
 	port_kinds = service_port_kinds(p.tuple.local_port);
 	if (!port_kinds)
 		return V_NO_SERVICE;
-	if (kind == PACKET_TCP && (p.segment.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) != TCP_FLAG_SYN &&
-	    flow_track(&p, DIRECTION_RCV, clock, conf, &tracked))
+	if (kind == PACKET_TCP && is_syn(&p.segment))
+		return ingress_syn(ctx, &p, clock, conf);
+	if (kind == PACKET_TCP && flow_track(&p, DIRECTION_RCV, clock, conf, &tracked))
 		return segment_of_flow(ctx, &p, &tracked, clock, conf);
 	match = service_find(&p.tuple, port_kinds, clock->now_ns);
 	if (!match.service)
@@ -66,7 +61,9 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
 							   : budget_spend(BUDGET_FRAGMENT, V_FRAGMENT, clock, conf);
 	if (kind == PACKET_MALFORMED)
 		return V_MALFORMED;
-	return ingress_tcp(ctx, &p, match.service, clock, conf);
+	if (packet_flags_impossible(p.segment.flags) && match.service->policy != POLICY_OFF)
+		return V_BAD_FLAGS;
+	return segment_without_flow(ctx, &p, match.service, clock, conf);
 }
 
 SEC("xdp")
@@ -131,6 +128,8 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct packet 
 	}
 	if (!service_find(&p->tuple, service_port_kinds(p->tuple.local_port), clock->now_ns).service)
 		return V_OWN_UNTRACKED;
+	if (p->segment.flags & TCP_FLAG_SYN)
+		presence_mark(conf, &p->tuple); /* a SYN of ours too: the peer's may cross it */
 	if (syn_ack)
 		return egress_syn_ack(skb, p, clock, conf);
 	return egress_without_flow(skb, p, clock, conf);
@@ -169,12 +168,15 @@ int seed(struct bpf_iter__tcp *ctx)
 	struct tuple t = {};
 	struct tcp_sock *tp;
 
-	if (!skc || !clock || socket_kind(skc->skc_state) != SOCKET_CONNECTED)
+	if (!skc || !clock || socket_kind(skc->skc_state) == SOCKET_LISTENING)
 		return 0;
 	seed_read_tuple(skc, &t);
-	tp = bpf_skc_to_tcp_sock(skc);
-	if (tp && service_find(&t, service_port_kinds(t.local_port), clock->now_ns).service)
+	if (!service_find(&t, service_port_kinds(t.local_port), clock->now_ns).service)
+		return 0;
+	tp = socket_kind(skc->skc_state) == SOCKET_CONNECTED ? bpf_skc_to_tcp_sock(skc) : NULL;
+	if (tp)
 		seed_flow(tp, skc->skc_state, &t, clock, conf);
+	presence_mark(conf, &t);
 	return 0;
 }
 

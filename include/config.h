@@ -8,6 +8,7 @@
 #include "base.h"
 #include "cookie.h"
 #include "flow.h"
+#include "presence.h"
 
 /* Raised whenever the shape or the meaning of a pinned map changes: a program of another layout refuses the pins. */
 #define SYNKEEP_LAYOUT_VERSION 2
@@ -48,7 +49,10 @@ struct config {
 	__u64 loaded_at_ns;	     /* CLOCK_MONOTONIC */
 	__u64 msl_ns;
 	__u64 try_until_ns;    /* CLOCK_MONOTONIC; not 0: a trial, which from then on drains by itself */
-	__u64 test_advance_ns; /* added to every clock that the programs read; 0 but in tests */
+	__u64 test_advance_ns;	   /* added to every clock that the programs read; 0 but in tests */
+	__u32 services_generation; /* raised with every change of the services: what is remembered of them is stale */
+	__u32 presence_words;	   /* of each of the presence filter's bitmaps, a power of two; 0: there is no filter */
+	struct presence_key presence_key;
 };
 
 /* No new cookies, while those that are out are taken: an unload is under way, or nobody has kept a trial in time. */
@@ -74,7 +78,8 @@ struct service {
 	enum service_policy policy;
 	enum flow_owner owner;
 	__u8 both_families; /* half of a "*:PORT", whose other half is under the other family */
-	__u8 reserved[5];
+	bool sockets_known; /* the presence filter has every socket of it; else each SYN's tuple is looked up */
+	__u8 reserved[4];
 	__u64 retired_ns; /* CLOCK_MONOTONIC; 0: stays. Deleted, and gone when no cookie of it can come back any more */
 };
 

@@ -167,6 +167,25 @@ static __always_inline void flow6_key_from_tuple(struct flow6_key *key, const st
 	key->local_port = t->local_port;
 }
 
+/* The way back, into a tuple of zeros. */
+static __always_inline void flow4_key_to_tuple(const struct flow4_key *key, struct tuple *t)
+{
+	__builtin_memcpy(t->remote, key->remote, sizeof(key->remote));
+	__builtin_memcpy(t->local, key->local, sizeof(key->local));
+	t->remote_port = key->remote_port;
+	t->local_port = key->local_port;
+	t->family = FAMILY_IPV4;
+}
+
+static __always_inline void flow6_key_to_tuple(const struct flow6_key *key, struct tuple *t)
+{
+	__builtin_memcpy(t->remote, key->remote, sizeof(key->remote));
+	__builtin_memcpy(t->local, key->local, sizeof(key->local));
+	t->remote_port = key->remote_port;
+	t->local_port = key->local_port;
+	t->family = FAMILY_IPV6;
+}
+
 _Static_assert(sizeof(struct flow4_key) == 12, "flow4_key");
 _Static_assert(sizeof(struct flow6_key) == 36, "flow6_key");
 _Static_assert(sizeof(struct flow) == 112, "flow: 192 bytes a slot depend on it");

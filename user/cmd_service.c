@@ -11,6 +11,7 @@
 #include "cmd_devices.h"
 #include "json_out.h"
 #include "pins.h"
+#include "seed.h"
 #include "service_table.h"
 #include "table.h"
 
@@ -66,7 +67,7 @@ static int parse_specs(const struct options *options, struct service_spec *specs
 	return EXIT_DONE;
 }
 
-static int change_one(const struct device *device, enum change change, const struct service_spec *spec)
+static int change_one(struct device *device, enum change change, const struct service_spec *spec)
 {
 	char text[SERVICE_SPEC_BYTES];
 	int err;
@@ -90,6 +91,23 @@ static int change_one(const struct device *device, enum change change, const str
 	return EXIT_DONE;
 }
 
+/* The connections that there are to the new services are told to the programs. */
+static int seed(struct device *device)
+{
+	int err = seed_sockets(device);
+
+	if (err == -EXDEV)
+		command_note(
+			&command_service,
+			"%s is in another network namespace, whose connections can not be seen from here: SYNs for "
+			"the service cost more until `synkeep service add` has been run there",
+			device->name);
+	else if (err)
+		return command_failed(&command_service, "%s: the connections that are there can not be read: %s",
+				      device->name, strerror(-err));
+	return EXIT_DONE;
+}
+
 static int change_all(const struct options *options, enum change change, const char *name,
 		      const struct service_spec *specs)
 {
@@ -105,6 +123,8 @@ static int change_all(const struct options *options, enum change change, const c
 					strerror(-lock));
 	for (int i = 0; i < options->word_count && !status; i++)
 		status = change_one(devices.list, change, &specs[i]);
+	if (!status && change == CHANGE_ADD)
+		status = seed(devices.list);
 	if (lock >= 0)
 		pins_unlock(lock);
 	cmd_devices_close(&devices);

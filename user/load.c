@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -21,6 +22,7 @@
 #include "device.h"
 #include "load.h"
 #include "pins.h"
+#include "seed.h"
 #include "service_table.h"
 #include "synkeep.skel.h"
 #include "timeouts.h"
@@ -131,7 +133,7 @@ static int size_maps(struct synkeep *skeleton, __u32 flows)
 		skeleton->maps.tw4,
 		skeleton->maps.tw6,
 	};
-	int err = 0;
+	int err = bpf_map__set_max_entries(skeleton->maps.presence, 3 * presence_words(flows));
 
 	for (size_t i = 0; i < ARRAY_LEN(maps) && !err; i++)
 		err = bpf_map__set_max_entries(maps[i], flows);
@@ -192,9 +194,19 @@ static int load_programs(const struct load *load, struct synkeep *skeleton, cons
 
 /* --- 3: config, timer, filters ----------------------------------------------------------------------------------- */
 
+static int random_presence_key(struct presence_key *key)
+{
+	if (getrandom(key, sizeof(*key), 0) != sizeof(*key))
+		return -errno;
+	key->zero = 0;
+	key->odd |= 1;
+	return 0;
+}
+
 static int write_config(const struct load *load, struct device *device, enum device_xdp_mode mode, bool makes_clsact)
 {
 	__u64 now_ns = system_monotonic_ns();
+	int err;
 
 	device->config = (struct config){
 		.layout_version = SYNKEEP_LAYOUT_VERSION,
@@ -212,8 +224,10 @@ static int write_config(const struct load *load, struct device *device, enum dev
 		.loaded_at_ns = now_ns,
 		.msl_ns = TCP_MSL_DEFAULT_S * NSEC_PER_SEC,
 		.try_until_ns = load->try_ns ? now_ns + load->try_ns : 0,
+		.presence_words = presence_words(load->flows),
 	};
-	return device_config_write(device);
+	err = random_presence_key(&device->config.presence_key);
+	return err ? err : device_config_write(device);
 }
 
 static int start_sweep(int program_fd)
@@ -283,28 +297,6 @@ static void undo(struct device *device, const struct failure *failure)
 		snprintf(failure->text + used, failure->size - used, "; and it can not be undone: %s", reason);
 }
 
-/* Runs the iterator over the sockets of this network namespace once; it has nothing to print. */
-static int seed_flows(const struct synkeep *skeleton)
-{
-	struct bpf_link *link = bpf_program__attach_iter(skeleton->progs.seed, NULL);
-	ssize_t got;
-	char none;
-	int fd, err = 0;
-
-	if (!link)
-		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	bpf_link__destroy(link);
-	if (fd < 0)
-		return -errno;
-	while ((got = read(fd, &none, sizeof(none))) > 0 || (got < 0 && errno == EAGAIN))
-		;
-	if (got < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 static int load_afresh(const struct load *load, struct device *device, struct load_result *result,
 		       const struct failure *failure)
 {
@@ -322,7 +314,7 @@ static int load_afresh(const struct load *load, struct device *device, struct lo
 	if (!err)
 		err = activate(load, device, failure);
 	if (!err) {
-		err = seed_flows(skeleton);
+		err = seed_sockets(device);
 		if (err)
 			fail(failure, err, "the connections that are there can not be read");
 	}

@@ -153,10 +153,29 @@ static int delete_expired(const struct device *device)
 	return err;
 }
 
-int service_table_add(const struct device *device, const struct service_spec *spec)
+/* What the programs remember of the services is stale from now on. */
+static int announce(struct device *device)
+{
+	int err = device_config_read(device);
+
+	if (err)
+		return err;
+	device->config.services_generation++;
+	return device_config_write(device);
+}
+
+/* The first error of those that were made on the way is the one to tell. */
+static int finish_change(struct device *device, __u16 port, int err)
+{
+	int refresh_err = refresh_port(device, port), announce_err = announce(device);
+
+	return err ? err : refresh_err ? refresh_err : announce_err;
+}
+
+int service_table_add(struct device *device, const struct service_spec *spec)
 {
 	const struct service service = { .policy = spec->policy, .owner = spec->owner };
-	int err, refresh_err;
+	int err;
 
 	err = delete_expired(device);
 	if (err)
@@ -169,8 +188,7 @@ int service_table_add(const struct device *device, const struct service_spec *sp
 		if (bpf_map_update_elem(device->services_fd, &key, &service, BPF_ANY) < 0)
 			err = errno == E2BIG ? -ENOSPC : -errno;
 	}
-	refresh_err = refresh_port(device, spec->port);
-	return err ? err : refresh_err;
+	return finish_change(device, spec->port, err);
 }
 
 /*
@@ -204,7 +222,7 @@ static int delete_entry(const struct device *device, const struct service_key *k
 	return bpf_map_update_elem(device->services_fd, key, &service, BPF_EXIST) < 0 ? -errno : 0;
 }
 
-int service_table_delete(const struct device *device, const struct service_spec *spec)
+int service_table_delete(struct device *device, const struct service_spec *spec)
 {
 	bool found = false;
 	int err;
@@ -222,7 +240,23 @@ int service_table_delete(const struct device *device, const struct service_spec 
 			return err;
 		found |= !err;
 	}
-	return found ? refresh_port(device, spec->port) : -ENOENT;
+	return found ? finish_change(device, spec->port, 0) : -ENOENT;
+}
+
+int service_table_sockets_known(struct device *device)
+{
+	struct table table;
+	int err;
+
+	err = read_table(device, &table);
+	for (size_t i = 0; !err && i < table.count; i++) {
+		struct entry *entry = &table.entries[i];
+
+		entry->service.sockets_known = true;
+		if (bpf_map_update_elem(device->services_fd, &entry->key, &entry->service, BPF_EXIST) < 0)
+			err = -errno;
+	}
+	return err ? err : announce(device);
 }
 
 static int compare_specs(const void *a, const void *b)

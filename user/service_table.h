@@ -12,14 +12,17 @@
 #include "service_spec.h"
 
 /* Adds a service, or changes the one with the same address and port. 0 or -errno; -ENOSPC: the table is full. */
-int service_table_add(const struct device *device, const struct service_spec *spec);
+int service_table_add(struct device *device, const struct service_spec *spec);
 
 /*
  * Connections whose handshake is under way complete all the same.
  *
  * 0 or -errno; -ENOENT: there is no such service. Only the spec's address and port matter.
  */
-int service_table_delete(const struct device *device, const struct service_spec *spec);
+int service_table_delete(struct device *device, const struct service_spec *spec);
+
+/* Notes that the presence filter has every socket of the services that there are. 0 or -errno. */
+int service_table_sockets_known(struct device *device);
 
 /*
  * The services, those of both families first, then by family, address and port. Returns their number, *specs for the

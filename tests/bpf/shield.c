@@ -48,8 +48,10 @@ static void clocks_forget(void)
 
 void shield_configure(void)
 {
+	static __u32 generation;
 	__u32 zero = 0;
 
+	shield_config.services_generation = ++generation;
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.config), &zero, &shield_config, BPF_ANY), 0);
 	clocks_forget();
 }
@@ -141,6 +143,7 @@ void shield_put_service(__u8 family, __u16 port, bool any_address, enum service_
 
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.services), &key, &service, BPF_ANY), 0);
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.ports), &index, &kinds, BPF_ANY), 0);
+	shield_configure();
 }
 
 void shield_delete_service(__u8 family, __u16 port, bool any_address)
@@ -148,6 +151,7 @@ void shield_delete_service(__u8 family, __u16 port, bool any_address)
 	struct service_key key = service_key(family, port, any_address);
 
 	assert_int_equal(bpf_map_delete_elem(bpf_map__fd(skeleton->maps.services), &key), 0);
+	shield_configure();
 }
 
 /* --- records --- */

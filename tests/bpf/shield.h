@@ -83,7 +83,7 @@ struct outcome shield_send_gso(const struct frame *f, __u32 segments);
 /* xdp_ingress with the packet that spec describes. */
 struct outcome shield_receive_packet(const struct packet_spec *spec);
 
-/* The config as the programs read it; shield_configure() writes it back and has every clock read anew. */
+/* The config as the programs read it; shield_configure() writes it back and has every clock and service read anew. */
 extern struct config shield_config;
 void shield_configure(void);
 void shield_advance(__u64 ns);		       /* all clocks */

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The presence filter: which tuples may have a socket on this host. A flood's SYNs have none, and a look-up that finds
+ * nothing, on cold buckets, is most of what an answered SYN would cost. A bit too many costs one look-up; a bit too few
+ * would answer a live tuple with a cookie, and must not be.
+ *
+ * Three bitmaps stand in one map. A tuple's bit is set in two of them, the current one, which SYNs are compared with,
+ * and the next, when its flow is made, when the flow ends (TIME-WAIT begins), when this host sends a SYN or SYN-ACK,
+ * and whenever a socket is met that has no record. Every PRESENCE_PERIOD_NS the sweep makes the next one current, wipes
+ * the other, and puts all live records into it. So a bit holds for a period at the least, which is longer than a
+ * TIME-WAIT that is not heard of again, and for as long as there is a record.
+ *
+ * What may be connected without a record - the table was full, or the record expired while the owner held on - is set
+ * in the third one too, from which a wiped bitmap is filled.
+ *
+ * Which tuples were connected before the service was there, the seed tells (seed.bpf.h); until it has, SYNs of the
+ * service are looked up (struct service, sockets_known).
+ */
+#ifndef SYNKEEP_PRESENCE_BPF_H
+#define SYNKEEP_PRESENCE_BPF_H
+
+#include "maps.bpf.h"
+
+#define PRESENCE_PERIOD_NS (64 * NSEC_PER_SEC)
+
+enum presence_bitmap {
+	PRESENCE_FIRST, /* of these two, presence_current is one */
+	PRESENCE_SECOND,
+	PRESENCE_LASTING,
+	PRESENCE_BITMAPS
+};
+
+/* config.presence_words for each bitmap: sized by the loader */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PRESENCE_BITMAPS);
+	__type(key, __u32);
+	__type(value, __u64);
+} presence SEC(".maps");
+
+__u32 presence_current;	   /* written by the sweep alone */
+__u64 presence_rotated_ns; /* likewise */
+
+static __always_inline __u64 *presence_word(const struct config *conf, __u32 bitmap, __u32 hash)
+{
+	__u32 index = bitmap * conf->presence_words + presence_word_index(hash, conf->presence_words);
+
+	return bpf_map_lookup_elem(&presence, &index);
+}
+
+static __always_inline void presence_set(const struct config *conf, __u32 bitmap, __u32 hash)
+{
+	__u64 *word = presence_word(conf, bitmap, hash), bit = presence_bit(hash);
+
+	if (word && !(*word & bit))
+		__sync_fetch_and_or(word, bit);
+}
+
+/* Whether the tuple may have a socket. */
+static __always_inline bool presence_has(const struct config *conf, const struct tuple *t)
+{
+	__u32 hash = presence_hash(&conf->presence_key, t);
+	__u64 *word = presence_word(conf, presence_current, hash);
+
+	return !word || *word & presence_bit(hash);
+}
+
+/* The tuple has a socket, or is about to: after its record was put, so that a walk of the sweep misses neither. */
+static __noinline int presence_mark(const struct config *conf, const struct tuple *t)
+{
+	__u32 hash = presence_hash(&conf->presence_key, t);
+
+	presence_set(conf, PRESENCE_FIRST, hash);
+	presence_set(conf, PRESENCE_SECOND, hash);
+	return 0;
+}
+
+/* The same where no record will remind of it. */
+static __noinline int presence_mark_lasting(const struct config *conf, const struct tuple *t)
+{
+	presence_set(conf, PRESENCE_LASTING, presence_hash(&conf->presence_key, t));
+	return presence_mark(conf, t);
+}
+
+static int presence_recycle_word(__u32 index, const __u32 *recycled)
+{
+	const struct config *conf = config_get();
+	__u32 from_index, to_index;
+	__u64 *from, *to;
+
+	if (!conf)
+		return 1;
+	from_index = PRESENCE_LASTING * conf->presence_words + index;
+	to_index = *recycled * conf->presence_words + index;
+	from = bpf_map_lookup_elem(&presence, &from_index);
+	to = bpf_map_lookup_elem(&presence, &to_index);
+	if (!from || !to)
+		return 1;
+	*to = *from;
+	return 0;
+}
+
+/*
+ * Makes the next bitmap current when it is time; true: all live records are to be marked now. A bit that is set while
+ * its word is wiped is lost there, but not in the current one, and its record is found by the walk that follows. Who
+ * has read presence_current before it changed reads the old bitmap nanoseconds later, long before its words are wiped.
+ */
+static __always_inline bool presence_rotate(const struct config *conf, __u64 now_ns)
+{
+	__u32 recycled = presence_current;
+
+	if (now_ns - presence_rotated_ns < PRESENCE_PERIOD_NS)
+		return false;
+	presence_rotated_ns = now_ns;
+	presence_current = recycled == PRESENCE_FIRST ? PRESENCE_SECOND : PRESENCE_FIRST;
+	bpf_loop(conf->presence_words, presence_recycle_word, &recycled, 0);
+	return true;
+}
+
+#endif /* SYNKEEP_PRESENCE_BPF_H */
