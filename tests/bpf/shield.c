@@ -146,6 +146,18 @@ void shield_put_service(__u8 family, __u16 port, bool any_address, enum service_
 	shield_configure();
 }
 
+void shield_know_sockets(__u8 family, __u16 port, bool known)
+{
+	struct service_key key = service_key(family, port, false);
+	int services = bpf_map__fd(skeleton->maps.services);
+	struct service service;
+
+	assert_int_equal(bpf_map_lookup_elem(services, &key, &service), 0);
+	service.sockets_known = known;
+	assert_int_equal(bpf_map_update_elem(services, &key, &service, BPF_ANY), 0);
+	shield_configure();
+}
+
 void shield_delete_service(__u8 family, __u16 port, bool any_address)
 {
 	struct service_key key = service_key(family, port, any_address);
@@ -155,6 +167,16 @@ void shield_delete_service(__u8 family, __u16 port, bool any_address)
 }
 
 /* --- records --- */
+
+int shield_map(const char *name)
+{
+	return bpf_object__find_map_fd_by_name(skeleton->obj, name);
+}
+
+int shield_program(const char *name)
+{
+	return bpf_program__fd(bpf_object__find_program_by_name(skeleton->obj, name));
+}
 
 static int map_of(struct bpf_map *map4, struct bpf_map *map6, __u8 family)
 {
@@ -456,6 +478,14 @@ void shield_detach(void)
 
 /* --- set-up --- */
 
+static void presence_clear(void)
+{
+	const __u64 none = 0;
+
+	for (__u32 i = 0; i < 3 * SHIELD_PRESENCE_WORDS; i++)
+		assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.presence), &i, &none, BPF_ANY), 0);
+}
+
 int shield_reset(void **state)
 {
 	static const struct budget no_budget[CPUS_MAX];
@@ -467,6 +497,7 @@ int shield_reset(void **state)
 	map_clear(skeleton->maps.half6);
 	map_clear(skeleton->maps.tw4);
 	map_clear(skeleton->maps.tw6);
+	presence_clear();
 	for (__u32 reason = 0; reason < BUDGET_COUNT; reason++)
 		assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.budgets), &reason, no_budget, BPF_ANY),
 				 0);
@@ -481,6 +512,8 @@ int shield_reset(void **state)
 		.loaded_at_ns = clock_ns(CLOCK_MONOTONIC),
 		.msl_ns = SHIELD_MSL_NS,
 		.test_advance_ns = TEST_ADVANCE_NS,
+		.presence_words = SHIELD_PRESENCE_WORDS,
+		.presence_key = { .words = { 2, 3, 5, 7, 11, 13, 17, 19, 23, 29 }, .odd = 0x9e3779b97f4a7c15ULL },
 	};
 	shield_set_cookie_time(SHIELD_EPOCH * COOKIE_EPOCH_NS + SHIELD_EPOCH_AGE_NS);
 	shield_set_metadata_missing(false);
@@ -525,6 +558,7 @@ static int programs_load(void)
 	bpf_map__set_max_entries(skeleton->maps.half6, SHIELD_FLOWS);
 	bpf_map__set_max_entries(skeleton->maps.tw4, SHIELD_FLOWS);
 	bpf_map__set_max_entries(skeleton->maps.tw6, SHIELD_FLOWS);
+	bpf_map__set_max_entries(skeleton->maps.presence, 3 * SHIELD_PRESENCE_WORDS);
 	return synkeep__load(skeleton);
 }
 

@@ -32,7 +32,8 @@
 #define SHIELD_MSS_IPV6 1440
 #define SHIELD_RCV_WSCALE 7
 #define SHIELD_MSL_NS (60 * NSEC_PER_SEC)
-#define SHIELD_FLOWS 512  /* max_entries of the flows, half and tw maps */
+#define SHIELD_FLOWS 512 /* max_entries of the flows, half and tw maps */
+#define SHIELD_PRESENCE_WORDS 1024
 #define SHIELD_EPOCH 1001 /* the cookies' epoch after a reset, SHIELD_EPOCH_AGE_NS old */
 #define SHIELD_EPOCH_AGE_NS (20 * NSEC_PER_SEC)
 
@@ -62,6 +63,8 @@ int shield_reset(void **state);
  * in struct service.
  */
 void shield_put_service(__u8 family, __u16 port, bool any_address, enum service_policy policy, __u64 retired_ns);
+/* The programs take it that the presence filter has every socket of this service, or that it has not. */
+void shield_know_sockets(__u8 family, __u16 port, bool known);
 void shield_delete_service(__u8 family, __u16 port, bool any_address);
 
 struct tuple shield_tuple(__u8 family, __u16 local_port);
@@ -92,6 +95,10 @@ __u64 shield_now_ns(void);		       /* what the programs' last run took for the t
 struct cookie_clock shield_cookie_clock(void); /* reckoned here, not read from the programs */
 struct cookie_site shield_cookie_site(__u8 family);
 void shield_set_metadata_missing(bool missing);
+
+/* The file descriptor of a map or a program, by its name. */
+int shield_map(const char *name);
+int shield_program(const char *name);
 
 /* Records; false: the tuple has none in that table. */
 bool shield_flow(const struct tuple *t, struct flow *f);

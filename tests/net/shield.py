@@ -122,6 +122,15 @@ class Shield:
         """Makes it later by so many seconds, for the programs and the commands."""
         self.write_config(CONFIG_TEST_ADVANCE, (seconds * 10**9).to_bytes(8, "little"))
 
+    def forget(self, family, peer_port):
+        """Deletes the live record of a peer's port, as if the table had had no room for it."""
+        name = "flows" + family.suffix
+        keys = [element["key"] for element in json.loads(
+                    self.bpftool("-j", "map", "dump", "pinned", self.pins / name).stdout)
+                if element["formatted"]["key"]["remote_port"] == peer_port]
+        for key in keys:
+            self.bpftool("map", "delete", "pinned", self.pins / name, "key", *(int(byte, 16) for byte in key))
+
     def is_gone(self):
         """Whether nothing of a shield is left on the device: no pins, no XDP, no filters, no qdisc."""
         return not self.pins.exists() and not self.attached()

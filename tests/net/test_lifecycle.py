@@ -116,11 +116,21 @@ def test_connections_from_before_are_there_at_once(shield, net, family, listener
             assert shield.flow(family, sockets.port_of(client))["state"] == "ESTABLISHED"
 
 
-@pytest.mark.parametrize("speaker, verdict", [("client", "ADOPTED"), ("server", "OWN_ADOPTED")])
-def test_connection_from_before_is_adopted_with_its_next_segment(shield, net, family, listener, speaker, verdict):
+def test_connections_from_before_their_service_are_there_at_once(shield, net, family, listener):
     shield.load("*:1")
     with sockets.connected(net, family, listener) as (client, server):
+        assert shield.flow(family, sockets.port_of(client)) is None
         shield.add_service(f"*:{PORT}")
+        flow = shield.flow(family, sockets.port_of(client))
+        assert (flow["state"], flow["adopted"]) == ("ESTABLISHED", True)
+        sockets.exchange(client, server, 10000)
+
+
+@pytest.mark.parametrize("speaker, verdict", [("client", "ADOPTED"), ("server", "OWN_ADOPTED")])
+def test_connection_without_record_is_adopted_with_its_next_segment(shield, net, family, listener, speaker, verdict):
+    shield.load(f"*:{PORT}")
+    with sockets.connected(net, family, listener) as (client, server):
+        shield.forget(family, sockets.port_of(client))
         assert shield.flow(family, sockets.port_of(client)) is None
         (client if speaker == "client" else server).sendall(b"hello")
         assert sockets.read_exactly(server if speaker == "client" else client, 5) == b"hello"
