@@ -82,21 +82,24 @@ static __noinline int presence_mark_lasting(const struct config *conf, const str
 	return presence_mark(conf, t);
 }
 
-static int presence_recycle_word(__u32 index, const __u32 *recycled)
+/* In blocks, for bpf_loop() takes no more than 2^23 steps. */
+static int presence_recycle_block(__u32 block, const __u32 *recycled)
 {
 	const struct config *conf = config_get();
-	__u32 from_index, to_index;
-	__u64 *from, *to;
 
 	if (!conf)
 		return 1;
-	from_index = PRESENCE_LASTING * conf->presence_words + index;
-	to_index = *recycled * conf->presence_words + index;
-	from = bpf_map_lookup_elem(&presence, &from_index);
-	to = bpf_map_lookup_elem(&presence, &to_index);
-	if (!from || !to)
-		return 1;
-	*to = *from;
+	for (__u32 i = 0; i < PRESENCE_WORDS_MIN; i++) {
+		__u32 word = block * PRESENCE_WORDS_MIN + i;
+		__u32 from_index = PRESENCE_LASTING * conf->presence_words + word;
+		__u32 to_index = *recycled * conf->presence_words + word;
+		__u64 *from = bpf_map_lookup_elem(&presence, &from_index);
+		__u64 *to = bpf_map_lookup_elem(&presence, &to_index);
+
+		if (!from || !to)
+			return 1;
+		*to = *from;
+	}
 	return 0;
 }
 
@@ -113,7 +116,7 @@ static __always_inline bool presence_rotate(const struct config *conf, __u64 now
 		return false;
 	presence_rotated_ns = now_ns;
 	presence_current = recycled == PRESENCE_FIRST ? PRESENCE_SECOND : PRESENCE_FIRST;
-	bpf_loop(conf->presence_words, presence_recycle_word, &recycled, 0);
+	bpf_loop(conf->presence_words / PRESENCE_WORDS_MIN, presence_recycle_block, &recycled, 0);
 	return true;
 }
 

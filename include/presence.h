@@ -13,6 +13,8 @@
 
 #define PRESENCE_BITS_PER_FLOW 16 /* with a full table one tuple in 16 is looked up for nothing */
 
+#define PRESENCE_WORDS_MIN 32
+
 /* Random, and the loader's secret as the cookies' key is. */
 struct presence_key {
 	__u32 words[10];
@@ -42,7 +44,7 @@ static __always_inline __u32 presence_hash(const struct presence_key *key, const
 /* The number of 64-bit words of one bitmap for so many flows: a power of two. */
 static inline __u32 presence_words(__u32 flows)
 {
-	__u64 wanted = (__u64)flows * PRESENCE_BITS_PER_FLOW / 64, words = 1;
+	__u64 wanted = (__u64)flows * PRESENCE_BITS_PER_FLOW / 64, words = PRESENCE_WORDS_MIN;
 
 	while (words < wanted)
 		words *= 2;
