@@ -70,9 +70,12 @@ static __always_inline enum verdict egress_syn_ack(struct __sk_buff *skb, const 
 	return V_OWN_SYN_ACK;
 }
 
-/* A segment of a connection without a record: the socket that sends it is at hand. */
-static __always_inline enum verdict egress_without_flow(struct __sk_buff *skb, const struct packet *p,
-							const struct cpu_clock *clock, const struct config *conf)
+/*
+ * A segment of a connection without a record: the socket that sends it is at hand. A function of its own, so that its
+ * records are not on the stack of every segment's way.
+ */
+static __noinline enum verdict egress_without_flow(struct __sk_buff *skb, const struct packet *p,
+						   const struct cpu_clock *clock, const struct config *conf)
 {
 	struct bpf_sock *socket = skb->sk;
 	struct half_open h = {};

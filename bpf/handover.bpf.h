@@ -63,7 +63,7 @@ static __always_inline void handover_keep_flow(const struct packet *p, const str
 		return;
 	f->flags |= FLOW_QUEUED;
 	judge_refresh(f, clock->now_ns, conf->msl_ns);
-	bpf_spin_unlock(&f->lock);
+	flow_unlock(f);
 }
 
 static __always_inline enum verdict handover_assign(struct __sk_buff *skb, struct bpf_sock *socket,
@@ -96,7 +96,7 @@ static __always_inline enum hint_kind handover_hint_from_record(const struct pac
 		return HINT_VERIFY;
 	if (f->flags & FLOW_HANDOVER)
 		kind = answers_handshake(&p->segment, f->irs, f->iss) ? HINT_VERIFY : HINT_WAIT;
-	bpf_spin_unlock(&f->lock);
+	flow_unlock(f);
 	return kind;
 }
 
@@ -149,7 +149,7 @@ static __always_inline void handover_uncount(const struct packet *p, const struc
 		return;
 	f->rcv_packets -= p->segment.packets;
 	f->rcv_bytes -= p->segment.packet_bytes;
-	bpf_spin_unlock(&f->lock);
+	flow_unlock(f);
 }
 
 /* Puts the packet behind the batch that it came in: it arrives at the device once more, marked. */

@@ -3,14 +3,15 @@
  * The records of connections: finding, making, stepping and retiring them, one call for both address families.
  *
  * Two CPUs may hold a record at once: ingress and egress of one connection, or the sweep. A flow is read and written
- * under its lock, after flow_lock() has seen that it is still the tuple's and still alive. Whoever ends a flow marks it
- * FLOW_DEAD under the lock, so that everybody else takes it as absent, writes its struct ended, and deletes it. The
+ * under its lock (lock.bpf.h), after flow_lock() has seen that it is still the tuple's and still alive. Whoever ends a
+ * flow leaves its lock dead, so that everybody else takes it as absent, writes its struct ended, and deletes it. The
  * deletion goes by key and can hit a new record of the same tuple that was made in between; that connection is adopted
  * from its socket with its next segment, so nothing but a few counts is lost.
  */
 #ifndef SYNKEEP_RECORDS_BPF_H
 #define SYNKEEP_RECORDS_BPF_H
 
+#include "lock.bpf.h"
 #include "packet.h"
 #include "presence.bpf.h"
 #include "verdict.bpf.h"
@@ -67,18 +68,22 @@ RECORD_CALLS(flow, struct flow, flows4, flows6)
 RECORD_CALLS(half_open, struct half_open, half4, half6)
 RECORD_CALLS(ended, struct ended, tw4, tw6)
 
+static __always_inline void flow_unlock(struct flow *f)
+{
+	lock_give(f, FLOW_LOCK_FREE);
+}
+
 /* The tuple's live record, locked: every path from here must unlock it. NULL: none, or none that still counts. */
 static __always_inline struct flow *flow_lock(const struct tuple *t, __u64 now_ns)
 {
 	struct flow *f = flow_find(t);
 	__u32 tag = flow_tag(t);
 
-	if (!f)
+	if (!f || !lock_take(f))
 		return NULL;
-	bpf_spin_lock(&f->lock);
-	if (f->tag == tag && !(f->flags & FLOW_DEAD) && f->deadline_ns > now_ns)
+	if (f->tag == tag && f->deadline_ns > now_ns)
 		return f;
-	bpf_spin_unlock(&f->lock);
+	flow_unlock(f);
 	return NULL;
 }
 
@@ -135,11 +140,9 @@ static __noinline bool flow_track(const struct packet *p, enum direction directi
 	out->iss = f->iss;
 	out->flags = f->flags;
 	has_ended = flow_has_ended(f);
-	if (has_ended) {
+	if (has_ended)
 		flow_to_ended(f, &e, clock->now_ns);
-		f->flags |= FLOW_DEAD;
-	}
-	bpf_spin_unlock(&f->lock);
+	lock_give(f, has_ended ? FLOW_LOCK_DEAD : FLOW_LOCK_FREE);
 	if (has_ended)
 		flow_retire(&p->tuple, &e, conf);
 	return true;

@@ -13,6 +13,8 @@
 #include "records.bpf.h"
 
 #define SWEEP_INTERVAL_NS (5 * NSEC_PER_SEC)
+/* The hooks' clocks are up to a jiffy late (clock.bpf.h): none of them takes for alive what is over for so long. */
+#define SWEEP_GRACE_NS NSEC_PER_SEC
 #define CLOCK_MONOTONIC 1
 
 struct sweep {
@@ -56,25 +58,20 @@ static __always_inline void sweep_mark(const void *key, __u8 family, bool lastin
 		presence_mark(conf, &t);
 }
 
-/* Marks the record dead under its lock if its time is still over: a segment may have revived it since it was read. */
+/* Makes the record dead, unless someone has it just now: then it is left for the next time. */
 static __always_inline int sweep_flow(void *map, const void *key, struct flow *f, const struct sweep_walk *walk,
 				      __u8 family)
 {
-	bool expired, never_owned;
+	bool never_owned;
 
 	if (f->deadline_ns > walk->now_ns) {
 		if (walk->mark)
 			sweep_mark(key, family, false);
 		return 0;
 	}
-	bpf_spin_lock(&f->lock);
-	expired = f->deadline_ns <= walk->now_ns;
-	never_owned = (f->flags & (FLOW_HANDOVER | FLOW_QUEUED)) == FLOW_HANDOVER;
-	if (expired)
-		f->flags |= FLOW_DEAD;
-	bpf_spin_unlock(&f->lock);
-	if (!expired)
+	if (lock_exchange(f, FLOW_LOCK_FREE, FLOW_LOCK_DEAD) != FLOW_LOCK_FREE)
 		return 0;
+	never_owned = (f->flags & (FLOW_HANDOVER | FLOW_QUEUED)) == FLOW_HANDOVER;
 	if (!never_owned)
 		sweep_mark(key, family, true); /* the owner's socket may be there still, and silent */
 	bpf_map_delete_elem(map, key);
@@ -124,7 +121,7 @@ static int sweep_all(void *map, int *key, void *value)
 
 	if (!conf)
 		return 0;
-	walk.now_ns = bpf_ktime_get_ns() + conf->test_advance_ns;
+	walk.now_ns = bpf_ktime_get_ns() + conf->test_advance_ns - SWEEP_GRACE_NS;
 	walk.mark = presence_rotate(conf, walk.now_ns);
 	bpf_for_each_map_elem(&flows4, sweep_flow4, &walk, 0);
 	bpf_for_each_map_elem(&half4, sweep_half_open4, &walk, 0);

@@ -58,8 +58,14 @@ enum flow_flag {
 	FLOW_SND_FIN = 1 << 7,	     /* our FIN went out at snd_fin */
 	FLOW_RCV_FIN_AHEAD = 1 << 8, /* the peer's FIN came at rcv_fin, data before it is still missing */
 	FLOW_RCV_FIN = 1 << 9,	     /* the peer's FIN was taken */
-	FLOW_DEAD = 1 << 10,	     /* about to be deleted: counts as absent */
-	FLOW_QUEUED = 1 << 11,	     /* handed to a listener with room in its accept queue */
+	FLOW_QUEUED = 1 << 10,	     /* handed to a listener with room in its accept queue */
+};
+
+/* Who may step a flow's record. */
+enum flow_lock {
+	FLOW_LOCK_FREE,
+	FLOW_LOCK_HELD,
+	FLOW_LOCK_DEAD, /* about to be deleted: counts as absent, and nobody takes it any more */
 };
 
 /*
@@ -69,12 +75,8 @@ enum flow_flag {
  * The struct is 112 bytes: with a 12-byte key a slot of the preallocated hash takes 192 bytes of kernel memory.
  */
 struct flow {
-#ifdef __bpf__
-	struct bpf_spin_lock lock;
-#else
-	__u32 lock;
-#endif
-	__u32 tag; /* flow_tag() of the key: tells a holder that the element was reused under its pointer */
+	__u32 lock; /* enum flow_lock */
+	__u32 tag;  /* flow_tag() of the key: tells a holder that the element was reused under its pointer */
 	enum tcp_state state;
 	enum flow_owner owner;
 	__u16 flags;	 /* enum flow_flag */

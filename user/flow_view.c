@@ -68,7 +68,7 @@ bool flow_view_set_live(struct flow_view *view, const struct flow *flow, __u64 n
 {
 	__u64 now_s = now_ns / NSEC_PER_SEC;
 
-	if (flow->deadline_ns <= now_ns || flow->flags & FLOW_DEAD)
+	if (flow->deadline_ns <= now_ns || flow->lock == FLOW_LOCK_DEAD)
 		return false;
 	view->table = FLOW_TABLE_LIVE;
 	view->state = flow->state;

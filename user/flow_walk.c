@@ -65,17 +65,13 @@ static int chunk_allocate(struct chunk *chunk, const struct source *source, __u3
  */
 static int chunk_read(struct chunk *chunk, const struct source *source, __u32 *cursor, bool resumes)
 {
-	LIBBPF_OPTS(bpf_map_batch_opts, options,
-		    /* flow records are stepped under their lock, so they are copied under it */
-		    .elem_flags = source->table == FLOW_TABLE_LIVE ? BPF_F_LOCK : 0);
-
 	for (;;) {
 		__u32 capacity = chunk->capacity;
 		int err;
 
 		chunk->count = capacity;
 		err = bpf_map_lookup_batch(source->fd, resumes ? cursor : NULL, cursor, chunk->keys, chunk->values,
-					   &chunk->count, &options);
+					   &chunk->count, NULL);
 		if (err != -ENOSPC)
 			return err;
 		/* One bucket holds more records than the chunk takes: someone has aimed at it. */

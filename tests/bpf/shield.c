@@ -440,6 +440,19 @@ struct outcome shield_hand_over_again(const struct frame *f)
 	return run_tc(skeleton->progs.tc_ingress, f, &in);
 }
 
+static void repeat(const struct bpf_program *program, const struct frame *f, __u32 times)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = f->bytes, .data_size_in = f->length, .repeat = times);
+
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(program), &run), 0);
+}
+
+void shield_repeat(const struct frame *received, const struct frame *sent, __u32 times)
+{
+	repeat(skeleton->progs.xdp_ingress, received, times);
+	repeat(skeleton->progs.tc_egress, sent, times);
+}
+
 /* --- attached to a device --- */
 
 static struct bpf_tc_hook tc_hook(enum bpf_tc_attach_point point)

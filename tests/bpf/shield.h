@@ -83,6 +83,9 @@ struct outcome shield_hand_over_again(const struct frame *f);
 /* tc_egress with a super-packet of so many segments. */
 struct outcome shield_send_gso(const struct frame *f, __u32 segments);
 
+/* Both, so many times each, on the CPU that the process is on; what becomes of them is not looked at. */
+void shield_repeat(const struct frame *received, const struct frame *sent, __u32 times);
+
 /* xdp_ingress with the packet that spec describes. */
 struct outcome shield_receive_packet(const struct packet_spec *spec);
 

@@ -66,7 +66,7 @@ static void test_live_marked_dead_is_absent(void **state)
 	struct flow_view view;
 
 	(void)state;
-	flow.flags |= FLOW_DEAD;
+	flow.lock = FLOW_LOCK_DEAD;
 	assert_false(flow_view_set_live(&view, &flow, NOW_NS));
 }
 
