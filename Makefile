@@ -3,7 +3,7 @@
 # make              build/synkeep, without root
 # make demo         installs what is missing, builds, shows the shield at work in throw-away namespaces (root)
 # make check        installs what is missing, builds, passes every test (root)
-# make check-unit, check-fuzz, check-bpf, check-net     one level of tests
+# make check-unit, check-fuzz, check-bpf, check-differential, check-net     one level of tests
 # make fuzz         fuzzes for FUZZ_SECONDS (600) a target
 # make bench        cost and behaviour under flood, beside the kernel and nft synproxy (root)
 # make deps, install, format, vmlinux, clean
@@ -53,6 +53,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 BPF_TEST_SUPPORT := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%.o,$(filter-out $(wildcard tests/bpf/test_*.c) %.bpf.c,$(wildcard tests/bpf/*.c)))
 BPF_TEST_SKELETONS := $(patsubst tests/bpf/%.bpf.c,$(BUILD)/tests/bpf/%.skel.h,$(wildcard tests/bpf/*.bpf.c))
+DIFFERENTIAL := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c,$(wildcard tests/differential/*.c)))
 TEST_PROGRAMS := $(patsubst tests/lib/%.bpf.c,$(BUILD)/tests/lib/%.bpf.o,$(wildcard tests/lib/*.bpf.c))
 TEST_TOOLS := $(patsubst tests/lib/%.c,$(BUILD)/tests/lib/%,$(filter-out %.bpf.c,$(wildcard tests/lib/*.c)))
 MAN_PAGES := $(patsubst docs/%.scd,$(BUILD)/docs/%,$(wildcard docs/*.scd))
@@ -102,6 +103,17 @@ $(BUILD)/tests/bpf/%.o: tests/bpf/%.c | $(BUILD)/synkeep.skel.h $(BPF_TEST_SKELE
 $(BUILD)/tests/bpf/%: $(BUILD)/tests/bpf/%.o $(BPF_TEST_SUPPORT)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $^ -lbpf -lcmocka -o $@
 
+$(BUILD)/tests/differential/%.bpf.o: tests/differential/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(BPF_CLANG) $(BPF_CFLAGS) -Itests/differential -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/differential/%.o: tests/differential/%.c | $(BUILD)/tests/differential/conntrack.skel.h
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(USER_CPPFLAGS) -Itests/bpf -Itests/differential $(USER_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/differential/test_differential: $(DIFFERENTIAL) $(BPF_TEST_SUPPORT)
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $^ -lbpf -lcmocka -o $@
+
 $(BUILD)/tests/lib/%.bpf.o: tests/lib/%.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$@)$(BPF_CLANG) $(BPF_CFLAGS) -Itests/lib -MMD -MP -c $< -o $@
@@ -110,15 +122,15 @@ $(BUILD)/tests/lib/%: tests/lib/%.c | $(TEST_PROGRAMS)
 	@mkdir -p $(@D)
 	$(call say,TOOL,$@)$(CC) $(USER_CPPFLAGS) -Itests/lib $(USER_CFLAGS) -MMD -MP $< -lbpf -o $@
 
-.PRECIOUS: $(BUILD)/%.bpf.o $(BUILD)/%.skel.h $(BUILD)/tests/bpf/%.bpf.o $(BUILD)/tests/bpf/%.o
+.PRECIOUS: $(BUILD)/%.bpf.o $(BUILD)/%.skel.h $(BUILD)/tests/bpf/%.bpf.o $(BUILD)/tests/bpf/%.o $(BUILD)/tests/differential/%.skel.h
 
-.PHONY: tests check check-all check-clang check-unit check-fuzz check-bpf check-net
-tests: all $(UNIT_TESTS) $(FUZZERS) $(BPF_TESTS) $(TEST_PROGRAMS) $(TEST_TOOLS)
+.PHONY: tests check check-all check-clang check-unit check-fuzz check-bpf check-differential check-net
+tests: all $(UNIT_TESTS) $(FUZZERS) $(BPF_TESTS) $(BUILD)/tests/differential/test_differential $(TEST_PROGRAMS) $(TEST_TOOLS)
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory check-all
 
-check-all: check-clang check-unit check-fuzz check-bpf check-net
+check-all: check-clang check-unit check-fuzz check-bpf check-differential check-net
 
 # Clang warns of other things than gcc.
 check-clang:
@@ -133,6 +145,12 @@ check-fuzz: $(FUZZERS)
 
 check-bpf: $(BPF_TESTS)
 	$(Q)set -e; for t in $(BPF_TESTS); do $$t; done
+
+# Captures are made anew: of what this machine's kernel does.
+check-differential: $(BUILD)/tests/differential/test_differential
+	$(Q)rm -rf $(<D)/captures
+	$(Q)$(PYTHON) tests/differential/record.py $(<D)/captures
+	$(Q)$< $(<D)/captures/*.pcap
 
 check-net: tests
 	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/net
