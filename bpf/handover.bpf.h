@@ -66,6 +66,24 @@ static __always_inline void handover_keep_flow(const struct packet *p, const str
 	flow_unlock(f);
 }
 
+/*
+ * The kernel must find IP in skb->protocol, and behind two tags finds the inner one there. So the outer tag, which it
+ * keeps beside the frame, is put aside meanwhile, and the inner one takes its place.
+ */
+static __always_inline int handover_assign_socket(struct __sk_buff *skb, struct tcp_sock *listener,
+						  struct bpf_tcp_req_attrs *attrs, const struct packet *p)
+{
+	bool inner_tag = p->ip_offset != ETH_HEADER_BYTES;
+	__be16 outer_type = skb->vlan_proto;
+	__u16 outer_tci = skb->vlan_tci;
+	int err;
+
+	if (inner_tag && (!skb->vlan_present || bpf_skb_vlan_pop(skb)))
+		return -1;
+	err = bpf_sk_assign_tcp_reqsk(skb, (struct sock *)listener, attrs, sizeof(*attrs));
+	return inner_tag && bpf_skb_vlan_push(skb, outer_type, outer_tci) ? -1 : err;
+}
+
 static __always_inline enum verdict handover_assign(struct __sk_buff *skb, struct bpf_sock *socket,
 						    const struct cookie_terms *terms, const struct packet *p,
 						    const struct cpu_clock *clock)
@@ -79,7 +97,7 @@ static __always_inline enum verdict handover_assign(struct __sk_buff *skb, struc
 		return V_HANDOVER_REFUSED;
 	listener = &tp->inet_conn.icsk_inet.sk;
 	handover_fill(&attrs, terms, &p->segment, clock, conf);
-	if (bpf_sk_assign_tcp_reqsk(skb, (struct sock *)tp, &attrs, sizeof(attrs)))
+	if (handover_assign_socket(skb, tp, &attrs, p))
 		return V_HANDOVER_REFUSED;
 	if (listener->sk_ack_backlog <= listener->sk_max_ack_backlog) /* as sk_acceptq_is_full() has it */
 		handover_keep_flow(p, clock, conf);

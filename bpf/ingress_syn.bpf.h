@@ -122,6 +122,8 @@ __noinline enum verdict syn_answer(struct xdp_md *ctx, const struct packet *p, c
 	site = cookie_site_for(conf, p->tuple.family);
 	syn_agree(&terms, p, o, l);
 	answer.tuple = p->tuple;
+	answer.ip_offset = p->ip_offset;
+	answer.syn_bytes = p->ip_offset + p->segment.packet_bytes;
 	answer.client_isn = p->segment.seq;
 	answer.client_tsval = o->tsval;
 	answer.cookie = cookie_make(&clock->cookie, &site, &p->tuple, p->segment.seq, &terms);

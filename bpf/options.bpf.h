@@ -59,11 +59,13 @@ __noinline bool options_read_skb(struct __sk_buff *skb, const struct packet *p, 
  */
 static __always_inline bool options_read_usual(struct xdp_md *ctx, const struct packet *p, struct tcp_options *options)
 {
-	__u32 ip_bytes = p->tuple.family == FAMILY_IPV4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES;
-	const __be32 *words = (void *)(long)ctx->data + ETH_HEADER_BYTES + ip_bytes + TCP_HEADER_BYTES;
+	const __be32 *words;
 	__u8 wscale;
 
-	if (p->has_ip_options || p->tcp_options_bytes != 20 || (void *)(words + 5) > (void *)(long)ctx->data_end)
+	if (p->tcp_offset > PACKET_IP_OFFSET_MAX + IPV6_HEADER_BYTES || p->tcp_options_bytes != 20)
+		return false;
+	words = (void *)(long)ctx->data + p->tcp_offset + TCP_HEADER_BYTES;
+	if ((void *)(words + 5) > (void *)(long)ctx->data_end)
 		return false;
 	if (host32(words[0]) >> 16 != 0x0204 || words[1] != net32(0x0402080a) || host32(words[4]) >> 8 != 0x010303)
 		return false;

@@ -20,6 +20,8 @@
 
 struct synack {
 	struct tuple tuple;
+	__u32 ip_offset; /* in the SYN's frame: VLAN tags before it stay as they are */
+	__u32 syn_bytes; /* of that frame, without padding */
 	struct cookie cookie;
 	__u32 client_isn;
 	__u32 client_tsval;
@@ -137,20 +139,24 @@ static __always_inline void synack_fill_tcp(const struct synack *a, struct synac
 	header->window = net16(a->window);
 }
 
-/* Cuts what the answer does not need from the frame's end; never below what a NIC sends. */
-static __always_inline long synack_shrink(struct xdp_md *ctx, __u32 frame_bytes, __u32 answer_bytes)
+/*
+ * Cuts what the answer does not need from the frame's end; never below what a NIC sends. A SYN with data may lie in
+ * several buffers: then the whole length must be asked for.
+ */
+static __always_inline long synack_shrink(struct xdp_md *ctx, __u32 syn_bytes, __u32 answer_bytes)
 {
 	__u32 wanted = answer_bytes > ETH_MIN_FRAME_BYTES ? answer_bytes : ETH_MIN_FRAME_BYTES;
+	__u32 first_buffer = ctx->data_end - ctx->data;
 
-	if (frame_bytes <= wanted)
+	if (first_buffer <= wanted && syn_bytes <= first_buffer)
 		return 0;
-	return bpf_xdp_adjust_tail(ctx, (int)wanted - (int)frame_bytes);
+	return bpf_xdp_adjust_tail(ctx, (int)wanted - (int)bpf_xdp_get_buff_len(ctx));
 }
 
 /* What is left of the SYN between the shortest answer and the shortest frame goes nowhere. */
-static __always_inline void synack_clear_padding(void *data, void *end)
+static __always_inline void synack_clear_padding(void *tcp, void *end)
 {
-	__u8 *padding = data + ETH_HEADER_BYTES + IPV4_HEADER_BYTES + TCP_HEADER_BYTES;
+	__u8 *padding = tcp + TCP_HEADER_BYTES;
 
 	UNROLL_LOOP
 	for (int i = 0; i < ETH_MIN_FRAME_BYTES - (ETH_HEADER_BYTES + IPV4_HEADER_BYTES + TCP_HEADER_BYTES); i++) {
@@ -167,24 +173,27 @@ static __always_inline bool synack_write(struct xdp_md *ctx, const struct synack
 	struct synack_tcp tcp = {};
 	__u32 option_words = synack_options(a, tcp.options);
 	__u32 tcp_bytes = TCP_HEADER_BYTES + 4 * option_words;
-	void *data, *end;
+	struct ethhdr *eth;
+	void *ip, *end;
 
-	if (synack_shrink(ctx, ctx->data_end - ctx->data, ETH_HEADER_BYTES + ip_bytes + tcp_bytes))
+	if (a->ip_offset > PACKET_IP_OFFSET_MAX ||
+	    synack_shrink(ctx, a->syn_bytes, a->ip_offset + ip_bytes + tcp_bytes))
 		return false;
 	synack_fill_tcp(a, &tcp, option_words);
 	tcp.header.check = synack_tcp_checksum(a, &tcp, tcp_bytes);
-	data = (void *)(long)ctx->data;
+	eth = (void *)(long)ctx->data;
+	ip = (void *)eth + a->ip_offset;
 	end = (void *)(long)ctx->data_end;
-	if (data + ETH_HEADER_BYTES + IPV6_HEADER_BYTES > end)
+	if ((void *)(eth + 1) > end || ip + IPV6_HEADER_BYTES > end) /* or IPv4 and TCP */
 		return false;
-	synack_swap_macs(data);
+	synack_swap_macs(eth);
 	if (a->tuple.family == FAMILY_IPV4) {
-		synack_clear_padding(data, end);
-		synack_write_ipv4(data + ETH_HEADER_BYTES, a, tcp_bytes);
-		return synack_write_tcp(data + ETH_HEADER_BYTES + IPV4_HEADER_BYTES, end, &tcp, option_words);
+		synack_clear_padding(ip + IPV4_HEADER_BYTES, end);
+		synack_write_ipv4(ip, a, tcp_bytes);
+	} else {
+		synack_write_ipv6(ip, a, tcp_bytes);
 	}
-	synack_write_ipv6(data + ETH_HEADER_BYTES, a, tcp_bytes);
-	return synack_write_tcp(data + ETH_HEADER_BYTES + IPV6_HEADER_BYTES, end, &tcp, option_words);
+	return synack_write_tcp(ip + ip_bytes, end, &tcp, option_words);
 }
 
 #endif /* SYNKEEP_SYNACK_BPF_H */

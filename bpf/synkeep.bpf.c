@@ -25,7 +25,22 @@ static __always_inline bool is_syn(const struct segment *s)
 	return (s->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
 }
 
-static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
+/*
+ * A frame that is shorter than its headers say may go on in further buffers, and *bytes is known to be too little. To
+ * ask for the whole length costs 9 ns, so only such frames do.
+ */
+static __always_inline enum packet_kind ingress_weigh(struct xdp_md *ctx, struct packet *p, __u32 *bytes)
+{
+	enum packet_kind kind = packet_weigh(p, *bytes, DIRECTION_RCV);
+
+	if (kind != PACKET_MALFORMED)
+		return kind;
+	*bytes = bpf_xdp_get_buff_len(ctx);
+	return packet_weigh(p, *bytes, DIRECTION_RCV);
+}
+
+/* bytes: of the frame's first buffer, and of all where more than that was looked at. */
+static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct frame *f, __u32 *bytes)
 {
 	const struct config *conf = config_get();
 	struct packet p = {};
@@ -47,6 +62,8 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
 	port_kinds = service_port_kinds(p.tuple.local_port);
 	if (!port_kinds)
 		return V_NO_SERVICE;
+	if (kind == PACKET_TCP)
+		kind = ingress_weigh(ctx, &p, bytes);
 	if (kind == PACKET_TCP && is_syn(&p.segment))
 		return ingress_syn(ctx, &p, clock, conf);
 	if (kind == PACKET_TCP && flow_track(&p, DIRECTION_RCV, clock, conf, &tracked))
@@ -66,26 +83,27 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, struct frame *f)
 	return segment_without_flow(ctx, &p, match.service, clock, conf);
 }
 
+/* Frames in several buffers are understood; whether the kernel is told so is user space's choice (user/attach.c). */
 SEC("xdp")
 int xdp_ingress(struct xdp_md *ctx)
 {
-	struct frame f = {
+	const struct frame f = {
 		.data = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
-		.bytes = ctx->data_end - ctx->data,
 		.direction = DIRECTION_RCV,
 	};
+	__u32 bytes = ctx->data_end - ctx->data;
+	enum verdict verdict = ingress(ctx, &f, &bytes);
 
-	return verdict_leave_xdp(ingress(ctx, &f), f.bytes);
+	return verdict_leave_xdp(verdict, bytes);
 }
 
 SEC("tc")
 int tc_ingress(struct __sk_buff *skb)
 {
-	struct frame f = {
+	const struct frame f = {
 		.data = (void *)(long)skb->data,
 		.end = (void *)(long)skb->data_end,
-		.bytes = skb->len,
 		.direction = DIRECTION_RCV,
 	};
 	bool again = handover_came_again(skb);
@@ -100,7 +118,7 @@ int tc_ingress(struct __sk_buff *skb)
 	conf = config_get();
 	clock = conf ? clock_get(conf) : NULL;
 	if (!clock || packet_parse(&p, &f) != PACKET_TCP || !is_pure_ack(&p.segment) ||
-	    !service_port_kinds(p.tuple.local_port))
+	    !service_port_kinds(p.tuple.local_port) || packet_weigh(&p, skb->len, DIRECTION_RCV) != PACKET_TCP)
 		return TC_ACT_UNSPEC;
 	if (kind == HINT_NONE || kind == HINT_UNKNOWN)
 		kind = handover_hint_from_record(&p, clock);
@@ -138,17 +156,17 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct packet 
 SEC("tc")
 int tc_egress(struct __sk_buff *skb)
 {
-	struct frame f = {
+	const struct frame f = {
 		.data = (void *)(long)skb->data,
 		.end = (void *)(long)skb->data_end,
-		.bytes = skb->len,
 		.direction = DIRECTION_SND,
 	};
 	const struct config *conf;
 	struct cpu_clock *clock;
 	struct packet p = {};
 
-	if (packet_parse(&p, &f) != PACKET_TCP || !service_port_kinds(p.tuple.local_port))
+	if (packet_parse(&p, &f) != PACKET_TCP || !service_port_kinds(p.tuple.local_port) ||
+	    packet_weigh(&p, skb->len, DIRECTION_SND) != PACKET_TCP)
 		return TC_ACT_UNSPEC;
 	conf = config_get();
 	clock = conf ? clock_get(conf) : NULL;

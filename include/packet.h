@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A packet, cut into what is judged: Ethernet, IPv4 or IPv6, TCP. Bounds are checked here, once.
+ * A packet, cut into what is judged: Ethernet, up to two VLAN tags, IPv4 or IPv6, TCP. Bounds are checked here, once.
  *
- * What is not understood (VLAN tags, other protocols) is PACKET_OTHER and none of our business. Pure: the frame's bytes
- * go in. The IP header must be aligned to four bytes where the machine or a sanitizer asks for it.
+ * packet_parse() reads the headers, which are in the frame's first buffer; packet_weigh() compares the lengths in them
+ * with the whole frame's. What is not understood (other protocols) is PACKET_OTHER and none of our business. Pure: the
+ * frame's bytes go in. The IP header must be aligned to four bytes where the machine or a sanitizer asks for it.
+ *
+ * A connection has no VLAN here, as the kernel's sockets have none: a listener takes connections of every device and
+ * tag alike, told apart by addresses and ports only, so a record by VLAN would find no other socket. Where VLANs use
+ * the same addresses for different hosts (VRFs), the connections of one tuple share a record, and the socket judges.
  */
 #ifndef SYNKEEP_PACKET_H
 #define SYNKEEP_PACKET_H
@@ -12,6 +17,8 @@
 
 #ifdef __bpf__
 #define ETH_P_IP 0x0800
+#define ETH_P_8021Q 0x8100
+#define ETH_P_8021AD 0x88a8
 #define ETH_P_IPV6 0x86dd
 #define IPPROTO_HOPOPTS 0
 #define IPPROTO_ROUTING 43
@@ -26,6 +33,8 @@
 #endif
 
 #define ETH_HEADER_BYTES 14
+#define VLAN_TAGS_MAX 2 /* 802.1Q, or 802.1ad around it (QinQ); a priority tag is one of VLAN 0 */
+#define PACKET_IP_OFFSET_MAX (ETH_HEADER_BYTES + VLAN_TAGS_MAX * sizeof(struct vlan_tag))
 #define IPV4_HEADER_BYTES 20
 #define IPV6_HEADER_BYTES 40
 #define TCP_HEADER_BYTES 20
@@ -39,40 +48,32 @@
 
 enum packet_kind {
 	PACKET_OTHER,	  /* not TCP, or not as this program understands it */
-	PACKET_OBSCURE,	  /* IPv6 headers that hide what they carry: nothing is valid */
-	PACKET_TCP,	  /* everything below is valid */
+	PACKET_OBSCURE,	  /* tags or IPv6 headers that hide what they carry: nothing is valid */
+	PACKET_TCP,	  /* everything below is valid, the lengths once packet_weigh() has seen them */
 	PACKET_FRAGMENT,  /* the first of several: the tuple is valid, the segment is not */
 	PACKET_MALFORMED, /* TCP whose lengths contradict each other: the tuple is valid, the segment is not */
+};
+
+struct vlan_tag {
+	__be16 tci;
+	__be16 type; /* of what is behind it */
 };
 
 struct packet {
 	struct tuple tuple;
 	struct segment segment;
+	__u16 ip_offset;  /* from the start of the frame: behind Ethernet's header and the tags */
 	__u16 tcp_offset; /* from the start of the frame */
 	__u16 tcp_options_bytes;
 	bool has_ip_options;
 };
 
-/* Where a frame's bytes are, and which end of it is ours. */
+/* Where a frame's headers are, and which end of it is ours. */
 struct frame {
 	void *data;
 	void *end;
-	__u32 bytes; /* of the whole frame, linear or not */
 	enum direction direction;
 };
-
-/*
- * The IP packet's length by its header, which counts from counted_from on; what the frame has beyond is padding. The
- * socket buffer measures what is sent, and what GRO made too long for the field, which is 0 then (BIG TCP).
- */
-static __always_inline __u32 packet_ip_bytes(const struct frame *f, __be16 length, __u32 counted_from)
-{
-	__u32 frame_bytes = f->bytes - ETH_HEADER_BYTES;
-
-	if (f->direction == DIRECTION_SND || (!length && frame_bytes > counted_from + IP_LENGTH_MAX))
-		return frame_bytes;
-	return counted_from + host16(length);
-}
 
 static __always_inline void packet_ports(struct packet *p, const struct tcphdr *tcp, enum direction direction)
 {
@@ -98,31 +99,29 @@ static __always_inline void packet_fast_timestamps(struct segment *s, const stru
 	s->tsecr = host32(words[2]);
 }
 
-/* TCP at p->tcp_offset; tcp_bytes is the length of the segment by the IP header or the socket buffer. */
-static __always_inline enum packet_kind packet_parse_tcp(struct packet *p, const struct frame *f, struct tcphdr *tcp,
-							 __u32 tcp_bytes)
+/* TCP at p->tcp_offset. */
+static __always_inline enum packet_kind packet_parse_tcp(struct packet *p, const struct frame *f,
+							 const struct tcphdr *tcp)
 {
 	struct segment *s = &p->segment;
-	__u32 header_bytes = tcp->doff * 4;
 
-	if (header_bytes < TCP_HEADER_BYTES || header_bytes > tcp_bytes)
+	if ((const void *)(tcp + 1) > f->end || tcp->doff * 4 < TCP_HEADER_BYTES)
 		return PACKET_MALFORMED;
-	p->tcp_options_bytes = header_bytes - TCP_HEADER_BYTES;
+	p->tcp_options_bytes = tcp->doff * 4 - TCP_HEADER_BYTES;
 	s->seq = host32(tcp->seq);
 	s->ack = host32(tcp->ack_seq);
 	s->window = host16(tcp->window);
 	s->flags = ((const __u8 *)tcp)[13];
-	s->payload_bytes = tcp_bytes - header_bytes;
 	s->packets = 1;
 	packet_fast_timestamps(s, tcp, f->end);
 	return PACKET_TCP;
 }
 
-static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, const struct frame *f)
+static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, const struct frame *f, __u32 ip_offset)
 {
-	struct iphdr *ip = f->data + ETH_HEADER_BYTES;
-	__u32 header_bytes, ip_bytes;
+	struct iphdr *ip = f->data + ip_offset;
 	struct tcphdr *tcp;
+	__u32 header_bytes;
 	__u16 fragment;
 
 	if ((void *)(ip + 1) > f->end || ip->version != 4 || ip->ihl < 5 || ip->protocol != IPPROTO_TCP)
@@ -138,16 +137,14 @@ static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, cons
 	p->tuple.family = FAMILY_IPV4;
 	p->tuple.remote[0] = f->direction == DIRECTION_RCV ? ip->saddr : ip->daddr;
 	p->tuple.local[0] = f->direction == DIRECTION_RCV ? ip->daddr : ip->saddr;
-	p->tcp_offset = ETH_HEADER_BYTES + header_bytes;
+	p->ip_offset = ip_offset;
+	p->tcp_offset = ip_offset + header_bytes;
 	p->has_ip_options = header_bytes > IPV4_HEADER_BYTES;
-	ip_bytes = packet_ip_bytes(f, ip->tot_len, 0);
-	p->segment.packet_bytes = ip_bytes;
+	p->segment.packet_bytes = host16(ip->tot_len);
 	/* with eight bytes of TCP, perhaps: what the kernel puts together is a segment */
 	if (fragment & IPV4_MORE_FRAGMENTS)
 		return PACKET_FRAGMENT;
-	if ((void *)(tcp + 1) > f->end || ip_bytes < header_bytes || ip_bytes > f->bytes - ETH_HEADER_BYTES)
-		return PACKET_MALFORMED;
-	return packet_parse_tcp(p, f, tcp, ip_bytes - header_bytes);
+	return packet_parse_tcp(p, f, tcp);
 }
 
 /* How far the IPv6 headers go, and what is behind them. */
@@ -183,9 +180,9 @@ static __always_inline __u32 packet_ipv6_extension_bytes(__u8 kind, __u8 length)
  * Walks the extension headers (RFC 8200, 4) to TCP. Who has more of them than any honest sender, or hides them beyond
  * what can be read, is PACKET_OBSCURE: behind them may be a SYN.
  */
-static __always_inline struct ipv6_chain packet_walk_ipv6(const struct frame *f, __u8 next)
+static __always_inline struct ipv6_chain packet_walk_ipv6(const struct frame *f, __u32 ip_offset, __u8 next)
 {
-	struct ipv6_chain chain = { .tcp_offset = ETH_HEADER_BYTES + IPV6_HEADER_BYTES, .kind = PACKET_TCP };
+	struct ipv6_chain chain = { .tcp_offset = ip_offset + IPV6_HEADER_BYTES, .kind = PACKET_TCP };
 
 	for (int i = 0; i < IPV6_EXTENSIONS_MAX && packet_is_ipv6_extension(next); i++) {
 		const struct ipv6_extension *extension = f->data + chain.tcp_offset;
@@ -218,16 +215,15 @@ static __always_inline void packet_ipv6_addresses(struct packet *p, const struct
 	__builtin_memcpy(p->tuple.local, local, sizeof(p->tuple.local));
 }
 
-static __always_inline enum packet_kind packet_parse_ipv6(struct packet *p, const struct frame *f)
+static __always_inline enum packet_kind packet_parse_ipv6(struct packet *p, const struct frame *f, __u32 ip_offset)
 {
-	struct ipv6hdr *ip = f->data + ETH_HEADER_BYTES;
-	__u32 ip_bytes, headers_bytes;
+	struct ipv6hdr *ip = f->data + ip_offset;
 	struct ipv6_chain chain;
 	struct tcphdr *tcp;
 
 	if ((void *)(ip + 1) > f->end || ip->version != 6)
 		return PACKET_OTHER;
-	chain = packet_walk_ipv6(f, ip->nexthdr);
+	chain = packet_walk_ipv6(f, ip_offset, ip->nexthdr);
 	if (chain.kind == PACKET_OTHER || chain.kind == PACKET_OBSCURE)
 		return chain.kind;
 	tcp = f->data + chain.tcp_offset;
@@ -235,36 +231,82 @@ static __always_inline enum packet_kind packet_parse_ipv6(struct packet *p, cons
 		return PACKET_OBSCURE;
 	packet_ports(p, tcp, f->direction);
 	packet_ipv6_addresses(p, ip, f->direction);
-	headers_bytes = chain.tcp_offset - ETH_HEADER_BYTES;
+	p->ip_offset = ip_offset;
 	p->tcp_offset = chain.tcp_offset;
-	p->has_ip_options = headers_bytes > IPV6_HEADER_BYTES;
-	ip_bytes = packet_ip_bytes(f, ip->payload_len, IPV6_HEADER_BYTES);
-	p->segment.packet_bytes = ip_bytes;
+	p->has_ip_options = chain.tcp_offset - ip_offset > IPV6_HEADER_BYTES;
+	p->segment.packet_bytes = IPV6_HEADER_BYTES + host16(ip->payload_len);
 	if (chain.kind == PACKET_FRAGMENT)
 		return PACKET_FRAGMENT;
-	if ((void *)(tcp + 1) > f->end || ip_bytes < headers_bytes || ip_bytes > f->bytes - ETH_HEADER_BYTES)
-		return PACKET_MALFORMED;
-	return packet_parse_tcp(p, f, tcp, ip_bytes - headers_bytes);
+	return packet_parse_tcp(p, f, tcp);
 }
 
-/* Fills p, which the caller has zeroed. */
+static __always_inline bool packet_is_tag(__be16 type)
+{
+	return type == net16(ETH_P_8021Q) || type == net16(ETH_P_8021AD);
+}
+
+/* What the tags are around: its type, and in *offset its place. A type of 0: the frame ends within a tag. */
+static __always_inline __be16 packet_walk_tags(const struct frame *f, __be16 type, __u32 *offset)
+{
+	for (int i = 0; i < VLAN_TAGS_MAX && packet_is_tag(type); i++) {
+		const struct vlan_tag *tag = f->data + *offset;
+
+		if ((const void *)(tag + 1) > f->end)
+			return 0;
+		type = tag->type;
+		*offset += sizeof(*tag);
+	}
+	return type;
+}
+
+/*
+ * Reads the headers into p, which the caller has zeroed; segment.packet_bytes is what the IP header says. More tags
+ * than two are PACKET_OBSCURE: the kernel takes priority tags off one after another, so there may be a SYN for a
+ * service behind any number of them.
+ */
 static __always_inline enum packet_kind packet_parse(struct packet *p, const struct frame *f)
 {
 	struct ethhdr *eth = f->data;
+	__u32 offset = ETH_HEADER_BYTES;
+	__be16 type;
 
 	if ((void *)(eth + 1) > f->end)
 		return PACKET_OTHER;
-	if (eth->h_proto == net16(ETH_P_IP))
-		return packet_parse_ipv4(p, f);
-	if (eth->h_proto == net16(ETH_P_IPV6))
-		return packet_parse_ipv6(p, f);
-	return PACKET_OTHER;
+	type = eth->h_proto;
+	if (type != net16(ETH_P_IP) && type != net16(ETH_P_IPV6))
+		type = packet_walk_tags(f, type, &offset);
+	if (type == net16(ETH_P_IP))
+		return packet_parse_ipv4(p, f, offset);
+	if (type == net16(ETH_P_IPV6))
+		return packet_parse_ipv6(p, f, offset);
+	return packet_is_tag(type) ? PACKET_OBSCURE : PACKET_OTHER;
+}
+
+/*
+ * The lengths of a PACKET_TCP, in a frame of frame_bytes, in one buffer or in several. The IP header says how long the
+ * packet is; what the frame has beyond is padding. The socket buffer measures what is sent, and what GRO made too long
+ * for the header's field, which is 0 then (BIG TCP). PACKET_MALFORMED: the frame is shorter than its headers say, and
+ * p->segment is as before.
+ */
+static __always_inline enum packet_kind packet_weigh(struct packet *p, __u32 frame_bytes, enum direction direction)
+{
+	__u32 headers_bytes = p->tcp_offset - p->ip_offset + TCP_HEADER_BYTES + p->tcp_options_bytes;
+	__u32 not_counted = p->tuple.family == FAMILY_IPV4 ? 0 : IPV6_HEADER_BYTES;
+	__u32 room = frame_bytes - p->ip_offset, bytes = p->segment.packet_bytes;
+
+	if (direction == DIRECTION_SND || (bytes == not_counted && room > not_counted + IP_LENGTH_MAX))
+		bytes = room;
+	if (bytes < headers_bytes || bytes > room)
+		return PACKET_MALFORMED;
+	p->segment.packet_bytes = bytes;
+	p->segment.payload_bytes = bytes - headers_bytes;
+	return PACKET_TCP;
 }
 
 /* A GSO super-packet is cut behind us: every segment gets a copy of the headers that are here once. */
 static __always_inline void packet_count_segments(struct packet *p, __u32 segments)
 {
-	__u32 headers_bytes = p->tcp_offset - ETH_HEADER_BYTES + TCP_HEADER_BYTES + p->tcp_options_bytes;
+	__u32 headers_bytes = p->tcp_offset - p->ip_offset + TCP_HEADER_BYTES + p->tcp_options_bytes;
 
 	p->segment.packets = segments;
 	p->segment.packet_bytes += (segments - 1) * headers_bytes;

@@ -25,7 +25,7 @@ enum verdict_severity {
 /* X(identifier, action, severity, sentence). New ones go at the end of their group. */
 #define VERDICTS(X)                                                                                                    \
 	/* xdp_ingress: what is not ours */                                                                            \
-	X(OTHER, PASS, NORMAL, "not TCP over plain Ethernet and IP")                                                   \
+	X(OTHER, PASS, NORMAL, "not TCP over Ethernet and IP")                                                         \
 	X(NO_SERVICE, PASS, NORMAL, "TCP for an address and port that no service names")                               \
 	X(TRANSIT, PASS, NORMAL, "TCP for a wildcard service, but for an address that this host only forwards to")     \
 	X(FRAGMENT, PASS, NORMAL, "fragment that may be for a service: the kernel reassembles it")                     \
@@ -93,7 +93,7 @@ enum verdict {
 /* Of each verdict, per CPU. */
 struct verdict_counter {
 	__u64 packets;
-	__u64 bytes; /* of frames; 0 for notes */
+	__u64 bytes; /* of frames, of those that are none of ours as far as their first buffer goes; 0 for notes */
 };
 
 static __always_inline enum verdict_action verdict_action(enum verdict verdict)

@@ -148,36 +148,39 @@ static void explain_load(int err, char *error, size_t size)
 		error[strlen(error) - (error[strlen(error) - 1] == '\n')] = '\0';
 }
 
-int attach_xdp(struct bpf_object *object, int ifindex, enum attach_xdp_choice choice, enum device_xdp_mode *mode,
-	       int *native_error, char *error, size_t size)
+int attach_xdp(struct bpf_object *object, int ifindex, enum device_xdp_mode mode, bool *refused, char *error,
+	       size_t size)
 {
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = object, .prog_name = XDP_PROGRAM);
 	struct bpf_program *loaded = bpf_object__find_program_by_name(object, XDP_PROGRAM);
+	bool generic = mode == DEVICE_XDP_GENERIC;
 	struct xdp_program *program;
 	int err;
 
-	*native_error = 0;
+	*refused = false;
 	err = check_xdp_room(ifindex, error, size);
 	if (err)
 		return err;
 	program = xdp_program__create(&options);
 	err = libxdp_get_error(program);
+	/*
+	 * Drivers refuse a program that does not take frames in several buffers where the MTU is greater than one
+	 * holds. A generic one that takes them has Linux 6.18 copy each frame, and forget on the way how long its
+	 * Ethernet header is: BPF filters at tc ingress then find the IP header in its place.
+	 */
+	if (!err)
+		err = xdp_program__set_xdp_frags_support(program, !generic);
 	if (err) {
 		explain_load(err, error, size);
 		return err;
 	}
-	*mode = choice == ATTACH_XDP_GENERIC ? DEVICE_XDP_GENERIC : DEVICE_XDP_NATIVE;
-	err = xdp_program__attach(program, ifindex, choice == ATTACH_XDP_GENERIC ? XDP_MODE_SKB : XDP_MODE_NATIVE, 0);
-	if (err && bpf_program__fd(loaded) >= 0 && choice == ATTACH_XDP_ANY) {
-		*native_error = err;
-		*mode = DEVICE_XDP_GENERIC;
-		err = xdp_program__attach(program, ifindex, XDP_MODE_SKB, 0);
-	}
-	if (err && bpf_program__fd(loaded) < 0)
-		explain_load(err, error, size);
+	err = xdp_program__attach(program, ifindex, generic ? XDP_MODE_SKB : XDP_MODE_NATIVE, 0);
+	*refused = err && bpf_program__fd(loaded) >= 0;
+	if (*refused)
+		snprintf(error, size, "the XDP program can not be attached (%s): %s", generic ? "generic" : "native",
+			 strerror(-err));
 	else if (err)
-		snprintf(error, size, "the XDP program can not be attached (%s): %s",
-			 *mode == DEVICE_XDP_GENERIC ? "generic" : "native", strerror(-err));
+		explain_load(err, error, size);
 	xdp_program__close(program);
 	return err;
 }

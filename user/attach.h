@@ -13,12 +13,6 @@
 
 #define ATTACH_ERROR_BYTES 512
 
-enum attach_xdp_choice {
-	ATTACH_XDP_ANY, /* native, or generic where the driver can not */
-	ATTACH_XDP_NATIVE,
-	ATTACH_XDP_GENERIC,
-};
-
 /* Which of ours are on a device. */
 struct attach_state {
 	bool xdp;
@@ -31,12 +25,13 @@ struct attach_state {
 
 /*
  * Loads the object, which has been opened only, and attaches its program xdp_ingress. libxdp must do both at a stroke:
- * under its dispatcher the program is loaded as another type. *native_error is why it is not native, or 0.
+ * under its dispatcher the program is loaded as another type.
  *
- * Returns 0 or -errno with the reason in error; the object may be loaded after a failure.
+ * Returns 0 or -errno with the reason in error; the object may be loaded after a failure. *refused: the programs are
+ * good, the device does not take them in this mode. For another mode the object must be opened anew.
  */
-int attach_xdp(struct bpf_object *object, int ifindex, enum attach_xdp_choice choice, enum device_xdp_mode *mode,
-	       int *native_error, char *error, size_t size);
+int attach_xdp(struct bpf_object *object, int ifindex, enum device_xdp_mode mode, bool *refused, char *error,
+	       size_t size);
 
 /* Whether attach_tc() will have to make clsact: to be written down first, for who clears away. 0 or -errno, as above.
  */

@@ -60,9 +60,9 @@ static int set_policy(struct options *options, const char *text)
 static int set_xdp(struct options *options, const char *text)
 {
 	if (!strcmp(text, "native"))
-		options->load.xdp = ATTACH_XDP_NATIVE;
+		options->load.xdp = LOAD_XDP_NATIVE;
 	else if (!strcmp(text, "generic"))
-		options->load.xdp = ATTACH_XDP_GENERIC;
+		options->load.xdp = LOAD_XDP_GENERIC;
 	else
 		return command_misused(&command_load, "--xdp %s: it is native or generic", text);
 	return EXIT_DONE;
@@ -264,7 +264,7 @@ static void warn_of_interruption(const struct load *load)
 	};
 	enum driver_effect effect = driver_attach_effect(load->system.driver, load->system.bus);
 
-	if (load->xdp == ATTACH_XDP_GENERIC || effect == DRIVER_QUIET)
+	if (load->xdp == LOAD_XDP_GENERIC || effect == DRIVER_QUIET)
 		return;
 	command_note(&command_load,
 		     "%s: its driver, %s, %s when native XDP is attached, and when it is detached; connections outlive "

@@ -176,16 +176,17 @@ static int pin_programs(struct synkeep *skeleton, const char *pin_dir)
 }
 
 static int load_programs(const struct load *load, struct synkeep *skeleton, const char *pin_dir,
-			 struct load_result *result, const struct failure *failure)
+			 enum device_xdp_mode mode, bool *refused, const struct failure *failure)
 {
 	int err = size_maps(skeleton, load->flows);
+
+	*refused = false;
 
 	if (!err)
 		err = set_pin_paths(skeleton, pin_dir);
 	if (err)
 		return fail(failure, err, "the maps can not be sized");
-	err = attach_xdp(skeleton->obj, load->system.ifindex, load->xdp, &result->xdp_mode, &result->native_error,
-			 failure->text, failure->size);
+	err = attach_xdp(skeleton->obj, load->system.ifindex, mode, refused, failure->text, failure->size);
 	if (err)
 		return err;
 	err = pin_programs(skeleton, pin_dir);
@@ -297,8 +298,9 @@ static void undo(struct device *device, const struct failure *failure)
 		snprintf(failure->text + used, failure->size - used, "; and it can not be undone: %s", reason);
 }
 
-static int load_afresh(const struct load *load, struct device *device, struct load_result *result,
-		       const struct failure *failure)
+/* In the mode that result says. *refused: the driver takes no XDP program in it. */
+static int load_in_mode(const struct load *load, struct device *device, struct load_result *result, bool *refused,
+			const struct failure *failure)
 {
 	struct synkeep *skeleton;
 	int err;
@@ -307,7 +309,7 @@ static int load_afresh(const struct load *load, struct device *device, struct lo
 	if (!skeleton)
 		return fail(failure, -errno, "the programs can not be opened");
 	device->config = (struct config){ .ifindex = load->system.ifindex, .netns_inode = system_netns_inode() };
-	err = load_programs(load, skeleton, device->pin_dir, result, failure);
+	err = load_programs(load, skeleton, device->pin_dir, result->xdp_mode, refused, failure);
 	borrow_maps(device, skeleton);
 	if (!err)
 		err = start(load, skeleton, device, result->xdp_mode, failure);
@@ -323,6 +325,21 @@ static int load_afresh(const struct load *load, struct device *device, struct lo
 		undo(device, failure);
 	synkeep__destroy(skeleton);
 	return err;
+}
+
+static int load_afresh(const struct load *load, struct device *device, struct load_result *result,
+		       const struct failure *failure)
+{
+	bool refused = false;
+	int err;
+
+	result->xdp_mode = load->xdp == LOAD_XDP_GENERIC ? DEVICE_XDP_GENERIC : DEVICE_XDP_NATIVE;
+	err = load_in_mode(load, device, result, &refused, failure);
+	if (!refused || load->xdp != LOAD_XDP_ANY)
+		return err;
+	result->native_error = err;
+	result->xdp_mode = DEVICE_XDP_GENERIC;
+	return load_in_mode(load, device, result, &refused, failure);
 }
 
 int load_device(const struct load *load, struct load_result *result, char *error, size_t size)

@@ -15,11 +15,17 @@
 #define LOAD_FLOWS_MAX (1U << 27)
 #define LOAD_BYTES_PER_FLOW 704 /* in flows4, flows6, tw4, tw6, with their share of the buckets */
 
+enum load_xdp {
+	LOAD_XDP_ANY, /* native, or generic where the driver can not */
+	LOAD_XDP_NATIVE,
+	LOAD_XDP_GENERIC,
+};
+
 struct load {
 	const char *pin_root;
 	const char *name;
 	struct system_device system; /* what the kernel says about the device */
-	enum attach_xdp_choice xdp;
+	enum load_xdp xdp;
 	__u64 try_ns; /* not 0: a trial, over after this time unless someone keeps it */
 	__u32 flows;  /* slots of flows4, of flows6, of tw4 and of tw6 */
 	struct siphash_key key;

@@ -223,6 +223,23 @@ void packet_build_checksums(struct frame *f)
 	put16(tcp + 16, tcp_checksum(ip + (ipv4 ? 12 : 8), ipv4 ? 4 : 16, tcp, tcp_bytes));
 }
 
+void packet_build_put_tag(struct frame *f, __u16 type, __u16 tci)
+{
+	memmove(f->bytes + FRAME_ETH_BYTES + 2, f->bytes + FRAME_ETH_BYTES - 2, f->length - FRAME_ETH_BYTES + 2);
+	put16(f->bytes + FRAME_ETH_BYTES - 2, type);
+	put16(f->bytes + FRAME_ETH_BYTES, tci);
+	f->length += 4;
+}
+
+__u32 packet_build_take_tag(struct frame *f)
+{
+	__u32 tag = get_be32(f->bytes + FRAME_ETH_BYTES - 2);
+
+	f->length -= 4;
+	memmove(f->bytes + FRAME_ETH_BYTES - 2, f->bytes + FRAME_ETH_BYTES + 2, f->length - FRAME_ETH_BYTES + 2);
+	return tag;
+}
+
 struct segment packet_build_segment(const struct packet_spec *spec)
 {
 	__u8 options[TCP_OPTIONS_BUFFER_BYTES] = {};

@@ -11,7 +11,7 @@
 #include "judge.h"
 #include "tcp_options.h"
 
-#define FRAME_MAX_BYTES 2048
+#define FRAME_MAX_BYTES 9216
 #define FRAME_ETH_BYTES 14
 #define FRAME_IPV4_BYTES 20
 #define FRAME_IPV6_BYTES 40
@@ -56,6 +56,11 @@ void packet_build(struct frame *out, const struct packet_spec *spec);
 /* The two halves of a frame that is changed by hand: a big-endian store, and the sums afterwards. */
 void packet_build_put16(struct frame *f, __u32 offset, __u16 value);
 void packet_build_checksums(struct frame *f);
+
+/* A VLAN tag before all that follows the Ethernet header; and the outermost one taken off, its type and TCI returned.
+ */
+void packet_build_put_tag(struct frame *f, __u16 type, __u16 tci);
+__u32 packet_build_take_tag(struct frame *f);
 
 /* The segment as the judge sees it. */
 struct segment packet_build_segment(const struct packet_spec *spec);

@@ -22,6 +22,7 @@
 #define CPUS_MAX 1024
 
 struct config shield_config;
+bool shield_takes_frags;
 
 static struct synkeep *skeleton;
 static int cpus, attached; /* the device that the programs are attached to */
@@ -362,10 +363,10 @@ static enum shield_hint hint_read(const __u8 *meta, __u32 meta_bytes)
 }
 
 /* What is passed is passed byte for byte. */
-struct outcome shield_receive_uncounted(const struct frame *f)
+static struct outcome run_xdp(const struct frame *f, __u32 first_buffer)
 {
 	static __u8 buffer[FRAME_MAX_BYTES + 256];
-	struct xdp_md in = { .data_end = f->length }, out = {};
+	struct xdp_md in = { .data_end = first_buffer }, out = {};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = f->bytes, .data_size_in = f->length, .data_out = buffer,
 		    .data_size_out = sizeof(buffer), .ctx_in = &in, .ctx_size_in = sizeof(in), .ctx_out = &out,
 		    .ctx_size_out = sizeof(out));
@@ -383,18 +384,28 @@ struct outcome shield_receive_uncounted(const struct frame *f)
 	return o;
 }
 
-struct outcome shield_receive(const struct frame *f)
+struct outcome shield_receive_uncounted(const struct frame *f)
+{
+	return run_xdp(f, f->length);
+}
+
+struct outcome shield_receive_in_buffers(const struct frame *f, __u32 first_buffer)
 {
 	struct totals before, after;
 	struct outcome o;
 
 	totals_read(&before);
-	o = shield_receive_uncounted(f);
+	o = run_xdp(f, first_buffer);
 	totals_read(&after);
 	totals_compare(&before, &after, &o, f->length);
 	assert_int_not_equal(o.verdict, VERDICT_COUNT);
 	assert_int_equal(o.action, xdp_action(o.verdict));
 	return o;
+}
+
+struct outcome shield_receive(const struct frame *f)
+{
+	return shield_receive_in_buffers(f, f->length);
 }
 
 struct outcome shield_receive_packet(const struct packet_spec *spec)
@@ -597,6 +608,8 @@ static int programs_load(void)
 	bpf_map__set_max_entries(skeleton->maps.tw4, SHIELD_FLOWS);
 	bpf_map__set_max_entries(skeleton->maps.tw6, SHIELD_FLOWS);
 	bpf_map__set_max_entries(skeleton->maps.presence, 3 * SHIELD_PRESENCE_WORDS);
+	if (shield_takes_frags)
+		bpf_program__set_flags(skeleton->progs.xdp_ingress, BPF_F_XDP_HAS_FRAGS);
 	return synkeep__load(skeleton);
 }
 

@@ -90,6 +90,10 @@ struct outcome shield_send_gso(const struct frame *f, __u32 segments);
 /* Both, so many times each, on the CPU that the process is on; what becomes of them is not looked at. */
 void shield_repeat(const struct frame *received, const struct frame *sent, __u32 times);
 
+/* A frame of which the first so many bytes are in the first buffer; only where main() has set shield_takes_frags. */
+extern bool shield_takes_frags;
+struct outcome shield_receive_in_buffers(const struct frame *f, __u32 first_buffer);
+
 /* xdp_ingress with the packet that spec describes. */
 struct outcome shield_receive_packet(const struct packet_spec *spec);
 

@@ -142,15 +142,21 @@ void talk_establish(struct talk *t)
 	assert_false(t->model.flags & FLOW_HANDOVER);
 }
 
-struct outcome talk_passes(struct talk *t, const struct packet_spec *spec)
+void talk_model_takes(struct talk *t, const struct packet_spec *spec)
 {
 	struct segment s = packet_build_segment(spec);
+
+	flow_judge(&t->model, &s, spec->direction, shield_now_ns(), SHIELD_MSL_NS);
+}
+
+struct outcome talk_passes(struct talk *t, const struct packet_spec *spec)
+{
 	struct outcome o;
 	struct frame f;
 
 	packet_build(&f, spec);
 	o = spec->direction == DIRECTION_RCV ? shield_receive(&f) : shield_send(&f);
-	flow_judge(&t->model, &s, spec->direction, shield_now_ns(), SHIELD_MSL_NS);
+	talk_model_takes(t, spec);
 	if (!flow_has_ended(&t->model))
 		assert_record_is_model(t);
 	return o;

@@ -52,6 +52,9 @@ struct outcome talk_owner_sends(struct talk *t, __u8 flags, __u32 payload_bytes)
 /* A segment out of the order of things: no numbers go on, the model is stepped and compared. */
 struct outcome talk_passes(struct talk *t, const struct packet_spec *spec);
 
+/* The model alone is shown a segment that the test has sent in a way of its own. */
+void talk_model_takes(struct talk *t, const struct packet_spec *spec);
+
 /* The record equals the model, is in this state, and its numbers are those of the two ends. */
 void talk_assert_state(const struct talk *t, enum tcp_state state);
 

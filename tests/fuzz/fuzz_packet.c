@@ -8,8 +8,18 @@
 
 /* What precedes the frame in the input. */
 struct shape {
-	__u8 bits; /* 0: sent; 1: Ethernet says IPv4; 2: IPv6; 3: the frame is longer than an IP header can say */
+	__u8 bits; /* 0: sent; 1: Ethernet says IPv4; 2: IPv6; 3: the frame is longer than an IP header can say;
+		    * 4 and 5: how many tags; 6: 802.1ad instead of 802.1Q
+		    */
 	__u8 more; /* bytes of the frame beyond those that can be read */
+};
+
+/* A frame of frame_bytes, the first size of which can be read. */
+struct input {
+	const uint8_t *bytes;
+	size_t size;
+	size_t frame_bytes;
+	enum direction direction;
 };
 
 /* The same as struct packet, by places in the frame. */
@@ -18,6 +28,7 @@ struct reading {
 	size_t source; /* where the addresses are */
 	size_t destination;
 	size_t address_bytes;
+	size_t ip;
 	size_t tcp;
 	size_t packet_bytes;
 };
@@ -28,32 +39,36 @@ static size_t number(const uint8_t *bytes, size_t at)
 }
 
 /* Whether the segment is whole: what the frame has of it, and what the lengths say of it. */
-static enum packet_kind read_tcp(const uint8_t *bytes, size_t size, const struct frame *f, const struct reading *r)
+static void read_tcp(const struct input *in, struct reading *r, size_t not_counted)
 {
-	size_t end = 14 + r->packet_bytes;
+	size_t room = in->frame_bytes - r->ip, says = r->packet_bytes;
 
-	if (r->tcp + 20 > size || end > f->bytes)
-		return PACKET_MALFORMED;
-	if (bytes[r->tcp + 12] / 16 < 5 || r->tcp + bytes[r->tcp + 12] / 16 * 4 > end)
-		return PACKET_MALFORMED;
-	return PACKET_TCP;
+	r->kind = PACKET_MALFORMED;
+	if (in->direction == DIRECTION_SND || (says == not_counted && room - not_counted >= 65536))
+		says = room;
+	if (r->tcp + 20 > in->size || says > room || in->bytes[r->tcp + 12] / 16 < 5)
+		return;
+	if (r->tcp + in->bytes[r->tcp + 12] / 16 * 4 > r->ip + says)
+		return;
+	r->packet_bytes = says;
+	r->kind = PACKET_TCP;
 }
 
-static struct reading read_ipv4(const uint8_t *bytes, size_t size, const struct frame *f)
+static struct reading read_ipv4(const struct input *in, size_t ip)
 {
-	struct reading r = { .source = 26, .destination = 30, .address_bytes = 4 };
-	size_t offset;
+	struct reading r = { .source = ip + 12, .destination = ip + 16, .address_bytes = 4, .ip = ip };
+	const uint8_t *bytes = in->bytes;
 
-	if (size < 34 || bytes[14] < 0x45 || bytes[14] > 0x4f || bytes[23] != 6)
+	if (in->size < ip + 20 || bytes[ip] < 0x45 || bytes[ip] > 0x4f || bytes[ip + 9] != 6)
 		return r;
-	offset = number(bytes, 20) % 8192;
-	r.tcp = 14 + bytes[14] % 16 * 4;
-	if (offset || r.tcp + 4 > size)
+	r.tcp = ip + bytes[ip] % 16 * 4;
+	if (number(bytes, ip + 6) % 8192 || r.tcp + 4 > in->size)
 		return r;
-	r.packet_bytes = number(bytes, 16);
-	if (f->direction == DIRECTION_SND || (r.packet_bytes == 0 && f->bytes - 14 >= 65536))
-		r.packet_bytes = f->bytes - 14;
-	r.kind = bytes[20] / 32 % 2 ? PACKET_FRAGMENT : read_tcp(bytes, size, f, &r);
+	r.packet_bytes = number(bytes, ip + 2);
+	if (bytes[ip + 6] / 32 % 2)
+		r.kind = PACKET_FRAGMENT;
+	else
+		read_tcp(in, &r, 0);
 	return r;
 }
 
@@ -61,15 +76,15 @@ static struct reading read_ipv4(const uint8_t *bytes, size_t size, const struct 
 #define LATER_FRAGMENT 257
 
 /* What is behind the extension headers, its place in *at, and whether it is the first of several fragments. */
-static unsigned int skip_extensions(const uint8_t *bytes, size_t size, size_t *at, bool *first)
+static unsigned int skip_extensions(const struct input *in, size_t *at, bool *first)
 {
-	unsigned int next = bytes[20];
+	unsigned int next = in->bytes[*at - 40 + 6];
 
 	for (int left = IPV6_EXTENSIONS_MAX; next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
 	     left--) {
-		const uint8_t *header = bytes + *at;
+		const uint8_t *header = in->bytes + *at;
 
-		if (!left || *at + 8 > size)
+		if (!left || *at + 8 > in->size)
 			return HIDDEN;
 		switch (next) {
 		case 44:
@@ -89,36 +104,40 @@ static unsigned int skip_extensions(const uint8_t *bytes, size_t size, size_t *a
 	return next;
 }
 
-static struct reading read_ipv6(const uint8_t *bytes, size_t size, const struct frame *f)
+static struct reading read_ipv6(const struct input *in, size_t ip)
 {
-	struct reading r = { .source = 22, .destination = 38, .address_bytes = 16, .tcp = 54 };
+	struct reading r = { .source = ip + 8, .destination = ip + 24, .address_bytes = 16, .ip = ip, .tcp = ip + 40 };
 	bool first = false;
 	unsigned int next;
 
-	if (size < 54 || bytes[14] / 16 != 6)
+	if (in->size < ip + 40 || in->bytes[ip] / 16 != 6)
 		return r;
-	next = skip_extensions(bytes, size, &r.tcp, &first);
-	if (next != 6) {
-		r.kind = next == HIDDEN ? PACKET_OBSCURE : PACKET_OTHER;
-		return r;
-	}
-	if (r.tcp + 4 > size) {
+	next = skip_extensions(in, &r.tcp, &first);
+	if (next == HIDDEN || (next == 6 && r.tcp + 4 > in->size))
 		r.kind = PACKET_OBSCURE;
+	if (next != 6 || r.kind == PACKET_OBSCURE)
 		return r;
-	}
-	r.packet_bytes = 40 + number(bytes, 18);
-	if (f->direction == DIRECTION_SND || (r.packet_bytes == 40 && f->bytes - 54 >= 65536))
-		r.packet_bytes = f->bytes - 14;
-	r.kind = first ? PACKET_FRAGMENT : read_tcp(bytes, size, f, &r);
+	r.packet_bytes = 40 + number(in->bytes, ip + 4);
+	if (first)
+		r.kind = PACKET_FRAGMENT;
+	else
+		read_tcp(in, &r, 40);
 	return r;
 }
 
-static struct reading read_simply(const uint8_t *bytes, size_t size, const struct frame *f)
+static struct reading read_simply(const struct input *in)
 {
-	if (size >= 14 && number(bytes, 12) == 0x0800)
-		return read_ipv4(bytes, size, f);
-	if (size >= 14 && number(bytes, 12) == 0x86dd)
-		return read_ipv6(bytes, size, f);
+	size_t at = 14, tags = 0;
+
+	while (at <= in->size && (number(in->bytes, at - 2) == 0x8100 || number(in->bytes, at - 2) == 0x88a8)) {
+		if (tags++ == 2)
+			return (struct reading){ .kind = PACKET_OBSCURE };
+		at += 4;
+	}
+	if (at <= in->size && number(in->bytes, at - 2) == 0x0800)
+		return read_ipv4(in, at);
+	if (at <= in->size && number(in->bytes, at - 2) == 0x86dd)
+		return read_ipv6(in, at);
 	return (struct reading){ .kind = PACKET_OTHER };
 }
 
@@ -137,20 +156,20 @@ static void tuple_is_the_frames(const struct packet *p, const uint8_t *bytes, co
 	must((sent ? p->tuple.remote_port : p->tuple.local_port) == number(bytes, r->tcp + 2));
 }
 
-static void segment_is_the_frames(const struct packet *p, const uint8_t *bytes, size_t size, const struct frame *f)
+static void segment_is_the_frames(const struct packet *p, const struct input *in)
 {
 	static const uint8_t usual[4] = { 1, 1, 8, 10 };
-	const uint8_t *tcp = bytes + p->tcp_offset;
-	size_t header_bytes = tcp[12] / 16 * 4, ip_headers_bytes = p->tcp_offset - 14;
-	bool usual_timestamps = header_bytes >= 32 && p->tcp_offset + 32U <= size && !memcmp(tcp + 20, usual, 4);
+	const uint8_t *tcp = in->bytes + p->tcp_offset;
+	size_t header_bytes = tcp[12] / 16 * 4, ip_headers_bytes = p->tcp_offset - p->ip_offset;
+	bool usual_timestamps = header_bytes >= 32 && p->tcp_offset + 32U <= in->size && !memcmp(tcp + 20, usual, 4);
 	const struct segment *s = &p->segment;
 
-	must(p->tcp_offset + 20U <= size);
+	must(p->tcp_offset + 20U <= in->size);
 	must(p->tcp_options_bytes <= 40 && 20U + p->tcp_options_bytes == header_bytes);
-	must(s->payload_bytes <= f->bytes);
+	must(s->payload_bytes <= in->frame_bytes);
 	must(s->packet_bytes == ip_headers_bytes + header_bytes + s->payload_bytes);
-	must(14 + s->packet_bytes <= f->bytes);
-	must(f->direction == DIRECTION_RCV || 14 + s->packet_bytes == f->bytes);
+	must(p->ip_offset + s->packet_bytes <= in->frame_bytes);
+	must(in->direction == DIRECTION_RCV || p->ip_offset + s->packet_bytes == in->frame_bytes);
 	must(s->packets == 1);
 	must(s->seq == get_be32(tcp + 4) && s->ack == get_be32(tcp + 8));
 	must(s->flags == tcp[13] && s->window == number(tcp, 14));
@@ -159,43 +178,57 @@ static void segment_is_the_frames(const struct packet *p, const uint8_t *bytes, 
 	must(!usual_timestamps || (s->tsval == get_be32(tcp + 24) && s->tsecr == get_be32(tcp + 28)));
 }
 
-static void packet_is_the_frames(const uint8_t *bytes, size_t size, const struct frame *f)
+static void packet_is_the_frames(const struct input *in)
 {
-	struct reading want = read_simply(bytes, size, f);
+	const struct frame f = { (void *)in->bytes, (void *)(in->bytes + in->size), in->direction };
+	struct reading want = read_simply(in);
 	struct packet p = { 0 };
-	enum packet_kind kind = packet_parse(&p, f);
+	enum packet_kind kind = packet_parse(&p, &f);
 
+	if (kind == PACKET_TCP)
+		kind = packet_weigh(&p, in->frame_bytes, in->direction);
 	must(kind == want.kind);
 	if (kind == PACKET_OTHER || kind == PACKET_OBSCURE)
 		return;
-	must(p.tcp_offset == want.tcp && p.tcp_offset + 4U <= size);
+	must(p.ip_offset == want.ip && p.tcp_offset == want.tcp && p.tcp_offset + 4U <= in->size);
 	must(p.segment.packet_bytes == want.packet_bytes);
-	tuple_is_the_frames(&p, bytes, &want, f->direction);
+	tuple_is_the_frames(&p, in->bytes, &want, in->direction);
 	if (kind == PACKET_TCP)
-		segment_is_the_frames(&p, bytes, size, f);
+		segment_is_the_frames(&p, in);
+}
+
+/* Writes the EtherTypes that the shape asks for, as far as the frame goes. */
+static void put_types(uint8_t *bytes, size_t size, __u8 bits)
+{
+	size_t at = 12;
+
+	for (int tags = bits / 16 % 4; tags && at + 2 <= size; tags--) {
+		memcpy(bytes + at, bits & 64 ? "\x88\xa8" : "\x81\x00", 2);
+		at += 4;
+	}
+	if (at + 2 <= size && (bits & 6))
+		memcpy(bytes + at, bits & 2 ? "\x08\x00" : "\x86\xdd", 2);
 }
 
 /* On the heap, where the sanitizer sees an access beyond the end; two bytes in front align the IP header. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
-	struct frame f = { 0 };
+	struct input frame;
 	struct shape shape;
 	uint8_t *buffer;
 
 	fuzz_take(&in, &shape, sizeof(shape));
-	size = in.left;
-	buffer = malloc(2 + size);
+	buffer = malloc(2 + in.left);
 	must(buffer);
-	f.data = buffer + 2;
-	f.end = buffer + 2 + size;
-	f.bytes = size + shape.more + (shape.bits & 8 ? 65536 : 0);
-	f.direction = shape.bits & 1 ? DIRECTION_SND : DIRECTION_RCV;
-	if (size)
-		memcpy(f.data, in.data, size);
-	if (size >= 14 && (shape.bits & 6))
-		memcpy(buffer + 2 + 12, shape.bits & 2 ? "\x08\x00" : "\x86\xdd", 2);
-	packet_is_the_frames(f.data, size, &f);
+	frame.bytes = buffer + 2;
+	frame.size = in.left;
+	frame.frame_bytes = in.left + shape.more + (shape.bits & 8 ? 65536 : 0);
+	frame.direction = shape.bits & 1 ? DIRECTION_SND : DIRECTION_RCV;
+	if (in.left)
+		memcpy(buffer + 2, in.data, in.left);
+	put_types(buffer + 2, in.left, shape.bits);
+	packet_is_the_frames(&frame);
 	free(buffer);
 	return 0;
 }

@@ -99,7 +99,7 @@ int count_tc(struct __sk_buff *skb)
 	return count((void *)(long)skb->data, (void *)(long)skb->data_end, DESTINATION) ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int pass_xdp(struct xdp_md *ctx __attribute__((unused)))
 {
 	return XDP_PASS;

@@ -4,6 +4,7 @@
 import dataclasses
 import itertools
 import socket
+import struct
 import time
 
 from scapy.layers.inet import TCP
@@ -15,6 +16,9 @@ from sockets import inside
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
 SO_RCVBUFFORCE = 33
+SOL_PACKET, PACKET_AUXDATA = 263, 8
+TPACKET_AUXDATA = struct.Struct("IIIHHHH")  # status, lengths and offsets, the tag's TCI and type
+TP_STATUS_VLAN_VALID = 1 << 4
 
 _source_ports = itertools.count(20000)
 
@@ -44,11 +48,22 @@ class Frame:
         return Ether(self.data).getlayer(TCP)
 
 
+def _put_tag_back(data, ancillary):
+    """The frame as it was on the wire: the kernel takes the outermost VLAN tag out before anybody sees it."""
+    for level, kind, value in ancillary:
+        if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
+            status, *_, tci, type_ = TPACKET_AUXDATA.unpack(value)
+            if status & TP_STATUS_VLAN_VALID:
+                return data[:12] + struct.pack("!HH", type_, tci) + data[12:]
+    return data
+
+
 class Capture:
     """What goes in and out of a host's device while it is open; a frame that XDP takes is not seen."""
 
     def __init__(self, host):
         self.socket = packet_socket(host)
+        self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.socket.setblocking(False)
         self.seen = []
 
@@ -62,9 +77,10 @@ class Capture:
         """All frames so far."""
         while True:
             try:
-                data, address = self.socket.recvfrom(1 << 17)
+                data, ancillary, _flags, address = self.socket.recvmsg(1 << 17, 64)
             except BlockingIOError:
                 return self.seen
+            data = _put_tag_back(data, ancillary)
             self.seen.append(Frame(time.monotonic(), address[2] == PACKET_OUTGOING, data))
 
     def segments(self, port):
