@@ -5,7 +5,7 @@
 # make check        installs what is missing, builds, passes every test (root)
 # make check-unit, check-fuzz, check-bpf, check-differential, check-net     one level of tests
 # make fuzz         fuzzes for FUZZ_SECONDS (600) a target
-# make bench        cost and behaviour under flood, beside the kernel and nft synproxy (root)
+# make bench        every table of docs/performance.md: cost, memory, behaviour under flood (root)
 # make deps, install, format, vmlinux, clean
 #
 # V=1 shows the commands. CC=clang builds the user side with clang. Everything made goes under build/.
@@ -56,6 +56,7 @@ BPF_TEST_SKELETONS := $(patsubst tests/bpf/%.bpf.c,$(BUILD)/tests/bpf/%.skel.h,$
 DIFFERENTIAL := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c,$(wildcard tests/differential/*.c)))
 TEST_PROGRAMS := $(patsubst tests/lib/%.bpf.c,$(BUILD)/tests/lib/%.bpf.o,$(wildcard tests/lib/*.bpf.c))
 TEST_TOOLS := $(patsubst tests/lib/%.c,$(BUILD)/tests/lib/%,$(filter-out %.bpf.c,$(wildcard tests/lib/*.c)))
+BENCH_TOOLS := $(BUILD)/tests/bench/cost
 MAN_PAGES := $(patsubst docs/%.scd,$(BUILD)/docs/%,$(wildcard docs/*.scd))
 
 .PHONY: all
@@ -122,10 +123,22 @@ $(BUILD)/tests/lib/%: tests/lib/%.c | $(TEST_PROGRAMS)
 	@mkdir -p $(@D)
 	$(call say,TOOL,$@)$(CC) $(USER_CPPFLAGS) -Itests/lib $(USER_CFLAGS) -MMD -MP $< -lbpf -o $@
 
+$(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(BPF_CLANG) $(BPF_CFLAGS) -Itests/lib -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/bench/%.o: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(USER_CPPFLAGS) -Itests/lib -Itests/bpf $(USER_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/bench/cost: $(addprefix $(BUILD)/tests/,bench/cost.o bench/sample.o bpf/packet_build.o) \
+		| $(BUILD)/tests/bench/cost.bpf.o
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $^ -lbpf -o $@
+
 .PRECIOUS: $(BUILD)/%.bpf.o $(BUILD)/%.skel.h $(BUILD)/tests/bpf/%.bpf.o $(BUILD)/tests/bpf/%.o $(BUILD)/tests/differential/%.skel.h
 
 .PHONY: tests check check-all check-clang check-unit check-fuzz check-bpf check-differential check-net
-tests: all $(UNIT_TESTS) $(FUZZERS) $(BPF_TESTS) $(BUILD)/tests/differential/test_differential $(TEST_PROGRAMS) $(TEST_TOOLS)
+tests: all $(UNIT_TESTS) $(FUZZERS) $(BPF_TESTS) $(BUILD)/tests/differential/test_differential $(TEST_PROGRAMS) $(TEST_TOOLS) $(BENCH_TOOLS)
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory check-all
@@ -160,7 +173,7 @@ fuzz: $(FUZZERS)
 	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
 
 bench: deps
-	$(Q)$(MAKE) --no-print-directory all $(TEST_PROGRAMS) $(TEST_TOOLS)
+	$(Q)$(MAKE) --no-print-directory all $(TEST_PROGRAMS) $(TEST_TOOLS) $(BENCH_TOOLS)
 	$(Q)$(PYTHON) tests/bench/bench.py
 
 demo: deps

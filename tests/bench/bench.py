@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What an answered SYN costs, and what real clients get under a flood, for Synkeep and what it is compared with.
+"""What a packet, a record and a listing cost, and what real clients get under a flood, beside what Synkeep is compared
+with. docs/performance.md says how each is measured, and what it came to.
 
 Everything runs in throw-away network namespaces on this machine. Scenarios are interleaved and medians over the rounds
 are printed, so a neighbour's load hits all alike; scenarios with conntrack come last, for its table is one for all
@@ -20,17 +21,19 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import defences
 import lab
 import measure
+import memory
+import report
 import table
 
 RATES = (0, 100_000, 200_000, 300_000)
-PARTS = ("cost", "flood")
+PARTS = ("cost", "programs", "memory", "listing", "flood")
 
 
 def parse_arguments():
     names = sorted({defence.name for defence in defences.COST + defences.FLOOD})
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, help="rounds (5 of the cost, 3 under flood)")
-    parser.add_argument("--seconds", type=float, help="of each measurement (1 of the cost, 2 under flood)")
+    parser.add_argument("--rounds", type=int, help="rounds (20 of the programs, 3 of the listing, 5 of the others)")
+    parser.add_argument("--seconds", type=float, help="of each measurement (1 of the cost, 1.5 under flood, 2 of a profile)")
     parser.add_argument("--quick", action="store_true", help="one short round, and only the outermost rates")
     parser.add_argument("--only", action="append", default=[], choices=(*PARTS, *names), metavar="WORD",
                         help=f"a part or a scenario, may be repeated: {', '.join((*PARTS, *names))}")
@@ -38,50 +41,100 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def plan(arguments):
-    """The measurements of each part: (part, defence, rate) and how many rounds, seconds."""
-    parts = [word for word in arguments.only if word in PARTS] or PARTS
-    names = [word for word in arguments.only if word not in PARTS]
-    quick = arguments.quick
+class Plan:
+    """What is to be measured, by the command line: parts, scenarios, rounds and seconds."""
 
-    def wanted(defence):
-        return not names or defence.name in names or defence is defences.DROP  # what is subtracted from the others
+    def __init__(self, arguments):
+        self.parts = [word for word in arguments.only if word in PARTS] or PARTS
+        self.names = [word for word in arguments.only if word not in PARTS]
+        self.arguments = arguments
 
-    steps = []
-    if "cost" in parts:
-        todo = [("cost", defence, None) for defence in defences.COST if wanted(defence)]
-        steps.append((todo, arguments.rounds or (1 if quick else 5), arguments.seconds or (0.5 if quick else 1)))
-    if "flood" in parts:
-        rates = (RATES[0], RATES[-1]) if quick else RATES
-        todo = [("flood", defence, rate) for rate in rates for defence in defences.FLOOD if wanted(defence)]
-        steps.append((todo, arguments.rounds or (1 if quick else 3), arguments.seconds or (1 if quick else 2)))
-    return steps
+    def wants(self, defence):
+        # DROP is subtracted from the others, CONTROL they are compared with
+        return not self.names or defence.name in self.names or defence in (defences.DROP, defences.CONTROL)
+
+    def rounds(self, usual, quick=1):
+        return self.arguments.rounds or (quick if self.arguments.quick else usual)
+
+    def seconds(self, usual, quick):
+        return self.arguments.seconds or (quick if self.arguments.quick else usual)
+
+    def scenarios(self):
+        """Of the parts that are rounds of scenarios: (part, rounds, [(key, defence, function to call)])."""
+        if "cost" in self.parts:
+            seconds = self.seconds(1, 0.5)
+            yield "cost", self.rounds(5), [
+                (defence.name, defence, lambda defence=defence: measure.answer_cost(defence, seconds))
+                for defence in defences.COST if self.wants(defence)]
+        if "flood" in self.parts:
+            seconds = self.seconds(1.5, 1)
+            rates = (RATES[0], RATES[-1]) if self.arguments.quick else RATES
+            yield "flood", self.rounds(5), [
+                ((defence.name, rate), defence,
+                 lambda defence=defence, rate=rate: measure.connections(defence, rate, seconds))
+                for rate in rates for defence in defences.FLOOD if self.wants(defence)]
+
+    def singles(self):
+        """Of the other parts, which keep their own rounds: (part, function to call)."""
+        calls = {"programs": lambda: measure.programs(self.rounds(20, 5), self.seconds(2, 0.5)),
+                 "memory": memory.measure,
+                 "listing": lambda: measure.listings(self.rounds(3))}
+        return [(part, call) for part, call in calls.items() if part in self.parts]
 
 
-def measure_one(part, defence, rate, seconds):
-    if part == "cost":
-        return measure.answer_cost(defence, seconds)
-    return measure.connections(defence, rate, seconds)
+class Measurements:
+    """What came out, and what could not be measured."""
 
+    def __init__(self):
+        self.results = {part: {} for part in PARTS}
+        self.broken = {}
 
-def measure_all(steps):
-    """Returns {(part, name, rate): [a result a round]} and {name: why it could not run}."""
-    results, broken = {}, {}
-    for conntrack in (False, True):
-        for todo, rounds, seconds in steps:
+    def take(self, part, name, call):
+        """Calls a measurement; returns what it returned, None if it could not run."""
+        if name in self.broken:
+            return None
+        try:
+            return call()
+        except (lab.CommandFailed, TimeoutError) as error:
+            self.broken[name] = str(error)
+            return None
+
+    def run_scenarios(self, plan, conntrack):
+        for part, rounds, scenarios in plan.scenarios():
             for number in range(rounds):
-                for part, defence, rate in todo:
-                    if defence.conntrack != conntrack or defence.name in broken:
+                for key, defence, call in scenarios:
+                    if defence.conntrack != conntrack:
                         continue
-                    at = f" under {rate:,}/s" if rate is not None else ""
-                    print(f"{part}, round {number + 1} of {rounds}: {defence.name}{at}", file=sys.stderr)
-                    try:
-                        result = measure_one(part, defence, rate, seconds)
-                    except (lab.CommandFailed, TimeoutError) as error:
-                        broken[defence.name] = str(error)
-                    else:
-                        results.setdefault((part, defence.name, rate), []).append(result)
-    return results, broken
+                    print(f"{part}, round {number + 1} of {rounds}: {key}", file=sys.stderr)
+                    result = self.take(part, defence.name, call)
+                    if result:
+                        self.results[part].setdefault(key, []).append(result)
+
+    def run_singles(self, plan):
+        for part, call in plan.singles():
+            print(part, file=sys.stderr)
+            self.results[part] = self.take(part, part, call)
+
+
+def print_tables(results):
+    table.print_machine()
+    for part, print_part in (("cost", report.print_answers), ("programs", report.print_programs),
+                             ("memory", report.print_memory), ("listing", report.print_listings),
+                             ("flood", report.print_connections)):
+        if results[part]:
+            print_part(results[part])
+
+
+def print_json(measurements):
+    def named(results):
+        if not isinstance(results, dict):
+            return results
+        return {key if isinstance(key, str) else " ".join(map(str, key)): value for key, value in results.items()}
+
+    json.dump({"kernel": platform.release(), "broken": measurements.broken,
+               "results": {part: named(results) for part, results in measurements.results.items()}},
+              sys.stdout, indent=1)
+    print()
 
 
 def main():
@@ -92,17 +145,17 @@ def main():
         sys.exit("bench: needs two CPUs: one for clients and flood, one for the server")
     lab.end_on_signals()
     lab.take_precedence()
-    results, broken = measure_all(plan(arguments))
+    plan, measurements = Plan(arguments), Measurements()
+    measurements.run_singles(plan)
+    for conntrack in (False, True):
+        measurements.run_scenarios(plan, conntrack)
     if arguments.json:
-        json.dump({"kernel": platform.release(), "broken": broken,
-                   "results": [{"part": part, "scenario": name, "rate": rate, "rounds": rounds}
-                               for (part, name, rate), rounds in results.items()]}, sys.stdout, indent=1)
-        print()
+        print_json(measurements)
     else:
-        table.print_tables(results)
-    for name, why in broken.items():
+        print_tables(measurements.results)
+    for name, why in measurements.broken.items():
         print(f"bench: {name} could not be measured: {why}", file=sys.stderr)
-    return 1 if broken else 0
+    return 1 if measurements.broken else 0
 
 
 if __name__ == "__main__":

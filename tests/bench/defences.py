@@ -6,11 +6,28 @@ A defence is raised in a lab whose web server listens already; it goes away with
 
 import collections
 
+import lab
 import web
+
+FLOWS = 1_000_000  # of the scenarios with a full table
+FLOWS_ROOM = 1 << 20
 
 # role: what the client's device is for the sink tool. XDP sends its answers as frames, which a veth takes only with an
 # XDP program; answers of the kernel's stack come as skbs, which are cheaper to count in tc.
 Defence = collections.namedtuple("Defence", "name label role raise_in conntrack", defaults=(False,))
+
+
+def load_synkeep(net, *options):
+    """Loads the server's device with the web server as a service. Returns the directory of its pins."""
+    net.synkeep("load", net.server.device, "--service", f"{net.server.ipv4}:{web.PORT},policy=always", *options)
+    return net.pin_root / net.server.device
+
+
+def load_synkeep_full(net):
+    """The same, with FLOWS established flows in the table, which the presence filter knows."""
+    pins = load_synkeep(net, "--flows", FLOWS_ROOM)
+    net.server.run(lab.tool("fill"), "--local", net.server.ipv4, "--port", web.PORT, "--flows", FLOWS, pins)
+    return pins
 
 
 def _drop(net):
@@ -19,10 +36,6 @@ def _drop(net):
 
 def _swap(net):
     net.server.attach("swap")
-
-
-def _synkeep(net):
-    net.synkeep("load", net.server.device, "--service", f"{net.server.ipv4}:{web.PORT},policy=always")
 
 
 def _kernel(net):
@@ -51,12 +64,15 @@ def _nft_synproxy(net):
     net.server.sysctl(net__netfilter__nf_conntrack_tcp_loose=0)
 
 
+# The controls are as good as a defence can be here: what they lose, the generator, the wire and the web server lose.
 DROP = Defence("drop", "drop (the generator's own cost)", "count", _drop)
 CONTROL = Defence("control", "control: flood dropped by prefix", "count", _drop)
 SWAP = Defence("swap", "address swap, XDP_TX (the floor)", "count", _swap)
-SYNKEEP = Defence("synkeep", "synkeep, policy=always", "count", _synkeep)
+ANSWER = Defence("answer", "control: flood answered by address swap", "count", _swap)
+SYNKEEP = Defence("synkeep", "synkeep, policy=always", "count", load_synkeep)
+SYNKEEP_FULL = Defence("synkeep-full", f"synkeep, {FLOWS:,} flows in the map", "count", load_synkeep_full)
 KERNEL = Defence("kernel", "kernel, tcp_syncookies=2", "count-tc", _kernel)
 NFT_SYNPROXY = Defence("nft-synproxy", "nft synproxy", "count-tc", _nft_synproxy, conntrack=True)
 
-COST = (DROP, SWAP, SYNKEEP, KERNEL, NFT_SYNPROXY)
-FLOOD = (CONTROL, SYNKEEP, KERNEL, NFT_SYNPROXY)
+COST = (DROP, SWAP, SYNKEEP, SYNKEEP_FULL, KERNEL, NFT_SYNPROXY)
+FLOOD = (CONTROL, ANSWER, SYNKEEP, KERNEL, NFT_SYNPROXY)
