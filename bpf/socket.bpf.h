@@ -152,11 +152,14 @@ static __always_inline void socket_read_options(const struct tcp_sock *tp, struc
 /*
  * The record of a connection met in mid-life: state and numbers from the socket, never from a packet. The initial
  * sequence numbers are not known any more and stay 0. A FIN of ours may be queued behind data: its number is the last
- * one written.
+ * one written. The peer's FIN is acknowledged before the socket's state follows it; SOCK_DONE is set by then
+ * (tcp_fin()).
  */
 static __always_inline void socket_read_flow(const struct tcp_sock *tp, __u32 kernel_state, struct flow *f)
 {
 	f->state = socket_state(kernel_state);
+	if (tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags >> SOCK_DONE & 1)
+		flow_step(f, TCPE_RCV_FIN);
 	f->flags = FLOW_ADOPTED;
 	socket_read_options(tp, f);
 	f->rcv_nxt = tp->rcv_nxt;
@@ -170,7 +173,8 @@ static __always_inline void socket_read_flow(const struct tcp_sock *tp, __u32 ke
 		f->flags |= FLOW_SND_FIN;
 		f->snd_fin = tp->write_seq - 1;
 	}
-	if (f->state == TCPS_CLOSE_WAIT || f->state == TCPS_CLOSING || f->state == TCPS_LAST_ACK) {
+	if (f->state == TCPS_CLOSE_WAIT || f->state == TCPS_CLOSING || f->state == TCPS_LAST_ACK ||
+	    f->state == TCPS_TIME_WAIT) {
 		f->flags |= FLOW_RCV_FIN;
 		f->rcv_fin = tp->rcv_nxt - 1;
 	}
