@@ -18,6 +18,9 @@ static __always_inline bool is_pure_ack(const struct segment *s)
 	return (s->flags & (TCP_FLAG_ACK | TCP_FLAG_SYN | TCP_FLAG_RST)) == TCP_FLAG_ACK;
 }
 
+/* For so long after a connection found no room for its record, what comes behind its ACK may be waiting for it. */
+#define HANDOVER_BATCH_NS NSEC_PER_SEC
+
 /* Whether the segment acknowledges exactly the handshake with these initial sequence numbers. */
 static __always_inline bool answers_handshake(const struct segment *s, __u32 irs, __u32 iss)
 {
@@ -222,6 +225,24 @@ static __always_inline enum verdict segment_of_ended(const struct packet *p, str
 	return V_TIME_WAIT_SEGMENT;
 }
 
+/*
+ * A segment for a listener, without a record or a right cookie. Where the table is full, no record tells what comes in
+ * one batch with the handshake's ACK: it is passed to wait for its connection, and dropped there if none comes.
+ */
+static __always_inline enum verdict segment_of_nobody(struct xdp_md *ctx, const struct packet *p,
+						      const struct service *service, const struct cpu_clock *clock,
+						      const struct config *conf)
+{
+	if (strangers_are_welcome(service, clock, conf))
+		return budget_spend(BUDGET_STRANGER, V_STRANGER, clock, conf);
+	if (packet_flags_impossible(p->segment.flags))
+		return V_BAD_FLAGS;
+	if (!is_pure_ack(&p->segment) || clock->now_ns >= flows_full_ns + HANDOVER_BATCH_NS)
+		return V_NO_FLOW;
+	hint_give(ctx, HINT_WAIT);
+	return budget_spend(BUDGET_STRANGER, V_STRANGER, clock, conf);
+}
+
 /* A segment that no flow claims. */
 static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, struct packet *p,
 							 const struct service *service, const struct cpu_clock *clock,
@@ -249,9 +270,7 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 		return budget_spend(BUDGET_STRANGER, verdict, clock, conf);
 	if (verdict != V_NO_FLOW)
 		return verdict;
-	if (strangers_are_welcome(service, clock, conf))
-		return budget_spend(BUDGET_STRANGER, V_STRANGER, clock, conf);
-	return packet_flags_impossible(p->segment.flags) ? V_BAD_FLAGS : V_NO_FLOW;
+	return segment_of_nobody(ctx, p, service, clock, conf);
 }
 
 static __always_inline enum verdict judgement_verdict(enum judgement judgement)

@@ -159,6 +159,8 @@ static __always_inline void flow_init(struct flow *f, const struct tuple *t, con
 	judge_refresh(f, clock->now_ns, conf->msl_ns);
 }
 
+__u64 flows_full_ns; /* CLOCK_MONOTONIC: when a connection last found no room for its record; 0: never */
+
 /*
  * Makes the record of a connection whose first segment is the packet's: it is judged like any later one. f holds the
  * connection's numbers so far. False: there is no room for it, which is counted, and harms no connection.
@@ -180,6 +182,7 @@ static __always_inline bool flow_make(struct flow *f, const struct packet *p, en
 		return true;
 	}
 	presence_mark_lasting(conf, &p->tuple);
+	flows_full_ns = clock->now_ns;
 	verdict_note(V_FLOWS_FULL);
 	return false;
 }

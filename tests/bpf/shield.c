@@ -566,6 +566,7 @@ int shield_reset(void **state)
 	};
 	shield_set_cookie_time(SHIELD_EPOCH * COOKIE_EPOCH_NS + SHIELD_EPOCH_AGE_NS);
 	shield_set_metadata_missing(false);
+	skeleton->bss->flows_full_ns = 0;
 	return 0;
 }
 
