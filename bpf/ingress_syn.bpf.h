@@ -5,41 +5,15 @@
 #ifndef SYNKEEP_INGRESS_SYN_BPF_H
 #define SYNKEEP_INGRESS_SYN_BPF_H
 
+#include "addresses.h"
 #include "budget.bpf.h"
 #include "clock.bpf.h"
+#include "ip_options.bpf.h"
 #include "local_end.bpf.h"
 #include "options.bpf.h"
 #include "presence.bpf.h"
 #include "synack.bpf.h"
 #include "verdict.bpf.h"
-
-static __always_inline bool ipv4_answerable(__be32 address)
-{
-	__u32 host = host32(address);
-
-	/* 0/8, 127/8, multicast 224/4 and the limited broadcast (RFC 1122, 3.2.1.3); the rest of 240/4 is in use */
-	return host >> 24 != 0 && host >> 24 != 127 && host >> 28 != 14 && host != 0xffffffff;
-}
-
-static __always_inline bool ipv6_answerable(const __be32 *address)
-{
-	bool low = !address[0] && !address[1] && !address[2] && host32(address[3]) <= 1; /* :: and ::1 */
-
-	return !low && host32(address[0]) >> 24 != 0xff;
-}
-
-/* MUST-57, MUST-63: neither end may be a group or a loopback address, nor may both be the same. */
-static __always_inline bool syn_addresses_possible(const struct tuple *t, const struct ethhdr *eth)
-{
-	bool same = t->remote[0] == t->local[0] && t->remote[1] == t->local[1] && t->remote[2] == t->local[2] &&
-		    t->remote[3] == t->local[3];
-
-	if (same || (eth->h_dest[0] & 1))
-		return false;
-	if (t->family == FAMILY_IPV4)
-		return ipv4_answerable(t->remote[0]) && ipv4_answerable(t->local[0]);
-	return ipv6_answerable(t->remote) && ipv6_answerable(t->local);
-}
 
 /*
  * Looks up who would get the SYN. V_SYN_LIVE: a tuple that is live or in TIME-WAIT decides for itself, for a cookie
@@ -149,6 +123,8 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 
 	if (!options_read_usual(ctx, p, &options) && !options_read_xdp(ctx, p, &options))
 		return V_BAD_OPTIONS;
+	if (options.has_signature && !end->service.passes_signed)
+		return V_SYN_SIGNED_REFUSED;
 	if (options.has_signature)
 		return budget_spend(BUDGET_SYN_SIGNED, V_SYN_SIGNED, clock, conf);
 	if (options.mss && options.mss < min_mss)
@@ -179,9 +155,9 @@ static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, const struct
 		return V_BAD_FLAGS;
 	if (config_is_draining(conf, clock->now_ns))
 		return V_SYN_DRAINING;
-	if ((void *)(eth + 1) > (void *)(long)ctx->data_end || !syn_addresses_possible(&p->tuple, eth))
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end || !addresses_possible(&p->tuple, eth))
 		return V_IMPOSSIBLE_ADDRESS;
-	if (p->has_ip_options)
+	if (p->has_ip_options && ip_options_need_owner(ctx, p))
 		return budget_spend(BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
 	return syn_protected(ctx, p, end, clock, conf);
 }

@@ -39,6 +39,22 @@ static __always_inline enum packet_kind ingress_weigh(struct xdp_md *ctx, struct
 	return packet_weigh(p, *bytes, DIRECTION_RCV);
 }
 
+/*
+ * What hides whether it is TCP, and for which port. It may be a SYN for a service only if a service of its family is
+ * protected, and, where the addresses are known, if it is for this host: a router's transit is left alone.
+ */
+static __always_inline enum verdict ingress_obscure(struct xdp_md *ctx, const struct packet *p,
+						    const struct cpu_clock *clock, const struct config *conf)
+{
+	__u8 families = p->tuple.family ? PROTECTED_IPV6 : PROTECTED_IPV4 | PROTECTED_IPV6;
+
+	if (!(conf->protected_families & families) || config_is_draining(conf, clock->now_ns))
+		return V_OTHER;
+	if (p->tuple.family && !socket_address_is_local(ctx, p))
+		return V_OTHER;
+	return budget_spend(BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
+}
+
 /* bytes: of the frame's first buffer, and of all where more than that was looked at. */
 static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct frame *f, __u32 *bytes)
 {
@@ -55,10 +71,8 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 	clock = clock_get(conf);
 	if (!clock)
 		return V_OTHER;
-	if (kind == PACKET_OBSCURE && config_is_draining(conf, clock->now_ns))
-		return V_OTHER;
 	if (kind == PACKET_OBSCURE)
-		return budget_spend(BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
+		return ingress_obscure(ctx, &p, clock, conf);
 	port_kinds = service_port_kinds(p.tuple.local_port);
 	if (!port_kinds)
 		return V_NO_SERVICE;

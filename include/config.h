@@ -43,6 +43,7 @@ struct config {
 	__u16 mss_ipv4;	  /* what our SYN-ACKs offer, from the device's MTU */
 	__u16 mss_ipv6;
 	__u32 budget_per_second; /* unverified packets passed a second and CPU, for each reason; 0: none */
+	__u8 protected_families; /* enum protected_family: those that have a service whose policy is not off */
 	struct siphash_key master_key;
 	__u64 cookie_time_offset_ns; /* TAI less this is the cookies' time: TAI's offset from UTC when the key was set
 				      */
@@ -62,6 +63,12 @@ static __always_inline bool config_is_draining(const struct config *conf, __u64 
 	return conf->phase == DEVICE_DRAINING || (conf->try_until_ns && conf->try_until_ns <= now_ns);
 }
 
+/* Of config.protected_families. */
+enum protected_family {
+	PROTECTED_IPV4 = 1 << 0,
+	PROTECTED_IPV6 = 1 << 1,
+};
+
 enum service_policy {
 	POLICY_OFF,    /* track, never answer */
 	POLICY_ALWAYS, /* answer every SYN with a cookie */
@@ -80,7 +87,8 @@ struct service {
 	enum flow_owner owner;
 	__u8 both_families; /* half of a "*:PORT", whose other half is under the other family */
 	bool sockets_known; /* the presence filter has every socket of it; else each SYN's tuple is looked up */
-	__u8 reserved[4];
+	bool passes_signed; /* SYNs with MD5 or AO, to the socket, within the budget */
+	__u8 reserved[3];
 	__u64 retired_ns; /* CLOCK_MONOTONIC; 0: stays. Deleted, and gone when no cookie of it can come back any more */
 };
 

@@ -48,7 +48,7 @@
 
 enum packet_kind {
 	PACKET_OTHER,	  /* not TCP, or not as this program understands it */
-	PACKET_OBSCURE,	  /* tags or IPv6 headers that hide what they carry: nothing is valid */
+	PACKET_OBSCURE,	  /* IPv6 headers, or tags, that hide what they carry: the addresses are valid, or nothing */
 	PACKET_TCP,	  /* everything below is valid, the lengths once packet_weigh() has seen them */
 	PACKET_FRAGMENT,  /* the first of several: the tuple is valid, the segment is not */
 	PACKET_MALFORMED, /* TCP whose lengths contradict each other: the tuple is valid, the segment is not */
@@ -65,7 +65,7 @@ struct packet {
 	__u16 ip_offset;  /* from the start of the frame: behind Ethernet's header and the tags */
 	__u16 tcp_offset; /* from the start of the frame */
 	__u16 tcp_options_bytes;
-	bool has_ip_options;
+	bool has_ip_options; /* IPv4 options or IPv6 extension headers */
 };
 
 /* Where a frame's headers are, and which end of it is ours. */
@@ -157,7 +157,7 @@ struct ipv6_chain {
 struct ipv6_extension {
 	__u8 next;
 	__u8 length;	 /* beyond the least, in units of its kind; reserved in a fragment header */
-	__be16 fragment; /* a fragment header's offset and "more" */
+	__be16 fragment; /* a fragment header's offset and "more"; a routing header's type and segments left */
 	__u8 rest[4];
 };
 
@@ -174,6 +174,15 @@ static __always_inline __u32 packet_ipv6_extension_bytes(__u8 kind, __u8 length)
 	if (kind == IPPROTO_AH)
 		return (length + 2) * 4;
 	return (length + 1) * 8;
+}
+
+/*
+ * Whether only its owner can answer a SYN behind this one: an answer to AH carries AH, and a route that has segments
+ * left does not end here.
+ */
+static __always_inline bool packet_ipv6_extension_needs_owner(__u8 kind, const struct ipv6_extension *extension)
+{
+	return kind == IPPROTO_AH || (kind == IPPROTO_ROUTING && (extension->fragment & net16(0x00ff)));
 }
 
 /*
@@ -224,13 +233,13 @@ static __always_inline enum packet_kind packet_parse_ipv6(struct packet *p, cons
 	if ((void *)(ip + 1) > f->end || ip->version != 6)
 		return PACKET_OTHER;
 	chain = packet_walk_ipv6(f, ip_offset, ip->nexthdr);
-	if (chain.kind == PACKET_OTHER || chain.kind == PACKET_OBSCURE)
-		return chain.kind;
+	if (chain.kind == PACKET_OTHER)
+		return PACKET_OTHER;
+	packet_ipv6_addresses(p, ip, f->direction);
 	tcp = f->data + chain.tcp_offset;
-	if ((void *)&tcp->seq > f->end)
+	if (chain.kind == PACKET_OBSCURE || (void *)&tcp->seq > f->end)
 		return PACKET_OBSCURE;
 	packet_ports(p, tcp, f->direction);
-	packet_ipv6_addresses(p, ip, f->direction);
 	p->ip_offset = ip_offset;
 	p->tcp_offset = chain.tcp_offset;
 	p->has_ip_options = chain.tcp_offset - ip_offset > IPV6_HEADER_BYTES;

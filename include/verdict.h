@@ -29,13 +29,14 @@ enum verdict_severity {
 	X(NO_SERVICE, PASS, NORMAL, "TCP for an address and port that no service names")                               \
 	X(TRANSIT, PASS, NORMAL, "TCP for a wildcard service, but for an address that this host only forwards to")     \
 	X(FRAGMENT, PASS, NORMAL, "fragment that may be for a service: the kernel reassembles it")                     \
-	X(NOT_UNDERSTOOD, PASS, NORMAL, "SYN behind IP options or extension headers, or headers that may hide one")    \
+	X(NOT_UNDERSTOOD, PASS, NORMAL,                                                                                \
+	  "SYN behind a source route or AH, which only its owner can answer, or headers that may hide one")            \
 	X(UNVERIFIED_OVER_BUDGET, DROP, ATTACK, "unverified packet beyond what may be passed in a second")             \
 	X(MALFORMED, DROP, ATTACK, "TCP header that contradicts itself or the packet's length")                        \
 	X(BAD_FLAGS, DROP, ATTACK, "flags that TCP never sends together: SYN with FIN or RST, FIN with RST, or none")  \
 	X(BAD_OPTIONS, DROP, ATTACK, "SYN with an option of an illegal length")                                        \
 	X(IMPOSSIBLE_ADDRESS, DROP, ATTACK,                                                                            \
-	  "SYN from or to broadcast, multicast, loopback, or from its own destination")                                \
+	  "SYN from or to broadcast, multicast, loopback, an IPv4 address in IPv6, or from its own destination")       \
 	/* xdp_ingress: SYNs */                                                                                        \
 	X(SYN_COOKIE, TX, NORMAL, "SYN answered with a cookie")                                                        \
 	X(SYN_OFF, PASS, NORMAL, "SYN passed: the service's policy is off")                                            \
@@ -46,6 +47,8 @@ enum verdict_severity {
 	X(SYN_SYSCTL, PASS, TROUBLE, "SYN passed: net.ipv4.tcp_syncookies is 0, which forbids the handover")           \
 	X(SYN_SMALL_MSS, PASS, NORMAL, "SYN passed: its MSS is below what a cookie can keep")                          \
 	X(SYN_SIGNED, PASS, NORMAL, "SYN passed: it is signed (MD5 or AO), which only the socket can check")           \
+	X(SYN_SIGNED_REFUSED, DROP, TROUBLE,                                                                           \
+	  "SYN dropped: it is signed (MD5 or AO); md5=pass behind the service passes such SYNs")                       \
 	X(SYN_NO_ROOM, DROP, TROUBLE, "SYN dropped: the frame could not be made into an answer")                       \
 	/* xdp_ingress: segments */                                                                                    \
 	X(SEGMENT, PASS, NORMAL, "segment of a flow, in order or repeated")                                            \

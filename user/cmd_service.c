@@ -164,6 +164,7 @@ static void add_json(struct json_object *list, const char *device, const struct 
 	json_out_text(object, "service", text);
 	json_out_text(object, "policy", service_spec_policy_name(spec->policy));
 	json_out_text(object, "owner", service_spec_owner_name(spec->owner));
+	json_out_text(object, "md5", service_spec_signed_name(spec->passes_signed));
 	json_object_array_add(list, object);
 }
 
@@ -176,6 +177,7 @@ static void add_row(struct table *table, const char *device, const struct servic
 	table_cell(table, text);
 	table_cell(table, service_spec_policy_name(spec->policy));
 	table_cell(table, service_spec_owner_name(spec->owner));
+	table_cell(table, service_spec_signed_name(spec->passes_signed));
 }
 
 /* Puts the services of all devices into the one of table and list that is not NULL. */
@@ -215,10 +217,7 @@ static int list_json(const struct cmd_devices *devices)
 static int list_table(const struct cmd_devices *devices)
 {
 	static const struct table_column columns[] = {
-		{ "DEVICE", false },
-		{ "SERVICE", false },
-		{ "POLICY", false },
-		{ "OWNER", false },
+		{ "DEVICE", false }, { "SERVICE", false }, { "POLICY", false }, { "OWNER", false }, { "MD5", false },
 	};
 	struct table *table = table_new(columns, ARRAY_LEN(columns));
 	int status;
@@ -283,7 +282,8 @@ const struct command command_service = {
 		 "  add                adds services; one that is there takes over the policy that is given\n"
 		 "  del                deletes services; of a SPEC only ADDR:PORT matters\n"
 		 "  list               lists the services of DEV, or of every loaded device\n"
-		 "  SPEC               ADDR:PORT[,policy=always|off][,owner=kernel], as in `synkeep load --help`; the "
+		 "  SPEC               ADDR:PORT[,policy=always|off][,owner=kernel][,md5=pass], as in `synkeep load\n"
+		 "                     --help`; the "
 		 "policy is\n"
 		 "                     always where it is not given\n"
 		 "      --json         list: for programs\n"

@@ -11,9 +11,11 @@
 #include "service_spec.h"
 
 #define SPEC_TEXT_MAX 256
+#define KNOWN_KEYS "policy=always|off, owner=kernel, md5=pass|drop"
 
 static const char *const policy_names[] = { [POLICY_OFF] = "off", [POLICY_ALWAYS] = "always" };
 static const char *const owner_names[] = { [FLOW_OWNER_KERNEL] = "kernel", [FLOW_OWNER_DAEMON] = "daemon" };
+static const char *const signed_names[] = { [false] = "drop", [true] = "pass" };
 
 struct complaint {
 	char *text;
@@ -67,13 +69,29 @@ static int parse_owner(const char *value, enum flow_owner *owner, const struct c
 	return complain(complaint, "owner \"%.40s\" is unknown: it is kernel", value);
 }
 
-static int parse_key(char *text, struct service_spec *spec, bool *has_owner, const struct complaint *complaint)
+static int parse_signed(const char *value, bool *passes_signed, const struct complaint *complaint)
+{
+	for (int pass = 0; pass < (int)ARRAY_LEN(signed_names); pass++) {
+		if (!strcmp(value, signed_names[pass])) {
+			*passes_signed = pass;
+			return 0;
+		}
+	}
+	return complain(complaint, "md5 \"%.40s\" is unknown: it is pass or drop", value);
+}
+
+/* Which keys a SPEC had so far: none may come twice. */
+struct keys_seen {
+	bool owner;
+	bool md5;
+};
+
+static int parse_key(char *text, struct service_spec *spec, struct keys_seen *seen, const struct complaint *complaint)
 {
 	char *value = strchr(text, '=');
 
 	if (!value)
-		return complain(complaint, "\"%.40s\" is not key=value; known keys: policy=always|off, owner=kernel",
-				text);
+		return complain(complaint, "\"%.40s\" is not key=value; known keys: " KNOWN_KEYS, text);
 	*value++ = '\0';
 	if (!strcmp(text, "policy")) {
 		if (spec->has_policy)
@@ -82,12 +100,18 @@ static int parse_key(char *text, struct service_spec *spec, bool *has_owner, con
 		return parse_policy(value, &spec->policy, complaint);
 	}
 	if (!strcmp(text, "owner")) {
-		if (*has_owner)
+		if (seen->owner)
 			return complain(complaint, "owner is given twice");
-		*has_owner = true;
+		seen->owner = true;
 		return parse_owner(value, &spec->owner, complaint);
 	}
-	return complain(complaint, "key \"%.40s\" is unknown; known keys: policy=always|off, owner=kernel", text);
+	if (!strcmp(text, "md5")) {
+		if (seen->md5)
+			return complain(complaint, "md5 is given twice");
+		seen->md5 = true;
+		return parse_signed(value, &spec->passes_signed, complaint);
+	}
+	return complain(complaint, "key \"%.40s\" is unknown; known keys: " KNOWN_KEYS, text);
 }
 
 static int parse_port(const char *text, __u16 *port, const struct complaint *complaint)
@@ -158,7 +182,7 @@ int service_spec_parse(const char *text, struct service_spec *spec, char *error,
 {
 	const struct complaint complaint = { error, size };
 	char copy[SPEC_TEXT_MAX], *rest = copy, *place, *port, *key;
-	bool has_owner = false;
+	struct keys_seen seen = {};
 	int err;
 
 	*spec = (struct service_spec){ .policy = POLICY_ALWAYS, .owner = FLOW_OWNER_KERNEL };
@@ -173,7 +197,7 @@ int service_spec_parse(const char *text, struct service_spec *spec, char *error,
 	if (!err)
 		err = parse_port(port, &spec->port, &complaint);
 	while (!err && (key = strsep(&rest, ",")))
-		err = parse_key(key, spec, &has_owner, &complaint);
+		err = parse_key(key, spec, &seen, &complaint);
 	return err;
 }
 
@@ -203,4 +227,9 @@ const char *service_spec_policy_name(enum service_policy policy)
 const char *service_spec_owner_name(enum flow_owner owner)
 {
 	return owner < ARRAY_LEN(owner_names) ? owner_names[owner] : "unknown";
+}
+
+const char *service_spec_signed_name(bool passes_signed)
+{
+	return signed_names[passes_signed];
 }

@@ -8,7 +8,7 @@
  *   10.0.0.2:*                         every port of an address
  *   0.0.0.0:22, [::]:22                a port of every address of one family
  *
- * Keys: policy=always|off, owner=kernel. Pure: no map, no file, no name look-up.
+ * Keys: policy=always|off, owner=kernel, md5=pass|drop. Pure: no map, no file, no name look-up.
  */
 #ifndef SYNKEEP_SERVICE_SPEC_H
 #define SYNKEEP_SERVICE_SPEC_H
@@ -25,6 +25,7 @@ struct service_spec {
 	bool has_policy;    /* or the default applies */
 	enum service_policy policy;
 	enum flow_owner owner;
+	bool passes_signed; /* SYNs that are signed (MD5, AO) */
 };
 
 /* 0, or -EINVAL and a complaint in error, which quotes what is wrong in the text and says what would be right. */
@@ -36,8 +37,9 @@ int service_spec_parse_policy(const char *text, enum service_policy *policy, cha
 /* "ADDR:PORT", which service_spec_parse() takes back. */
 void service_spec_format(const struct service_spec *spec, char *text, size_t size);
 
-/* The words for policy= and owner=. */
+/* The words for policy=, owner= and md5=. */
 const char *service_spec_policy_name(enum service_policy policy);
 const char *service_spec_owner_name(enum flow_owner owner);
+const char *service_spec_signed_name(bool passes_signed);
 
 #endif /* SYNKEEP_SERVICE_SPEC_H */

@@ -92,7 +92,7 @@ static const struct entry *find_twin(const struct table *table, const struct ent
 	key.family = key.family == FAMILY_IPV4 ? FAMILY_IPV6 : FAMILY_IPV4;
 	twin = find_entry(table, &key);
 	if (!twin || is_retired(twin) || twin->service.policy != entry->service.policy ||
-	    twin->service.owner != entry->service.owner)
+	    twin->service.owner != entry->service.owner || twin->service.passes_signed != entry->service.passes_signed)
 		return NULL;
 	return twin;
 }
@@ -153,13 +153,30 @@ static int delete_expired(const struct device *device)
 	return err;
 }
 
+static __u8 protected_families(const struct table *table)
+{
+	__u8 found = 0;
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct entry *entry = &table->entries[i];
+
+		if (entry->service.policy != POLICY_OFF)
+			found |= entry->key.family == FAMILY_IPV4 ? PROTECTED_IPV4 : PROTECTED_IPV6;
+	}
+	return found;
+}
+
 /* What the programs remember of the services is stale from now on. */
 static int announce(struct device *device)
 {
-	int err = device_config_read(device);
+	struct table table;
+	int err = read_table(device, &table);
 
+	if (!err)
+		err = device_config_read(device);
 	if (err)
 		return err;
+	device->config.protected_families = protected_families(&table);
 	device->config.services_generation++;
 	return device_config_write(device);
 }
@@ -174,7 +191,11 @@ static int finish_change(struct device *device, __u16 port, int err)
 
 int service_table_add(struct device *device, const struct service_spec *spec)
 {
-	const struct service service = { .policy = spec->policy, .owner = spec->owner };
+	const struct service service = {
+		.policy = spec->policy,
+		.owner = spec->owner,
+		.passes_signed = spec->passes_signed,
+	};
 	int err;
 
 	err = delete_expired(device);
@@ -278,6 +299,7 @@ static struct service_spec make_spec(const struct entry *entry)
 		.has_policy = true,
 		.policy = entry->service.policy,
 		.owner = entry->service.owner,
+		.passes_signed = entry->service.passes_signed,
 	};
 
 	memcpy(spec.address, entry->key.address, sizeof(spec.address));

@@ -122,7 +122,8 @@ static const char *listener_words(const struct status *status, const struct stat
 static int print_services(const struct status *status)
 {
 	static const struct table_column columns[] = {
-		{ "", false }, { "SERVICE", false }, { "POLICY", false }, { "OWNER", false }, { "LISTENER", false },
+		{ "", false },	    { "SERVICE", false }, { "POLICY", false },
+		{ "OWNER", false }, { "MD5", false },	  { "LISTENER", false },
 	};
 	struct table *table;
 	int err;
@@ -141,6 +142,7 @@ static int print_services(const struct status *status)
 		table_cell(table, text);
 		table_cell(table, service_spec_policy_name(service->spec.policy));
 		table_cell(table, service_spec_owner_name(service->spec.owner));
+		table_cell(table, service_spec_signed_name(service->spec.passes_signed));
 		table_cell(table, listener_words(status, service));
 	}
 	err = table_flush(table, stdout);
@@ -274,6 +276,7 @@ static void add_services(struct json_object *object, const struct status *status
 		json_out_text(element, "service", text);
 		json_out_text(element, "policy", service_spec_policy_name(service->spec.policy));
 		json_out_text(element, "owner", service_spec_owner_name(service->spec.owner));
+		json_out_text(element, "md5", service_spec_signed_name(service->spec.passes_signed));
 		json_out_text(element, "listener", listener_word(status, service));
 		json_object_array_add(list, element);
 	}

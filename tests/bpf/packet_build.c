@@ -223,6 +223,33 @@ void packet_build_checksums(struct frame *f)
 	put16(tcp + 16, tcp_checksum(ip + (ipv4 ? 12 : 8), ipv4 ? 4 : 16, tcp, tcp_bytes));
 }
 
+static void insert(struct frame *f, __u32 at, const __u8 *bytes, __u32 length)
+{
+	memmove(f->bytes + at + length, f->bytes + at, f->length - at);
+	memcpy(f->bytes + at, bytes, length);
+	f->length += length;
+}
+
+void packet_build_put_ip_options(struct frame *f, const __u8 *options, __u32 bytes)
+{
+	__u8 *ip = f->bytes + FRAME_ETH_BYTES;
+
+	insert(f, FRAME_ETH_BYTES + FRAME_IPV4_BYTES, options, bytes);
+	ip[0] += bytes / 4;
+	put16(ip + 2, get_be16(ip + 2) + bytes);
+	packet_build_checksums(f);
+}
+
+void packet_build_put_ipv6_extension(struct frame *f, __u8 kind, const __u8 header[8])
+{
+	__u8 *ip = f->bytes + FRAME_ETH_BYTES, next = ip[6];
+
+	insert(f, FRAME_ETH_BYTES + FRAME_IPV6_BYTES, header, 8);
+	ip[FRAME_IPV6_BYTES] = next;
+	ip[6] = kind;
+	put16(ip + 4, get_be16(ip + 4) + 8);
+}
+
 void packet_build_put_tag(struct frame *f, __u16 type, __u16 tci)
 {
 	memmove(f->bytes + FRAME_ETH_BYTES + 2, f->bytes + FRAME_ETH_BYTES - 2, f->length - FRAME_ETH_BYTES + 2);

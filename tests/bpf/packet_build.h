@@ -62,6 +62,11 @@ void packet_build_checksums(struct frame *f);
 void packet_build_put_tag(struct frame *f, __u16 type, __u16 tci);
 __u32 packet_build_take_tag(struct frame *f);
 
+/* Bytes between the IP header and what follows it, as if they had always been there; lengths and checksums are mended.
+ */
+void packet_build_put_ip_options(struct frame *f, const __u8 *options, __u32 bytes);
+void packet_build_put_ipv6_extension(struct frame *f, __u8 kind, const __u8 header[8]);
+
 /* The segment as the judge sees it. */
 struct segment packet_build_segment(const struct packet_spec *spec);
 

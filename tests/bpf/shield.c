@@ -159,6 +159,17 @@ void shield_know_sockets(__u8 family, __u16 port, bool known)
 	shield_configure();
 }
 
+void shield_pass_signed(__u8 family, __u16 port, bool pass)
+{
+	struct service_key key = service_key(family, port, false);
+	struct service service;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.services), &key, &service), 0);
+	service.passes_signed = pass;
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.services), &key, &service, BPF_EXIST), 0);
+	shield_configure();
+}
+
 void shield_delete_service(__u8 family, __u16 port, bool any_address)
 {
 	struct service_key key = service_key(family, port, any_address);
@@ -557,6 +568,7 @@ int shield_reset(void **state)
 		.mss_ipv4 = SHIELD_MSS_IPV4,
 		.mss_ipv6 = SHIELD_MSS_IPV6,
 		.budget_per_second = SYNKEEP_BUDGET_DEFAULT,
+		.protected_families = PROTECTED_IPV4 | PROTECTED_IPV6,
 		.master_key = { 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL },
 		.loaded_at_ns = clock_ns(CLOCK_MONOTONIC),
 		.msl_ns = SHIELD_MSL_NS,

@@ -65,6 +65,7 @@ int shield_reset(void **state);
 void shield_put_service(__u8 family, __u16 port, bool any_address, enum service_policy policy, __u64 retired_ns);
 /* The programs take it that the presence filter has every socket of this service, or that it has not. */
 void shield_know_sockets(__u8 family, __u16 port, bool known);
+void shield_pass_signed(__u8 family, __u16 port, bool pass); /* of a service for this host's address */
 void shield_delete_service(__u8 family, __u16 port, bool any_address);
 
 struct tuple shield_tuple(__u8 family, __u16 local_port);

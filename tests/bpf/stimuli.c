@@ -49,14 +49,12 @@ static enum hook fragment(struct frame *f)
 	return XDP_INGRESS;
 }
 
-static enum hook ip_options(struct frame *f)
+static enum hook source_route(struct frame *f)
 {
+	static const __u8 loose_source_route[4] = { 131, 3, 4 };
+
 	syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
-	f->bytes[FRAME_ETH_BYTES] =
-		0x46; /* what was the beginning of TCP is now an option, and TCP begins at its seq */
-	packet_build_put16(f, FRAME_ETH_BYTES + 26, PORT_ALWAYS);
-	f->bytes[FRAME_ETH_BYTES + 36] = 0x50;
-	f->bytes[FRAME_ETH_BYTES + 37] = TCP_FLAG_SYN;
+	packet_build_put_ip_options(f, loose_source_route, sizeof(loose_source_route));
 	return XDP_INGRESS;
 }
 
@@ -177,6 +175,12 @@ static enum hook syn_with_md5(struct frame *f)
 	options[1] = 18;
 	options[18] = TCP_OPTION_EOL;
 	return XDP_INGRESS;
+}
+
+static enum hook syn_with_md5_that_may_pass(struct frame *f)
+{
+	shield_pass_signed(FAMILY_IPV4, PORT_ALWAYS, true); /* stimuli_end() sets it back */
+	return syn_with_md5(f);
 }
 
 /* --- XDP: segments of flows --- */
@@ -420,7 +424,7 @@ const struct stimulus stimuli[] = {
 	{ V_NO_SERVICE, no_service },
 	{ V_TRANSIT, syn_to_forwarded_address },
 	{ V_FRAGMENT, fragment },
-	{ V_NOT_UNDERSTOOD, ip_options },
+	{ V_NOT_UNDERSTOOD, source_route },
 	{ V_UNVERIFIED_OVER_BUDGET, over_budget },
 	{ V_MALFORMED, data_offset_of_four },
 	{ V_BAD_FLAGS, syn_with_fin },
@@ -434,7 +438,8 @@ const struct stimulus stimuli[] = {
 	{ V_SYN_MPTCP, syn_to_mptcp_listener },
 	{ V_SYN_SYSCTL, syn_without_syncookies },
 	{ V_SYN_SMALL_MSS, syn_with_small_mss },
-	{ V_SYN_SIGNED, syn_with_md5 },
+	{ V_SYN_SIGNED, syn_with_md5_that_may_pass },
+	{ V_SYN_SIGNED_REFUSED, syn_with_md5 },
 	{ V_SEGMENT, next_segment },
 	{ V_OUT_OF_WINDOW, segment_far_ahead },
 	{ V_CHALLENGED, rst_inexact },
@@ -464,6 +469,7 @@ const size_t stimuli_count = ARRAY_LEN(stimuli);
 void stimuli_end(void)
 {
 	sockets_close(&connection);
+	shield_pass_signed(FAMILY_IPV4, PORT_ALWAYS, false);
 	sockets_sysctl("tcp_syncookies", 1);
 	sockets_sysctl("ip_forward", 0);
 }

@@ -42,43 +42,6 @@ static struct packet_spec syn_to(__u8 family, __u16 port)
 	return talk_syn(&t);
 }
 
-/* The IPv6 SYN behind one extension header of eight bytes, whose number is kind. */
-static struct frame syn_behind(__u8 kind, const __u8 header[8])
-{
-	struct packet_spec syn = syn_to(FAMILY_IPV6, PORT_ALWAYS);
-	__u32 at = FRAME_ETH_BYTES + FRAME_IPV6_BYTES;
-	struct frame plain, f;
-
-	packet_build(&plain, &syn);
-	f = plain;
-	memcpy(f.bytes + at, header, 8);
-	memcpy(f.bytes + at + 8, plain.bytes + at, plain.length - at);
-	f.bytes[FRAME_ETH_BYTES + 6] = kind;
-	packet_build_put16(&f, FRAME_ETH_BYTES + 4, plain.length - at + 8);
-	f.length += 8;
-	return f;
-}
-
-/* Empty destination options: the kernel goes through them to TCP. */
-static void test_syn_behind_ipv6_destination_options_burst_stopped(void **state)
-{
-	const __u8 options[8] = { 6, 0, 1, 4 }; /* next is TCP; PadN */
-	struct frame f = syn_behind(60, options);
-
-	(void)state;
-	assert_burst_is_stopped(&f);
-}
-
-/* A fragment header that says that there is only this one (an atomic fragment, RFC 6946). */
-static void test_syn_in_ipv6_atomic_fragment_burst_stopped(void **state)
-{
-	const __u8 fragment[8] = { 6 };
-	struct frame f = syn_behind(44, fragment);
-
-	(void)state;
-	assert_burst_is_stopped(&f);
-}
-
 /* The first eight bytes of TCP in one fragment, the rest in another: the kernel puts a SYN together. */
 static void test_syn_in_tiny_ipv4_fragments_burst_stopped(void **state)
 {
@@ -105,37 +68,41 @@ static void test_syn_in_ipv4_fragments_burst_stopped(void **state)
 	assert_burst_is_stopped(&f);
 }
 
-static void test_syn_behind_ipv4_options_burst_stopped(void **state)
+static struct packet_spec signed_syn(__u8 kind, __u8 length)
 {
-	const __u8 nops[4] = { 1, 1, 1, 1 };
 	struct packet_spec syn = syn_to(FAMILY_IPV4, PORT_ALWAYS);
-	__u32 at = FRAME_ETH_BYTES + FRAME_IPV4_BYTES;
-	struct frame plain, f;
 
-	(void)state;
-	packet_build(&plain, &syn);
-	f = plain;
-	memcpy(f.bytes + at, nops, sizeof(nops));
-	memcpy(f.bytes + at + sizeof(nops), plain.bytes + at, plain.length - at);
-	f.bytes[FRAME_ETH_BYTES] = 0x46;
-	packet_build_put16(&f, FRAME_ETH_BYTES + 2, plain.length + sizeof(nops) - FRAME_ETH_BYTES);
-	f.length += sizeof(nops);
-	packet_build_checksums(&f);
-	assert_burst_is_stopped(&f);
+	memset(syn.options, 0, sizeof(syn.options));
+	syn.options[0] = kind;
+	syn.options[1] = length;
+	syn.option_bytes = 20;
+	return syn;
 }
 
-static void test_syn_with_md5_burst_stopped(void **state)
+static void test_signed_syn_passed_only_where_the_service_says_so(void **state)
 {
-	struct packet_spec syn = syn_to(FAMILY_IPV4, PORT_ALWAYS);
+	const struct packet_spec signed_syns[] = { signed_syn(TCP_OPTION_MD5, 18), signed_syn(TCP_OPTION_AO, 16) };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(signed_syns); i++) {
+		shield_reset(NULL);
+		assert_verdict(shield_receive_packet(&signed_syns[i]), V_SYN_SIGNED_REFUSED);
+		shield_pass_signed(FAMILY_IPV4, PORT_ALWAYS, true);
+		assert_verdict(shield_receive_packet(&signed_syns[i]), V_SYN_SIGNED);
+		shield_pass_signed(FAMILY_IPV4, PORT_ALWAYS, false);
+	}
+}
+
+static void test_signed_syn_that_is_passed_burst_stopped(void **state)
+{
+	struct packet_spec syn = signed_syn(TCP_OPTION_MD5, 18);
 	struct frame f;
 
 	(void)state;
-	memset(syn.options, 0, sizeof(syn.options));
-	syn.options[0] = TCP_OPTION_MD5;
-	syn.options[1] = 18;
-	syn.option_bytes = 20;
 	packet_build(&f, &syn);
+	shield_pass_signed(FAMILY_IPV4, PORT_ALWAYS, true);
 	assert_burst_is_stopped(&f);
+	shield_pass_signed(FAMILY_IPV4, PORT_ALWAYS, false);
 }
 
 static void test_syn_with_small_mss_burst_stopped(void **state)
@@ -239,6 +206,13 @@ static void test_syn_from_impossible_source_dropped(void **state)
 {
 	static const __u32 ipv4[] = { 0x00000000, 0x00000001, 0x7f000001, 0xe0000001,
 				      0xefffffff, 0xffffffff, 0x0a090001 /* the service's own */ };
+	static const __u32 ipv6[][4] = {
+		{ 0, 0, 0, 0 },
+		{ 0, 0, 0, 1 },
+		{ 0, 0, 0, 0xc6336407 },      /* ::198.51.100.7 */
+		{ 0, 0, 0xffff, 0xc6336407 }, /* ::ffff:198.51.100.7 */
+		{ 0xff020000, 0, 0, 1 },
+	};
 	struct packet_spec syn = syn_to(FAMILY_IPV4, PORT_ALWAYS);
 
 	(void)state;
@@ -246,15 +220,40 @@ static void test_syn_from_impossible_source_dropped(void **state)
 		syn.tuple.remote[0] = net32(ipv4[i]);
 		assert_verdict(shield_receive_packet(&syn), V_IMPOSSIBLE_ADDRESS);
 	}
-	syn = syn_to(FAMILY_IPV6, PORT_ALWAYS);
-	memset(syn.tuple.remote, 0, sizeof(syn.tuple.remote)); /* :: */
-	assert_verdict(shield_receive_packet(&syn), V_IMPOSSIBLE_ADDRESS);
-	syn.tuple.remote[3] = net32(1); /* ::1 */
-	assert_verdict(shield_receive_packet(&syn), V_IMPOSSIBLE_ADDRESS);
-	syn.tuple.remote[0] = net32(0xff020000); /* ff02::1 */
-	assert_verdict(shield_receive_packet(&syn), V_IMPOSSIBLE_ADDRESS);
+	for (size_t i = 0; i < ARRAY_LEN(ipv6); i++) {
+		syn = syn_to(FAMILY_IPV6, PORT_ALWAYS);
+		for (int word = 0; word < 4; word++)
+			syn.tuple.remote[word] = net32(ipv6[i][word]);
+		assert_verdict(shield_receive_packet(&syn), V_IMPOSSIBLE_ADDRESS);
+	}
 	memcpy(syn.tuple.remote, syn.tuple.local, sizeof(syn.tuple.remote));
 	assert_verdict(shield_receive_packet(&syn), V_IMPOSSIBLE_ADDRESS);
+}
+
+/* An end without a route, where answers go by the frame's MAC addresses: as good as any. */
+static void test_syn_from_unusual_source_answered(void **state)
+{
+	struct packet_spec syn = syn_to(FAMILY_IPV4, PORT_ALWAYS);
+
+	(void)state;
+	syn.tuple.remote[0] = net32(0xa9fe0001); /* 169.254.0.1 */
+	assert_verdict(shield_receive_packet(&syn), V_SYN_COOKIE);
+	syn.tuple.remote[0] = net32(0xf0000001); /* 240.0.0.1 */
+	assert_verdict(shield_receive_packet(&syn), V_SYN_COOKIE);
+	syn = syn_to(FAMILY_IPV6, PORT_ALWAYS);
+	syn.tuple.remote[0] = net32(0xfe800000); /* fe80::...:7 */
+	assert_verdict(shield_receive_packet(&syn), V_SYN_COOKIE);
+}
+
+static void test_syn_from_group_mac_dropped(void **state)
+{
+	struct packet_spec syn = syn_to(FAMILY_IPV4, PORT_ALWAYS);
+	struct frame f;
+
+	(void)state;
+	packet_build(&f, &syn);
+	f.bytes[6] |= 1;
+	assert_verdict(shield_receive(&f), V_IMPOSSIBLE_ADDRESS);
 }
 
 static void test_syn_to_broadcast_mac_dropped(void **state)
@@ -271,12 +270,10 @@ static void test_syn_to_broadcast_mac_dropped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_syn_behind_ipv6_destination_options_burst_stopped, setup_small_budget),
-		cmocka_unit_test_setup(test_syn_in_ipv6_atomic_fragment_burst_stopped, setup_small_budget),
 		cmocka_unit_test_setup(test_syn_in_tiny_ipv4_fragments_burst_stopped, setup_small_budget),
 		cmocka_unit_test_setup(test_syn_in_ipv4_fragments_burst_stopped, setup_small_budget),
-		cmocka_unit_test_setup(test_syn_behind_ipv4_options_burst_stopped, setup_small_budget),
-		cmocka_unit_test_setup(test_syn_with_md5_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup(test_signed_syn_passed_only_where_the_service_says_so, shield_reset),
+		cmocka_unit_test_setup(test_signed_syn_that_is_passed_burst_stopped, setup_small_budget),
 		cmocka_unit_test_setup(test_syn_with_small_mss_burst_stopped, setup_small_budget),
 		cmocka_unit_test_setup(test_syn_on_live_tuple_burst_stopped, setup_small_budget),
 		cmocka_unit_test_setup(test_syn_without_listener_burst_stopped, setup_small_budget),
@@ -285,6 +282,8 @@ int main(void)
 						setup_small_budget, allow_syncookies),
 		cmocka_unit_test_setup(test_flags_that_never_go_together_stopped, shield_reset),
 		cmocka_unit_test_setup(test_syn_from_impossible_source_dropped, shield_reset),
+		cmocka_unit_test_setup(test_syn_from_unusual_source_answered, shield_reset),
+		cmocka_unit_test_setup(test_syn_from_group_mac_dropped, shield_reset),
 		cmocka_unit_test_setup(test_syn_to_broadcast_mac_dropped, shield_reset),
 	};
 

@@ -56,12 +56,12 @@ def listen(host, family, address=None, port=0, options=(), protocol=0):
     return listener
 
 
-def connect(host, family, to, source_port=0, options=()):
+def connect(host, family, to, source_port=0, options=(), timeout=SECONDS):
     """A connection from the host to an (address, port); options are set before."""
     with inside(host):
         client = socket.socket(family.af, socket.SOCK_STREAM)
     try:
-        client.settimeout(SECONDS)
+        client.settimeout(timeout)
         for option in options:
             client.setsockopt(*option)
         if source_port:

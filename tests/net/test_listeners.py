@@ -193,9 +193,11 @@ def test_deleting_what_is_no_service_fails(shield):
 
 
 def test_list_names_each_service(shield):
-    shield.load(f"*:{PORT}", "[2001:db8:99::2]:443,policy=off", "10.99.0.2:*")
-    listed = {service["service"]: service["policy"] for service in shield.read_json("service", "list", shield.device)}
-    assert listed == {f"*:{PORT}": "always", "[2001:db8:99::2]:443": "off", "10.99.0.2:*": "always"}
+    shield.load(f"*:{PORT}", "[2001:db8:99::2]:443,policy=off", "10.99.0.2:*,md5=pass")
+    services = shield.read_json("service", "list", shield.device)
+    listed = {service["service"]: (service["policy"], service["md5"]) for service in services}
+    assert listed == {f"*:{PORT}": ("always", "drop"), "[2001:db8:99::2]:443": ("off", "drop"),
+                      "10.99.0.2:*": ("always", "pass")}
     table = shield.run("service", "list").stdout
     assert all(spec in table for spec in listed)
 

@@ -134,7 +134,7 @@ def test_accept_queue_full_is_no_reset(shield, net, family):
         assert not shield.counters()["HANDOVER_REFUSED"]
 
 
-def test_client_that_binds_a_signed_socket_reaches_the_kernel(shield, net, family):
+def test_client_that_signs_reaches_the_kernel_where_the_service_says_so(shield, net, family):
     # MD5 (RFC 2385): only the socket has the key. struct tcp_md5sig of <linux/tcp.h>: address, 2 + 2 + 4 bytes, key.
     def signature(peer):
         af = socket.AF_INET6 if ":" in peer else socket.AF_INET
@@ -144,10 +144,19 @@ def test_client_that_binds_a_signed_socket_reaches_the_kernel(shield, net, famil
 
     md5 = 14  # TCP_MD5SIG
     shield.load(f"*:{PORT}")
+    service, = shield.read_json("status", shield.device)[0]["services"]
+    assert service["md5"] == "drop"
     of_client, of_server = (signature(family.address(host)) for host in (net.client, net.server))
     with sockets.listen(net.server, family, port=PORT, options=[(socket.IPPROTO_TCP, md5, of_client)]) as listener:
         signed = [(socket.IPPROTO_TCP, md5, of_server)]
+        with wire.Capture(net.client) as capture:
+            with pytest.raises(TimeoutError):
+                sockets.connect(net.client, family, (family.address(net.server), PORT), options=signed, timeout=0.3)
+            assert not [tcp for frame, tcp in capture.segments(PORT) if not frame.is_outgoing]
+        refused = shield.counters()
+        assert refused["SYN_SIGNED_REFUSED"] >= 1 and not refused["SYN_COOKIE"], refused
+        shield.add_service(f"*:{PORT},md5=pass")
         with sockets.connected(net, family, listener, options=signed) as (client, server):
             sockets.exchange(client, server, 10000)
-    counted = shield.counters()
+    counted = shield.counters() - refused
     assert (counted["SYN_SIGNED"], counted["SYN_COOKIE"]) == (1, 0), counted

@@ -78,12 +78,25 @@ static void test_wildcards(void **state)
 
 static void test_keys_in_any_order(void **state)
 {
-	struct service_spec spec = parsed("10.0.0.2:80,owner=kernel,policy=always");
+	struct service_spec spec = parsed("10.0.0.2:80,md5=pass,owner=kernel,policy=always");
 
 	(void)state;
+	assert_true(spec.passes_signed);
 	assert_true(spec.has_policy);
 	assert_int_equal(spec.policy, POLICY_ALWAYS);
 	assert_int_equal(spec.owner, FLOW_OWNER_KERNEL);
+}
+
+static void test_signed_syns_pass_only_if_asked_for(void **state)
+{
+	(void)state;
+	assert_false(parsed("10.0.0.2:179").passes_signed);
+	assert_false(parsed("10.0.0.2:179,md5=drop").passes_signed);
+	assert_true(parsed("10.0.0.2:179,md5=pass").passes_signed);
+	assert_refused("10.0.0.2:179,md5=yes", "pass or drop");
+	assert_refused("10.0.0.2:179,md5=", "pass or drop");
+	assert_string_equal(service_spec_signed_name(true), "pass");
+	assert_string_equal(service_spec_signed_name(false), "drop");
 }
 
 static void test_formats_back(void **state)
@@ -135,7 +148,8 @@ static void test_bad_addresses_are_refused(void **state)
 static void test_unknown_key_lists_the_known(void **state)
 {
 	(void)state;
-	assert_refused("10.0.0.2:80,colour=red", "\"colour\" is unknown; known keys: policy=always|off, owner=kernel");
+	assert_refused("10.0.0.2:80,colour=red",
+		       "\"colour\" is unknown; known keys: policy=always|off, owner=kernel, md5=");
 	assert_refused("10.0.0.2:80,policy", "not key=value");
 	assert_refused("10.0.0.2:80,", "not key=value");
 	assert_refused("10.0.0.2:80,=off", "known keys");
@@ -146,6 +160,7 @@ static void test_key_given_twice_is_refused(void **state)
 	(void)state;
 	assert_refused("10.0.0.2:80,policy=off,policy=off", "twice");
 	assert_refused("10.0.0.2:80,owner=kernel,owner=kernel", "twice");
+	assert_refused("10.0.0.2:80,md5=drop,md5=drop", "twice");
 }
 
 static void test_what_comes_later_is_told_from_what_is_wrong(void **state)
@@ -177,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_ipv6_address_in_brackets),
 		cmocka_unit_test(test_wildcards),
 		cmocka_unit_test(test_keys_in_any_order),
+		cmocka_unit_test(test_signed_syns_pass_only_if_asked_for),
 		cmocka_unit_test(test_formats_back),
 		cmocka_unit_test(test_bad_ports_are_refused),
 		cmocka_unit_test(test_bad_addresses_are_refused),
