@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The handover: a packet with a right cookie becomes a request socket of the kernel's listener, with every option that
- * the cookie kept (bpf_sk_assign_tcp_reqsk, Linux 6.9). Only TC ingress may do this.
+ * the cookie kept (bpf_sk_assign_tcp_reqsk, Linux 6.9). Only TC ingress may do this. Of a cookie of its own
+ * (kernel_cookie.bpf.h) the kernel makes the connection by itself.
  *
  * The cookie is checked again from the packet itself, so nothing has to be carried from XDP, and a full flow table is
  * no hindrance.
@@ -41,7 +42,7 @@ static __always_inline void handover_fill(struct bpf_tcp_req_attrs *attrs, const
 	if (terms->wscale != TCP_WSCALE_NONE) {
 		attrs->wscale_ok = 1;
 		attrs->snd_wscale = terms->wscale;
-		attrs->rcv_wscale = conf->rcv_wscale;
+		attrs->rcv_wscale = terms->rcv_wscale;
 	}
 	if (terms->timestamps) {
 		attrs->tstamp_ok = 1;
@@ -52,18 +53,37 @@ static __always_inline void handover_fill(struct bpf_tcp_req_attrs *attrs, const
 
 /*
  * A listener with room in its accept queue takes the connection, though nothing shows it as long as the server waits
- * for the client to speak: its record is given more time (TCP_UNUSED_TIMEOUT_NS).
+ * for the client to speak: its record is given more time (TCP_UNUSED_TIMEOUT_NS). True: it was given that before, so
+ * between here and the listener the connection was lost.
  */
-static __always_inline void handover_keep_flow(const struct packet *p, const struct cpu_clock *clock,
+static __always_inline bool handover_keep_flow(const struct packet *p, const struct cpu_clock *clock,
 					       const struct config *conf)
 {
 	struct flow *f = flow_lock(&p->tuple, clock->now_ns);
+	bool queued_before;
 
 	if (!f)
-		return;
+		return false;
+	queued_before = f->flags & FLOW_QUEUED;
 	f->flags |= FLOW_QUEUED;
 	judge_refresh(f, clock->now_ns, conf->msl_ns);
 	flow_unlock(f);
+	return queued_before;
+}
+
+/*
+ * The listener will make the connection. Of packets that follow close behind each other in a batch all are here before
+ * it does: only one that has been sent behind the batch (again) shows that it did not.
+ */
+static __always_inline enum verdict handover_done(const struct tcp_sock *tp, const struct packet *p, bool again,
+						  const struct cpu_clock *clock, const struct config *conf)
+{
+	const struct sock *listener = &tp->inet_conn.icsk_inet.sk;
+	bool has_room = listener->sk_ack_backlog <= listener->sk_max_ack_backlog; /* as sk_acceptq_is_full() has it */
+
+	if (has_room && handover_keep_flow(p, clock, conf) && again)
+		verdict_note(V_HANDOVER_LOST);
+	return V_HANDOVER;
 }
 
 /*
@@ -84,24 +104,35 @@ static __always_inline int handover_assign_socket(struct __sk_buff *skb, struct 
 	return inner_tag && bpf_skb_vlan_push(skb, outer_type, outer_tci) ? -1 : err;
 }
 
-static __always_inline enum verdict handover_assign(struct __sk_buff *skb, struct bpf_sock *socket,
-						    const struct cookie_terms *terms, const struct packet *p,
-						    const struct cpu_clock *clock)
+static __always_inline bool handover_assign(struct __sk_buff *skb, struct tcp_sock *tp,
+					    const struct cookie_terms *terms, const struct packet *p,
+					    const struct cpu_clock *clock, const struct config *conf)
 {
 	struct bpf_tcp_req_attrs attrs = {};
-	const struct config *conf = config_get();
+
+	if (!socket_has_handover_kfunc())
+		return false;
+	handover_fill(&attrs, terms, &p->segment, clock, conf);
+	return !handover_assign_socket(skb, tp, &attrs, p);
+}
+
+/* A packet that may make a connection of the listener's: by our cookie, by the kernel's own, or not any more. */
+static __always_inline enum verdict handover_verify(struct __sk_buff *skb, struct bpf_sock *socket, struct packet *p,
+						    bool again, const struct cpu_clock *clock)
+{
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(socket);
-	const struct sock *listener;
+	const struct config *conf = config_get();
+	struct cookie_terms terms = {};
 
 	if (!tp || !conf)
 		return V_HANDOVER_REFUSED;
-	listener = &tp->inet_conn.icsk_inet.sk;
-	handover_fill(&attrs, terms, &p->segment, clock, conf);
-	if (handover_assign_socket(skb, tp, &attrs, p))
-		return V_HANDOVER_REFUSED;
-	if (listener->sk_ack_backlog <= listener->sk_max_ack_backlog) /* as sk_acceptq_is_full() has it */
-		handover_keep_flow(p, clock, conf);
-	return V_HANDOVER;
+	if (handover_read_timestamps(skb, p) && segment_has_cookie(p, clock, conf, &terms)) {
+		if (!handover_assign(skb, tp, &terms, p, clock, conf))
+			return V_HANDOVER_REFUSED;
+	} else if (!kernel_cookie_is_right(socket, p)) {
+		return V_HANDOVER_STALE;
+	}
+	return handover_done(tp, p, again, clock, conf);
 }
 
 /* Without metadata, the record tells; without a record, the packet may be one that found no room for one. */
@@ -137,12 +168,10 @@ static __always_inline bool handover_comes_again(struct __sk_buff *skb, const st
  * repeated.
  */
 static __always_inline enum verdict handover_to_listener(struct __sk_buff *skb, struct packet *p, enum hint_kind kind,
-							 bool again, const struct cpu_clock *clock,
-							 const struct config *conf)
+							 bool again, const struct cpu_clock *clock)
 {
 	struct bpf_sock *socket = socket_find(skb, &p->tuple);
-	enum verdict verdict = V_HANDOVER_STALE;
-	struct cookie_terms terms = {};
+	enum verdict verdict;
 
 	if (!socket)
 		return V_HANDOVER_NO_LISTENER;
@@ -152,8 +181,8 @@ static __always_inline enum verdict handover_to_listener(struct __sk_buff *skb, 
 		verdict = V_HANDOVER_AGAIN;
 	else if (kind == HINT_WAIT)
 		verdict = V_HANDOVER_EARLY;
-	else if (handover_read_timestamps(skb, p) && segment_has_cookie(p, clock, conf, &terms))
-		verdict = handover_assign(skb, socket, &terms, p, clock);
+	else
+		verdict = handover_verify(skb, socket, p, again, clock);
 	bpf_sk_release(socket);
 	return verdict;
 }

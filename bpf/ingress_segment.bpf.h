@@ -80,7 +80,7 @@ __noinline int flow_from_cookie(const struct packet *p, const struct cookie_term
 	if (terms->wscale != TCP_WSCALE_NONE) {
 		f.flags |= FLOW_WSCALE;
 		f.snd_wscale = terms->wscale;
-		f.rcv_wscale = conf->rcv_wscale;
+		f.rcv_wscale = terms->rcv_wscale;
 	}
 	flow_make(&f, p, DIRECTION_RCV, clock, conf);
 	return 0;
@@ -135,20 +135,34 @@ static __always_inline enum verdict segment_of_half_open(const struct packet *p,
 }
 
 /*
- * What a listener says to a segment that has neither a record nor a right cookie. One that takes our handovers has sent
- * no SYN-ACK of its own; one that can not may have sent the kernel's cookies, which only the kernel can check.
+ * Whether the segment acknowledges a cookie of the kernel's own, of which its listener will make a connection by these
+ * terms.
  */
-static __always_inline enum verdict segment_of_listener(const struct tcp_sock *tp)
+__noinline bool segment_has_kernel_cookie(struct xdp_md *ctx, const struct packet *p, struct cookie_terms *terms)
 {
-	struct listener listener;
+	const struct config *conf = config_get();
+	struct listener listener = {};
+	struct bpf_sock *socket;
+	struct tcp_sock *tp;
+	bool is_right;
 
-	socket_read_listener(tp, &listener);
-	return listener_takes_handover(&listener) ? V_NO_FLOW : V_STRANGER;
+	if (!p || !terms || !conf || !is_pure_ack(&p->segment))
+		return false;
+	socket = socket_find(ctx, &p->tuple);
+	if (!socket)
+		return false;
+	tp = bpf_skc_to_tcp_sock(socket);
+	is_right = tp && socket->state == TCP_LISTEN && kernel_cookie_is_right(socket, p);
+	if (is_right)
+		socket_read_listener(tp, &listener);
+	bpf_sk_release(socket);
+	*terms = kernel_cookie_terms(listener.timestamps, p->segment.has_timestamps, p->segment.tsecr);
+	terms->rcv_wscale = kernel_cookie_rcv_wscale(conf->rcv_wscale, listener.window, listener.window_clamp);
+	return is_right;
 }
 
 /*
- * How a socket takes part in a segment that has no record. V_NO_SOCKET: none knows the tuple; V_NO_FLOW: a listener
- * that has nothing to do with it; V_STRANGER: only the kernel can tell.
+ * How a socket takes part in a segment that has no record. V_NO_SOCKET: none knows the tuple; V_NO_FLOW: a listener.
  */
 __noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packet *p, const struct cpu_clock *clock,
 					  const struct config *conf)
@@ -165,9 +179,9 @@ __noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packe
 	if (!socket)
 		return V_NO_SOCKET;
 	kind = socket_kind(socket->state);
-	tp = kind == SOCKET_OTHER ? NULL : bpf_skc_to_tcp_sock(socket);
-	if (tp && kind == SOCKET_LISTENING) {
-		verdict = segment_of_listener(tp);
+	tp = kind == SOCKET_CONNECTED ? bpf_skc_to_tcp_sock(socket) : NULL;
+	if (kind == SOCKET_LISTENING) {
+		verdict = V_NO_FLOW;
 	} else if (tp) {
 		socket_read_flow(tp, socket->state, &f);
 		verdict = V_ADOPTED;
@@ -188,7 +202,19 @@ static __always_inline bool strangers_are_welcome(const struct service *service,
 	       clock->now_ns - conf->loaded_at_ns < STRANGERS_WELCOME_NS;
 }
 
-/* A right cookie: the peer is verified. What the tuple was before is over. */
+/* The peer is verified, by a cookie of ours or of the kernel's. What the tuple was before is over. */
+static __always_inline enum verdict segment_verified(struct xdp_md *ctx, const struct packet *p,
+						     const struct cookie_terms *terms, const struct cpu_clock *clock,
+						     const struct config *conf, enum verdict verdict)
+{
+	flow_from_cookie(p, terms, clock, conf);
+	ended_delete(&p->tuple);
+	half_open_delete(&p->tuple);
+	hint_give(ctx, HINT_VERIFY);
+	return verdict;
+}
+
+/* A right cookie of ours. */
 static __always_inline enum verdict segment_with_cookie(struct xdp_md *ctx, const struct packet *p,
 							const struct cookie_terms *terms, const struct cpu_clock *clock,
 							const struct config *conf)
@@ -197,11 +223,7 @@ static __always_inline enum verdict segment_with_cookie(struct xdp_md *ctx, cons
 
 	if (verdict == V_SOCKET || verdict == V_ADOPTED)
 		return verdict; /* the connection is there: its record was lost, or had no room */
-	flow_from_cookie(p, terms, clock, conf);
-	ended_delete(&p->tuple);
-	half_open_delete(&p->tuple);
-	hint_give(ctx, HINT_VERIFY);
-	return V_COOKIE_ACK;
+	return segment_verified(ctx, p, terms, clock, conf, V_COOKIE_ACK);
 }
 
 /* A segment on a tuple whose connection has ended, its cookie judged. */
@@ -251,8 +273,8 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 	struct ended *e = ended_alive(&p->tuple, clock->now_ns);
 	struct half_open h = {};
 	struct cookie_terms terms = {};
+	bool half_open, replayed, in_time_wait;
 	enum verdict verdict;
-	bool half_open, replayed;
 
 	/* A half-open record outlives the owner's interest in it: it must not stand in the way of a right cookie. */
 	half_open = half_open_read(&p->tuple, clock->now_ns, &h);
@@ -263,10 +285,18 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 		return segment_with_cookie(ctx, p, &terms, clock, conf);
 	if (half_open)
 		return V_HALF_OPEN_SEGMENT;
-	if (e && (e->state == TCPS_TIME_WAIT || replayed))
+	if (replayed)
 		return segment_of_ended(p, e, clock, conf);
-	verdict = segment_of_socket(ctx, p, clock, conf);
-	if (verdict == V_NO_SOCKET || verdict == V_STRANGER)
+	in_time_wait = e && e->state == TCPS_TIME_WAIT;
+	verdict = in_time_wait ? V_NO_FLOW : segment_of_socket(ctx, p, clock, conf);
+	if (verdict == V_NO_FLOW && segment_has_kernel_cookie(ctx, p, &terms)) {
+		if (e && kernel_cookie_is_replayed(&p->segment, e))
+			return V_COOKIE_REPLAY;
+		return segment_verified(ctx, p, &terms, clock, conf, V_KERNEL_COOKIE_ACK);
+	}
+	if (in_time_wait)
+		return segment_of_ended(p, e, clock, conf);
+	if (verdict == V_NO_SOCKET)
 		return budget_spend(BUDGET_STRANGER, verdict, clock, conf);
 	if (verdict != V_NO_FLOW)
 		return verdict;
@@ -298,12 +328,18 @@ static __always_inline enum verdict segment_refused(struct xdp_md *ctx, struct p
 {
 	struct cookie_terms terms = {};
 
-	if (answers_handshake(&p->segment, tracked->irs, tracked->iss) || !segment_read_timestamps(ctx, p) ||
-	    !segment_has_cookie(p, clock, conf, &terms))
+	if (answers_handshake(&p->segment, tracked->irs, tracked->iss) || !segment_read_timestamps(ctx, p))
+		return judgement_verdict(tracked->judgement);
+	if (segment_has_cookie(p, clock, conf, &terms)) {
+		flow_delete(&p->tuple);
+		verdict_note(V_FLOW_REPLACED);
+		return segment_with_cookie(ctx, p, &terms, clock, conf);
+	}
+	if (!segment_has_kernel_cookie(ctx, p, &terms))
 		return judgement_verdict(tracked->judgement);
 	flow_delete(&p->tuple);
 	verdict_note(V_FLOW_REPLACED);
-	return segment_with_cookie(ctx, p, &terms, clock, conf);
+	return segment_verified(ctx, p, &terms, clock, conf, V_KERNEL_COOKIE_ACK);
 }
 
 static __always_inline enum verdict segment_of_flow(struct xdp_md *ctx, struct packet *p, const struct tracked *tracked,

@@ -9,11 +9,27 @@
 #include "budget.bpf.h"
 #include "clock.bpf.h"
 #include "ip_options.bpf.h"
+#include "kernel_cookie.bpf.h"
 #include "local_end.bpf.h"
 #include "options.bpf.h"
 #include "presence.bpf.h"
 #include "synack.bpf.h"
 #include "verdict.bpf.h"
+
+/* How a SYN for a listener is answered. */
+static __always_inline enum verdict syn_verdict(const struct listener *listener, const struct config *conf)
+{
+	enum handover_reason reason = listener_handover(listener, conf->best_handover);
+
+	switch (handover_way(reason)) {
+	case HANDOVER_KFUNC:
+		return V_SYN_COOKIE;
+	case HANDOVER_HELPER:
+		return V_SYN_KERNEL_COOKIE;
+	default:
+		return reason == HANDOVER_BECAUSE_NO_SYNCOOKIES ? V_SYN_SYSCTL : V_SYN_UNANSWERED;
+	}
+}
 
 /*
  * Looks up who would get the SYN. V_SYN_LIVE: a tuple that is live or in TIME-WAIT decides for itself, for a cookie
@@ -37,9 +53,7 @@ __noinline enum verdict syn_find_owner(struct xdp_md *ctx, const struct packet *
 	tp = socket ? bpf_skc_to_tcp_sock(socket) : NULL;
 	if (tp) {
 		socket_read_listener(tp, &end->listener);
-		end->listener_verdict = end->listener.mptcp	    ? V_SYN_MPTCP
-					: !end->listener.syncookies ? V_SYN_SYSCTL
-								    : V_SYN_COOKIE;
+		end->listener_verdict = syn_verdict(&end->listener, conf);
 	}
 	if (socket)
 		bpf_sk_release(socket);
@@ -83,34 +97,67 @@ static __always_inline struct cookie_site cookie_site_for(const struct config *c
 	};
 }
 
-__noinline enum verdict syn_answer(struct xdp_md *ctx, const struct packet *p, const struct tcp_options *o,
-				   const struct listener *l, struct cpu_clock *clock)
+/* What a SYN-ACK offers: the handshake's terms, and the cookie that keeps them. */
+struct syn_offer {
+	struct cookie cookie;
+	struct cookie_terms terms;
+};
+
+__noinline int syn_offer(const struct packet *p, const struct tcp_options *o, const struct listener *l,
+			 struct cpu_clock *clock, struct syn_offer *offer)
 {
 	const struct config *conf = config_get();
-	struct synack answer = {};
-	struct cookie_terms terms;
 	struct cookie_site site;
 
-	if (!p || !o || !l || !clock || !conf)
-		return V_SYN_NO_ROOM;
+	if (!p || !o || !l || !clock || !offer || !conf)
+		return -1;
 	site = cookie_site_for(conf, p->tuple.family);
-	syn_agree(&terms, p, o, l);
+	syn_agree(&offer->terms, p, o, l);
+	offer->terms.rcv_wscale = site.rcv_wscale;
+	offer->cookie = cookie_make(&clock->cookie, &site, &p->tuple, p->segment.seq, &offer->terms);
+	clock->cookie_sent_ns = clock->now_ns;
+	return 0;
+}
+
+/* The same with a cookie of the kernel's own, which needs nobody here when it comes back. False: there is none. */
+__noinline bool syn_offer_of_kernel(struct xdp_md *ctx, const struct packet *p, const struct tcp_options *o,
+				    const struct listener *l, struct syn_offer *offer)
+{
+	const struct config *conf = config_get();
+
+	if (!p || !o || !l || !offer || !conf)
+		return false;
+	syn_agree(&offer->terms, p, o, l);
+	kernel_cookie_limit(&offer->terms, l->timestamps);
+	offer->terms.rcv_wscale = kernel_cookie_rcv_wscale(conf->rcv_wscale, l->window, l->window_clamp);
+	offer->cookie.tsval = kernel_cookie_tsval(&offer->terms, bpf_ktime_get_ns() / NSEC_PER_MSEC);
+	return kernel_cookie_make(ctx, p, offer->terms.mss, &offer->cookie.isn);
+}
+
+/* False: the frame could not be made into the answer. */
+__noinline bool syn_answer(struct xdp_md *ctx, const struct packet *p, const struct tcp_options *o,
+			   const struct listener *l, const struct syn_offer *offer)
+{
+	const struct config *conf = config_get();
+	const struct cookie_terms *terms;
+	struct synack answer = {};
+
+	if (!p || !o || !l || !offer || !conf)
+		return false;
+	terms = &offer->terms;
 	answer.tuple = p->tuple;
 	answer.ip_offset = p->ip_offset;
 	answer.syn_bytes = p->ip_offset + p->segment.packet_bytes;
 	answer.client_isn = p->segment.seq;
 	answer.client_tsval = o->tsval;
-	answer.cookie = cookie_make(&clock->cookie, &site, &p->tuple, p->segment.seq, &terms);
-	answer.window = syn_window(l, terms.mss);
-	answer.mss = o->mss ? site.mss : 0;
-	answer.wscale = terms.wscale == TCP_WSCALE_NONE ? TCP_WSCALE_NONE : site.rcv_wscale;
-	answer.sack = terms.sack;
-	answer.timestamps = terms.timestamps;
-	answer.ecn = terms.ecn;
-	if (!synack_write(ctx, &answer))
-		return V_SYN_NO_ROOM;
-	clock->cookie_sent_ns = clock->now_ns;
-	return V_SYN_COOKIE;
+	answer.cookie = offer->cookie;
+	answer.window = syn_window(l, terms->mss);
+	answer.mss = o->mss ? cookie_site_for(conf, p->tuple.family).mss : 0;
+	answer.wscale = terms->wscale == TCP_WSCALE_NONE ? TCP_WSCALE_NONE : terms->rcv_wscale;
+	answer.sack = terms->sack;
+	answer.timestamps = terms->timestamps;
+	answer.ecn = terms->ecn;
+	return synack_write(ctx, &answer);
 }
 
 /* A SYN that a cookie could answer, as far as the packet alone tells. */
@@ -119,6 +166,7 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 {
 	__u16 min_mss = p->tuple.family == FAMILY_IPV4 ? COOKIE_MIN_MSS_IPV4 : COOKIE_MIN_MSS_IPV6;
 	struct tcp_options options;
+	struct syn_offer offer = {};
 	enum verdict verdict;
 
 	if (!options_read_usual(ctx, p, &options) && !options_read_xdp(ctx, p, &options))
@@ -134,9 +182,13 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 		return budget_spend(BUDGET_SYN_LIVE, V_SYN_LIVE, clock, conf);
 	if (verdict == V_SYN_NO_LISTENER)
 		return budget_spend(BUDGET_SYN_NO_LISTENER, V_SYN_NO_LISTENER, clock, conf);
-	if (verdict != V_SYN_COOKIE)
+	if (verdict == V_SYN_COOKIE)
+		syn_offer(p, &options, &end->listener, clock, &offer);
+	else if (verdict != V_SYN_KERNEL_COOKIE)
 		return verdict;
-	return syn_answer(ctx, p, &options, &end->listener, clock);
+	else if (!syn_offer_of_kernel(ctx, p, &options, &end->listener, &offer))
+		return V_SYN_NO_COOKIE;
+	return syn_answer(ctx, p, &options, &end->listener, &offer) ? verdict : V_SYN_NO_ROOM;
 }
 
 static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, const struct packet *p, struct cpu_clock *clock,

@@ -22,7 +22,7 @@ struct local_end {
 	bool is_transit;   /* the service is for every address, but this one is not the host's */
 	bool has_listener; /* the last two fields are known */
 	struct service service;
-	enum verdict listener_verdict; /* V_SYN_COOKIE where a cookie may be sent */
+	enum verdict listener_verdict; /* V_SYN_COOKIE or V_SYN_KERNEL_COOKIE where one may be sent */
 	struct listener listener;
 };
 

@@ -9,7 +9,10 @@
 #include <bpf/bpf_core_read.h>
 
 #include "cookie.h"
+#include "handover.h"
 #include "packet.h"
+
+#define SOCK_RCVBUF_LOCK 2 /* in sk_userlocks: SO_RCVBUF was set */
 
 enum socket_kind {
 	SOCKET_LISTENING,
@@ -19,13 +22,14 @@ enum socket_kind {
 
 /* What a listener lets a SYN-ACK promise. */
 struct listener {
-	__u32 window; /* bytes that it can buffer */
+	__u32 window;	    /* bytes that it can buffer */
+	__u32 window_clamp; /* bytes that it will ever offer; 0: no such limit */
 	bool mptcp;
-	bool syncookies; /* net.ipv4.tcp_syncookies is not 0: the handover depends on it */
+	bool syncookies; /* its namespace's net.ipv4.tcp_syncookies is not 0 */
 	bool wscale;	 /* the options that its namespace's sysctls leave on */
 	bool sack;
-	bool timestamps;
 	bool ecn;
+	__u8 timestamps; /* net.ipv4.tcp_timestamps */
 };
 
 /*
@@ -112,10 +116,34 @@ static __always_inline enum tcp_state socket_state(__u32 kernel_state)
 	}
 }
 
-/* bpf_sk_assign_tcp_reqsk() refuses MPTCP listeners, and the kernel checks no cookie with the sysctl at 0. */
-static __always_inline bool listener_takes_handover(const struct listener *l)
+/* The kfunc and this type came together. */
+static __always_inline bool socket_has_handover_kfunc(void)
 {
-	return !l->mptcp && l->syncookies;
+	return bpf_core_type_exists(struct bpf_tcp_req_attrs);
+}
+
+/* What decides how the listener's connections are handed over. */
+static __always_inline enum handover_reason listener_handover(const struct listener *l, enum handover_way best)
+{
+	const struct handover_facts facts = {
+		.best = best,
+		.has_kfunc = socket_has_handover_kfunc(),
+		.syncookies = l->syncookies,
+		.mptcp = l->mptcp,
+	};
+
+	return handover_reason(&facts);
+}
+
+/* The most that connections of the listener will ever offer, as the kernel has it: SO_RCVBUF limits it too. */
+static __always_inline __u32 socket_window_clamp(const struct tcp_sock *tp, __u32 window)
+{
+	__u32 clamp = tp->window_clamp;
+
+	if ((BPF_CORE_READ_BITFIELD(tp, inet_conn.icsk_inet.sk.sk_userlocks) & SOCK_RCVBUF_LOCK) &&
+	    (!clamp || clamp > window))
+		return window;
+	return clamp;
 }
 
 /* The window is reckoned as tcp_select_initial_window() does: the part of the buffer that is for payload. */
@@ -125,6 +153,7 @@ static __always_inline void socket_read_listener(const struct tcp_sock *tp, stru
 	const struct netns_ipv4 *sysctls = &sk->__sk_common.skc_net.net->ipv4;
 
 	l->window = (__u64)(__u32)sk->sk_rcvbuf * tp->scaling_ratio >> 8;
+	l->window_clamp = socket_window_clamp(tp, l->window);
 	l->mptcp = bpf_core_field_exists(tp->is_mptcp) ? tp->is_mptcp : false;
 	l->syncookies = sysctls->sysctl_tcp_syncookies;
 	l->wscale = sysctls->sysctl_tcp_window_scaling;

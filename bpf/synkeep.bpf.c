@@ -6,12 +6,16 @@
  *     packet.h                cuts it into what is judged
  *     service.bpf.h           is it for a service?
  *     records.bpf.h           is it of a flow? the judge (include/judge.h) steps the flow's state
- *     ingress_syn.bpf.h       a SYN: to its owner, or answered by a cookie (local_end.bpf.h, presence.bpf.h,
- * synack.bpf.h) ingress_segment.bpf.h   anything else: handshakes, cookies, adoption (socket.bpf.h), strangers
- * (budget.bpf.h) verdict.bpf.h           the one way out tc_ingress    what XDP marked (hint.bpf.h) becomes a
- * connection of the kernel's listener (handover.bpf.h) tc_egress     what the kernel sends steps the same records
- * (egress.bpf.h) seed          run once at load: records for what is connected already (seed.bpf.h) sweep_start   run
- * once at load: from then on a timer takes the slots of expired records back (sweep.bpf.h)
+ *     ingress_syn.bpf.h       a SYN: to its owner, or answered by a cookie (synack.bpf.h)
+ *       local_end.bpf.h         which listener it is for
+ *       presence.bpf.h          whether its tuple may have a socket
+ *       kernel_cookie.bpf.h     cookies of the kernel's own
+ *     ingress_segment.bpf.h   anything else: handshakes, cookies, adoption (socket.bpf.h), strangers (budget.bpf.h)
+ *     verdict.bpf.h           the one way out
+ *   tc_ingress    what XDP marked (hint.bpf.h) becomes a connection of the kernel's listener (handover.bpf.h)
+ *   tc_egress     what the kernel sends steps the same records (egress.bpf.h)
+ *   seed          run once at load: records for what is connected already (seed.bpf.h)
+ *   sweep_start   run once at load: from then on a timer takes the slots of expired records back (sweep.bpf.h)
  *
  * Maps are in maps.bpf.h, their shapes in include/. Nothing here needs a process.
  */
@@ -138,7 +142,7 @@ int tc_ingress(struct __sk_buff *skb)
 		kind = handover_hint_from_record(&p, clock);
 	if (kind == HINT_NONE)
 		return TC_ACT_UNSPEC;
-	verdict = handover_to_listener(skb, &p, kind, again, clock, conf);
+	verdict = handover_to_listener(skb, &p, kind, again, clock);
 	if (verdict == V_HANDOVER_AGAIN)
 		return handover_send_again(skb, &p, clock, conf);
 	if (verdict == V_SEGMENT)

@@ -8,6 +8,7 @@
 #include "base.h"
 #include "cookie.h"
 #include "flow.h"
+#include "handover.h"
 #include "presence.h"
 
 /* Raised whenever the shape or the meaning of a pinned map changes: a program of another layout refuses the pins. */
@@ -42,8 +43,9 @@ struct config {
 	__u8 rcv_wscale;  /* what our SYN-ACKs offer, from net.ipv4.tcp_rmem as the kernel reckons it */
 	__u16 mss_ipv4;	  /* what our SYN-ACKs offer, from the device's MTU */
 	__u16 mss_ipv6;
-	__u32 budget_per_second; /* unverified packets passed a second and CPU, for each reason; 0: none */
-	__u8 protected_families; /* enum protected_family: those that have a service whose policy is not off */
+	__u32 budget_per_second;	 /* unverified packets passed a second and CPU, for each reason; 0: none */
+	__u8 protected_families;	 /* enum protected_family: those that have a service whose policy is not off */
+	enum handover_way best_handover; /* that a listener may get */
 	struct siphash_key master_key;
 	__u64 cookie_time_offset_ns; /* TAI less this is the cookies' time: TAI's offset from UTC when the key was set
 				      */

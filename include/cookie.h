@@ -48,6 +48,7 @@ struct cookie_terms {
 	bool sack;
 	bool ecn;
 	bool timestamps;
+	__u8 rcv_wscale; /* the shift of the windows that we send, if there is wscale */
 };
 
 /* The time as cookies see it, and the keys that are good now. */
@@ -243,6 +244,7 @@ static __always_inline void cookie_unpack(struct cookie_terms *terms, const stru
 	terms->sack = bits >> 1 & 1;
 	terms->ecn = bits & 1;
 	terms->timestamps = timestamps;
+	terms->rcv_wscale = site->rcv_wscale;
 }
 
 /*

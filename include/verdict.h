@@ -43,8 +43,11 @@ enum verdict_severity {
 	X(SYN_DRAINING, PASS, NORMAL, "SYN passed: the shield is being unloaded")                                      \
 	X(SYN_LIVE, PASS, NORMAL, "SYN on a tuple that is live or in TIME-WAIT: its owner decides")                    \
 	X(SYN_NO_LISTENER, PASS, TROUBLE, "SYN passed: nothing listens there")                                         \
-	X(SYN_MPTCP, PASS, TROUBLE, "SYN passed: the listener is MPTCP, which takes no cookie of ours")                \
-	X(SYN_SYSCTL, PASS, TROUBLE, "SYN passed: net.ipv4.tcp_syncookies is 0, which forbids the handover")           \
+	X(SYN_KERNEL_COOKIE, TX, NORMAL, "SYN answered with a cookie of the kernel's own")                             \
+	X(SYN_NO_COOKIE, PASS, TROUBLE,                                                                                \
+	  "SYN passed: the kernel makes no cookie while this listener's queues have room, or its accept queue none")   \
+	X(SYN_SYSCTL, PASS, TROUBLE, "SYN passed: net.ipv4.tcp_syncookies is 0, which forbids every handover")         \
+	X(SYN_UNANSWERED, PASS, NORMAL, "SYN passed: loaded with --handover pass")                                     \
 	X(SYN_SMALL_MSS, PASS, NORMAL, "SYN passed: its MSS is below what a cookie can keep")                          \
 	X(SYN_SIGNED, PASS, NORMAL, "SYN passed: it is signed (MD5 or AO), which only the socket can check")           \
 	X(SYN_SIGNED_REFUSED, DROP, TROUBLE,                                                                           \
@@ -61,6 +64,7 @@ enum verdict_severity {
 	X(TIME_WAIT_SEGMENT, PASS, NORMAL, "segment of a connection in TIME-WAIT")                                     \
 	/* xdp_ingress: ACKs without a flow */                                                                         \
 	X(COOKIE_ACK, PASS, NORMAL, "right cookie: the source is verified and a flow made")                            \
+	X(KERNEL_COOKIE_ACK, PASS, NORMAL, "right cookie of the kernel's own: the source is verified")                 \
 	X(COOKIE_REPLAY, DROP, ATTACK, "cookie of a connection that has ended")                                        \
 	X(ADOPTED, PASS, NORMAL, "connection met in mid-life: its record was made from the socket")                    \
 	X(SOCKET, PASS, NORMAL, "segment for a socket that has no record: handshake under way, TIME-WAIT, or no room") \
@@ -70,6 +74,9 @@ enum verdict_severity {
 	/* tc_ingress */                                                                                               \
 	X(HANDOVER, NOTE, NORMAL, "connection handed to the listening socket")                                         \
 	X(HANDOVER_AGAIN, NOTE, NORMAL, "packet sent behind the one that makes its connection, to come back")          \
+	X(HANDOVER_LOST, NOTE, TROUBLE,                                                                                \
+	  "handed-over connection that the listener never got: dropped by the firewall, or its accept queue "          \
+	  "overflowed")                                                                                                \
 	X(HANDOVER_STALE, PASS, NORMAL,                                                                                \
 	  "cookie gone stale while the accept queue was full: the kernel resets the peer")                             \
 	X(HANDOVER_EARLY, DROP, NORMAL,                                                                                \

@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "advice.h"
+#include "service_handover.h"
 
 #define SENTENCE_BYTES 512
 #define NEARLY_FULL_PERCENT 90
+#define LOST_HANDOVERS_SUSPECT 4 /* one in so many */
 
 struct advisor {
 	const struct status *status;
@@ -102,38 +104,33 @@ static bool answers_syns(const struct status *status)
 
 static void judge_service(const struct advisor *advisor, const struct status_service *service)
 {
-	char text[SERVICE_SPEC_BYTES];
+	struct service_handover handovers[SERVICE_HANDOVERS_MAX];
+	char text[SERVICE_SPEC_BYTES], explanation[SENTENCE_BYTES];
+	int count;
 
 	if (service->spec.owner != FLOW_OWNER_KERNEL || service->spec.policy == POLICY_OFF)
 		return;
 	service_spec_format(&service->spec, text, sizeof(text));
-	switch (listener_kind(&service->listeners)) {
-	case LISTENER_TCP:
-		break;
-	case LISTENER_NONE:
-		say(advisor, ADVICE_PROBLEM, "%s: nothing listens there, so its SYNs are passed: start the server",
-		    text);
-		return;
-	case LISTENER_MPTCP:
+	count = service_handover_list(advisor->status, service, handovers);
+	if (!count)
 		say(advisor, ADVICE_PROBLEM,
-		    "%s: the listener is MPTCP, which takes no cookie of ours, so its SYNs are passed: let it listen "
-		    "with "
-		    "plain TCP (Go programs: GODEBUG=multipathtcp=0)",
-		    text);
-		return;
+		    "%s: nothing listens there in this network namespace, so its SYNs are passed, %u a second and CPU: "
+		    "start the server; for one behind DNAT, in a container or in a VRF, policy=off passes all",
+		    text, advisor->status->config->budget_per_second);
+	for (int i = 0; i < count; i++) {
+		bool passes = service_handover_explain(advisor->status, handovers[i].reason, explanation,
+						       sizeof(explanation));
+
+		if (explanation[0])
+			say(advisor, passes ? ADVICE_PROBLEM : ADVICE_NOTE, "%s: %s", text, explanation);
 	}
-	if (service->listeners.mptcp)
-		say(advisor, ADVICE_NOTE, "%s: some listeners there are MPTCP: their SYNs are passed", text);
 }
 
 static void judge_services(const struct advisor *advisor)
 {
 	const struct status *status = advisor->status;
 
-	if (!status->service_count)
-		say(advisor, ADVICE_PROBLEM, "no service is protected: `synkeep service add %s SPEC` adds one",
-		    status->name);
-	for (int i = 0; i < status->service_count && status->here; i++)
+	for (int i = 0; i < status->service_count; i++)
 		judge_service(advisor, &status->services[i]);
 }
 
@@ -152,20 +149,37 @@ static void judge_sysctls(const struct advisor *advisor)
 
 	if (!answers_syns(advisor->status))
 		return;
-	if (sysctls->syncookies == 0)
-		say(advisor, ADVICE_PROBLEM,
-		    "net.ipv4.tcp_syncookies is 0, which forbids the handover, so all SYNs are passed: `sysctl -w "
-		    "net.ipv4.tcp_syncookies=1`");
 	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
 		if (options[i].value == 0)
 			say(advisor, ADVICE_NOTE, "net.ipv4.%s is 0: connections go without %s", options[i].name,
 			    options[i].option);
 	}
-	if (sysctls->conntrack_loose == 0)
+	if (sysctls->conntrack_loose == 0 && sysctls->conntrack_count > 0)
 		say(advisor, ADVICE_NOTE,
-		    "net.netfilter.nf_conntrack_tcp_loose is 0: where Netfilter tracks connections, it takes cookie "
-		    "ACKs "
-		    "for invalid, and rules that drop those end every handover");
+		    "net.netfilter.nf_conntrack_tcp_loose is 0: connection tracking takes cookie ACKs for invalid, and "
+		    "rules that drop what is invalid end every handover: `sysctl -w "
+		    "net.netfilter.nf_conntrack_tcp_loose=1`");
+}
+
+/*
+ * Where a firewall drops them, every packet after the first shows a handover that was lost. An accept queue that
+ * overflows loses some.
+ */
+static void judge_lost_handovers(const struct advisor *advisor)
+{
+	__u64 lost = advisor->status->counters[V_HANDOVER_LOST].packets;
+	__u64 handed_over = advisor->status->counters[V_HANDOVER].packets;
+
+	if (lost * LOST_HANDOVERS_SUSPECT < handed_over || !lost)
+		return;
+	say(advisor, ADVICE_PROBLEM,
+	    "%llu of %llu handovers never reached their listener: a firewall on this host drops packets that are new "
+	    "to "
+	    "connection tracking and no SYN, or invalid, and the first that it sees of a connection is its ACK: accept "
+	    "the services' ports ahead of such rules%s",
+	    lost, handed_over,
+	    advisor->status->sysctls.conntrack_loose == 0 ? ", and `sysctl -w net.netfilter.nf_conntrack_tcp_loose=1`"
+							  : "");
 }
 
 static void judge_tables(const struct advisor *advisor)
@@ -197,6 +211,16 @@ static void tell_trouble(const struct advisor *advisor)
 	}
 }
 
+void advice_give_on_services(const struct status *status, advice_visit visit, void *context)
+{
+	const struct advisor advisor = { status, visit, context };
+
+	if (!status->here)
+		return;
+	judge_services(&advisor);
+	judge_sysctls(&advisor);
+}
+
 void advice_give(const struct status *status, advice_visit visit, void *context)
 {
 	const struct advisor advisor = { status, visit, context };
@@ -219,9 +243,11 @@ void advice_give(const struct status *status, advice_visit visit, void *context)
 		    "the trial is over and nobody kept it: SYNs are passed, cookies still taken, and it unloads by "
 		    "itself; `synkeep unload %s` does so, too",
 		    status->name);
-	judge_services(&advisor);
-	if (status->here)
-		judge_sysctls(&advisor);
+	if (!status->service_count)
+		say(&advisor, ADVICE_PROBLEM, "no service is protected: `synkeep service add %s SPEC` adds one",
+		    status->name);
+	advice_give_on_services(status, visit, context);
+	judge_lost_handovers(&advisor);
 	judge_tables(&advisor);
 	tell_trouble(&advisor);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advice.h"
 #include "bpf_log.h"
 #include "command.h"
 #include "device.h"
@@ -68,6 +69,17 @@ static int set_xdp(struct options *options, const char *text)
 	return EXIT_DONE;
 }
 
+static int set_handover(struct options *options, const char *text)
+{
+	for (enum handover_way way = HANDOVER_KFUNC; way <= HANDOVER_PASS; way++) {
+		if (strcmp(text, handover_way_name(way)))
+			continue;
+		options->load.best_handover = way;
+		return EXIT_DONE;
+	}
+	return command_misused(&command_load, "--handover %s: it is kfunc, helper or pass", text);
+}
+
 static int set_flows(struct options *options, const char *text)
 {
 	unsigned long flows;
@@ -94,11 +106,12 @@ static int set_try(struct options *options, const char *text)
 
 static int parse_options(struct options *options, int argc, char **argv, bool *help)
 {
-	enum { POLICY = COMMAND_OPTION_OWN, SERVICE, XDP, KEY_FILE, FLOWS, TRY, VERBOSE };
+	enum { POLICY = COMMAND_OPTION_OWN, SERVICE, XDP, HANDOVER, KEY_FILE, FLOWS, TRY, VERBOSE };
 	static const struct option known[] = {
 		{ "service", required_argument, NULL, SERVICE },
 		{ "policy", required_argument, NULL, POLICY },
 		{ "xdp", required_argument, NULL, XDP },
+		{ "handover", required_argument, NULL, HANDOVER },
 		{ "key-file", required_argument, NULL, KEY_FILE },
 		{ "flows", required_argument, NULL, FLOWS },
 		{ "try", required_argument, NULL, TRY },
@@ -118,6 +131,9 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 			break;
 		case XDP:
 			status = set_xdp(options, optarg);
+			break;
+		case HANDOVER:
+			status = set_handover(options, optarg);
 			break;
 		case KEY_FILE:
 			options->key_file = optarg;
@@ -242,6 +258,26 @@ static void print_summary(const struct options *options, const struct load_resul
 		       root, format_duration(time, load->try_ns));
 }
 
+static void print_advice(enum advice_kind kind, const char *sentence, void *context)
+{
+	(void)context;
+	command_note(&command_load, "%s: %s", kind == ADVICE_PROBLEM ? "PROBLEM" : "note", sentence);
+}
+
+/* What `synkeep status` will say of the services; all that is wrong with the device itself has been an error. */
+static void print_services_advice(const struct load *load)
+{
+	struct device device;
+	struct status status;
+
+	if (device_open(load->pin_root, load->name, &device))
+		return;
+	if (!status_read_services(&device, &status))
+		advice_give_on_services(&status, print_advice, NULL);
+	status_free(&status);
+	device_close(&device);
+}
+
 static void begin_trial(const struct load *load, const struct load_result *result)
 {
 	int err = guard_start(load->pin_root, load->name, result->loaded_at_ns);
@@ -290,6 +326,7 @@ static int load_and_tell(const struct options *options)
 	if (err)
 		return command_failed(&command_load, "%s: %s", options->load.name, error);
 	print_summary(options, &result);
+	print_services_advice(&options->load);
 	return EXIT_DONE;
 }
 
@@ -327,7 +364,8 @@ const struct command command_load = {
 	.name = "load",
 	.summary = "put the shield on a device; it works on without a process",
 	.usage = "Usage: synkeep load DEV [--service SPEC]... [--policy always|off] [--xdp native|generic]\n"
-		 "                    [--try TIME] [--key-file FILE] [--flows N] [--pin-root DIR] [--verbose]\n"
+		 "                    [--handover kfunc|helper|pass] [--try TIME] [--key-file FILE] [--flows N]\n"
+		 "                    [--pin-root DIR] [--verbose]\n"
 		 "\n"
 		 "Attaches the programs to a network device, pins them and their maps, and exits.\n"
 		 "\n"
@@ -342,6 +380,11 @@ const struct command command_load = {
 		 "                     connections; always by default\n"
 		 "      --xdp MODE     native (in the driver) or generic; by default native, or generic if the driver "
 		 "can not\n"
+		 "      --handover WAY no listener gets its connections in a better way than this: kfunc (our cookies, "
+		 "all\n"
+		 "                     options kept; the default), helper (the kernel's cookies, answered in XDP), "
+		 "pass\n"
+		 "                     (SYNs go to the kernel). `synkeep status` says which each service has, and why\n"
 		 "      --try TIME     for so long only (60s, 5m), unless `synkeep keep DEV` comes in time: then it "
 		 "unloads by\n"
 		 "                     itself, and nobody is locked out\n"

@@ -26,6 +26,7 @@ struct load {
 	const char *name;
 	struct system_device system; /* what the kernel says about the device */
 	enum load_xdp xdp;
+	enum handover_way best_handover;
 	__u64 try_ns; /* not 0: a trial, over after this time unless someone keeps it */
 	__u32 flows;  /* slots of flows4, of flows6, of tw4 and of tw6 */
 	struct siphash_key key;

@@ -142,32 +142,41 @@ static int read_namespace(const struct device *device, struct status *status)
 		.sack = read_sysctl("ipv4/tcp_sack"),
 		.window_scaling = read_sysctl("ipv4/tcp_window_scaling"),
 		.conntrack_loose = read_sysctl("netfilter/nf_conntrack_tcp_loose"),
+		.conntrack_count = read_sysctl("netfilter/nf_conntrack_count"),
 	};
+	status->has_handover_kfunc = system_has_handover_kfunc();
 	return read_listeners(status);
 }
 
-int status_read(const struct device *device, struct status *status)
+int status_read_services(const struct device *device, struct status *status)
 {
 	int err;
 
 	*status = (struct status){
 		.name = device->name,
 		.config = &device->config,
-		.now_ns = clocks_now_ns(device),
-		.cookie_epoch = clocks_cookie_epoch(device),
 		.here = device->config.netns_inode == system_netns_inode(),
 	};
-	err = clocks_cookie_sent(device, &status->cookie_sent_ns);
+	err = read_services(device, status);
+	if (!err && status->here)
+		err = read_namespace(device, status);
+	return err;
+}
+
+int status_read(const struct device *device, struct status *status)
+{
+	int err = status_read_services(device, status);
+
+	status->now_ns = clocks_now_ns(device);
+	status->cookie_epoch = clocks_cookie_epoch(device);
+	if (!err)
+		err = clocks_cookie_sent(device, &status->cookie_sent_ns);
 	if (!err)
 		err = drain_remaining_ns(device, &status->cookie_left_ns);
 	if (!err)
 		err = counters_read(device, status->counters);
 	if (!err)
 		err = read_tables(device, status);
-	if (!err)
-		err = read_services(device, status);
-	if (!err && status->here)
-		err = read_namespace(device, status);
 	return err;
 }
 

@@ -36,6 +36,7 @@ struct status_sysctls {
 	int sack;
 	int window_scaling;
 	int conntrack_loose;
+	int conntrack_count; /* connections that Netfilter tracks now */
 };
 
 struct status {
@@ -56,10 +57,14 @@ struct status {
 	int attach_error; /* -errno: attach could not be asked for */
 	struct attach_state attach;
 	struct status_sysctls sysctls;
+	bool has_handover_kfunc;
 };
 
 /* 0 or -errno; status_free() is due then too. The device must outlive the status. */
 int status_read(const struct device *device, struct status *status);
+
+/* The same with the services and what is seen of them from here, and neither tables nor counters. */
+int status_read_services(const struct device *device, struct status *status);
 void status_free(struct status *status);
 
 #endif /* SYNKEEP_STATUS_H */

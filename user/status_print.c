@@ -7,8 +7,11 @@
 
 #include "advice.h"
 #include "format.h"
+#include "service_handover.h"
 #include "status_print.h"
 #include "table.h"
+
+#define HANDOVER_WORDS_BYTES 160
 
 struct sentences {
 	int problems;
@@ -113,17 +116,32 @@ static const char *listener_words(const struct status *status, const struct stat
 	case LISTENER_NONE:
 		return "no listener";
 	case LISTENER_MPTCP:
-		return "MPTCP listener: its SYNs are passed";
+		return "MPTCP";
 	}
 	return "-";
+}
+
+/* "kfunc", "helper: the listener is MPTCP", or both, by comma. */
+static void handover_words(const struct status *status, const struct status_service *service, char *text, size_t size)
+{
+	struct service_handover handovers[SERVICE_HANDOVERS_MAX];
+	int count = service_handover_list(status, service, handovers);
+
+	snprintf(text, size, "-");
+	for (int i = 0, used = 0; i < count && status->here; i++) {
+		const char *reason = handover_reason_sentence(handovers[i].reason);
+
+		used += snprintf(text + used, size - used, "%s%s%s%s", i ? ", " : "",
+				 handover_way_name(handover_way(handovers[i].reason)), *reason ? ": " : "", reason);
+	}
 }
 
 /* Tables stand below their line: the first, empty column indents them. */
 static int print_services(const struct status *status)
 {
 	static const struct table_column columns[] = {
-		{ "", false },	    { "SERVICE", false }, { "POLICY", false },
-		{ "OWNER", false }, { "MD5", false },	  { "LISTENER", false },
+		{ "", false },	  { "SERVICE", false },	 { "POLICY", false },	{ "OWNER", false },
+		{ "MD5", false }, { "LISTENER", false }, { "HANDOVER", false },
 	};
 	struct table *table;
 	int err;
@@ -135,7 +153,7 @@ static int print_services(const struct status *status)
 		return -ENOMEM;
 	for (int i = 0; i < status->service_count; i++) {
 		const struct status_service *service = &status->services[i];
-		char text[SERVICE_SPEC_BYTES];
+		char text[SERVICE_SPEC_BYTES], handover[HANDOVER_WORDS_BYTES];
 
 		service_spec_format(&service->spec, text, sizeof(text));
 		table_cell(table, "");
@@ -144,6 +162,8 @@ static int print_services(const struct status *status)
 		table_cell(table, service_spec_owner_name(service->spec.owner));
 		table_cell(table, service_spec_signed_name(service->spec.passes_signed));
 		table_cell(table, listener_words(status, service));
+		handover_words(status, service, handover, sizeof(handover));
+		table_cell(table, handover);
 	}
 	err = table_flush(table, stdout);
 	table_free(table);
@@ -263,6 +283,23 @@ static const char *listener_word(const struct status *status, const struct statu
 	return NULL;
 }
 
+static void add_handovers(struct json_object *object, const struct status *status, const struct status_service *service)
+{
+	struct json_object *list = json_out_member(object, "handover", json_object_new_array());
+	struct service_handover handovers[SERVICE_HANDOVERS_MAX];
+	int count = status->here ? service_handover_list(status, service, handovers) : 0;
+
+	for (int i = 0; i < count; i++) {
+		struct json_object *element = json_object_new_object();
+		const char *reason = handover_reason_sentence(handovers[i].reason);
+
+		json_out_text(element, "way", handover_way_name(handover_way(handovers[i].reason)));
+		json_out_number(element, "listeners", handovers[i].listeners);
+		json_out_text(element, "reason", *reason ? reason : NULL);
+		json_object_array_add(list, element);
+	}
+}
+
 static void add_services(struct json_object *object, const struct status *status)
 {
 	struct json_object *list = json_out_member(object, "services", json_object_new_array());
@@ -278,6 +315,7 @@ static void add_services(struct json_object *object, const struct status *status
 		json_out_text(element, "owner", service_spec_owner_name(service->spec.owner));
 		json_out_text(element, "md5", service_spec_signed_name(service->spec.passes_signed));
 		json_out_text(element, "listener", listener_word(status, service));
+		add_handovers(element, status, service);
 		json_object_array_add(list, element);
 	}
 }

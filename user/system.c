@@ -2,6 +2,7 @@
 /*
  * Questions to the kernel. See system.h.
  */
+#include <bpf/btf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -136,6 +137,15 @@ __u8 system_rcv_wscale(void)
 	while (shift < TCP_WSCALE_MAX && space >> shift > 65535)
 		shift++;
 	return shift;
+}
+
+bool system_has_handover_kfunc(void)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	bool found = kernel && btf__find_by_name_kind(kernel, "bpf_tcp_req_attrs", BTF_KIND_STRUCT) > 0;
+
+	btf__free(kernel);
+	return found;
 }
 
 __u64 system_available_bytes(void)

@@ -32,6 +32,9 @@ int system_netns_is_alive(__u64 inode);
  */
 __u8 system_rcv_wscale(void);
 
+/* Whether this kernel has bpf_sk_assign_tcp_reqsk(), or rather the type that came with it. */
+bool system_has_handover_kfunc(void);
+
 /* Memory that can be had without swapping, by the kernel's estimate; 0 if it can not tell. */
 __u64 system_available_bytes(void);
 

@@ -481,6 +481,7 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	u8 sk_userlocks;
 	int sk_rcvbuf;
 	u32 sk_ack_backlog;
 	u32 sk_max_ack_backlog;
@@ -516,6 +517,7 @@ struct tcp_sock {
 	u32 rcv_nxt;
 	u32 snd_nxt;
 	u32 snd_una;
+	u32 window_clamp;
 	u32 rcv_wnd;
 	struct tcp_options_received rx_opt;
 	u32 rcv_wup;

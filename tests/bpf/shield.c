@@ -306,7 +306,7 @@ static void totals_compare(const struct totals *before, const struct totals *aft
 		if (!packets)
 			continue;
 		if (after->of[v].bytes == before->of[v].bytes) {
-			o->notes |= 1ULL << v;
+			o->noted[v] = true;
 			continue;
 		}
 		assert_int_equal(packets, 1);

@@ -48,7 +48,7 @@ struct outcome {
 	enum verdict verdict; /* VERDICT_COUNT: the program took no notice */
 	int action;	      /* XDP_* or TC_ACT_* */
 	enum shield_hint hint;
-	__u64 notes; /* a bit for each verdict that was noted beside the packet's own */
+	bool noted[VERDICT_COUNT]; /* beside the packet's own verdict */
 	struct frame frame;
 };
 
@@ -137,7 +137,7 @@ const char *shield_verdict_name(enum verdict verdict);
 
 #define assert_verdict(outcome, expected)                                                                              \
 	assert_string_equal(shield_verdict_name((outcome).verdict), shield_verdict_name(expected))
-#define assert_noted(outcome, expected) assert_true((outcome).notes >> (expected)&1)
+#define assert_noted(outcome, expected) assert_true((outcome).noted[expected])
 #define assert_state(actual, expected) assert_string_equal(tcp_state_name(actual), tcp_state_name(expected))
 
 #endif /* SYNKEEP_TEST_SHIELD_H */

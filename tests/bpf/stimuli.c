@@ -153,6 +153,19 @@ static enum hook syn_to_mptcp_listener(struct frame *f)
 	return syn_frame(f, FAMILY_IPV4, PORT_MPTCP);
 }
 
+static enum hook syn_with_syncookies_always(struct frame *f)
+{
+	sockets_sysctl("tcp_syncookies", 2); /* stimuli_end() sets it back */
+	return syn_to_mptcp_listener(f);
+}
+
+static enum hook syn_while_handover_passes(struct frame *f)
+{
+	shield_config.best_handover = HANDOVER_PASS;
+	shield_configure();
+	return syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
+}
+
 static enum hook syn_without_syncookies(struct frame *f)
 {
 	sockets_sysctl("tcp_syncookies", 0); /* stimuli_end() sets it back */
@@ -277,6 +290,18 @@ static enum hook cookie_ack(struct frame *f)
 
 	talk_init(&t, FAMILY_IPV6, PORT_ALWAYS);
 	talk_get_cookie(&t);
+	return segment_frame(f, &t, ACK, 0);
+}
+
+static enum hook kernel_cookie_ack(struct frame *f)
+{
+	struct talk t;
+
+	sockets_sysctl("tcp_syncookies", 2); /* stimuli_end() sets it back */
+	shield_config.best_handover = HANDOVER_HELPER;
+	shield_configure();
+	talk_init(&t, FAMILY_IPV6, PORT_ALWAYS);
+	talk_get_kernel_cookie(&t);
 	return segment_frame(f, &t, ACK, 0);
 }
 
@@ -435,7 +460,9 @@ const struct stimulus stimuli[] = {
 	{ V_SYN_DRAINING, syn_while_draining },
 	{ V_SYN_LIVE, syn_on_connection },
 	{ V_SYN_NO_LISTENER, syn_without_listener },
-	{ V_SYN_MPTCP, syn_to_mptcp_listener },
+	{ V_SYN_KERNEL_COOKIE, syn_with_syncookies_always },
+	{ V_SYN_NO_COOKIE, syn_to_mptcp_listener },
+	{ V_SYN_UNANSWERED, syn_while_handover_passes },
 	{ V_SYN_SYSCTL, syn_without_syncookies },
 	{ V_SYN_SMALL_MSS, syn_with_small_mss },
 	{ V_SYN_SIGNED, syn_with_md5_that_may_pass },
@@ -449,6 +476,7 @@ const struct stimulus stimuli[] = {
 	{ V_HALF_OPEN_SEGMENT, segment_before_ack_of_syn_ack },
 	{ V_TIME_WAIT_SEGMENT, segment_in_time_wait },
 	{ V_COOKIE_ACK, cookie_ack },
+	{ V_KERNEL_COOKIE_ACK, kernel_cookie_ack },
 	{ V_COOKIE_REPLAY, cookie_ack_after_rst },
 	{ V_ADOPTED, segment_of_connection },
 	{ V_SOCKET, segment_of_time_wait_socket },

@@ -61,18 +61,35 @@ struct packet_spec talk_owner_segment(const struct talk *t, __u8 flags, __u32 pa
 	return spec;
 }
 
-void talk_get_cookie(struct talk *t)
+static struct packet_view take_syn_ack(struct talk *t, enum verdict verdict)
 {
 	struct packet_spec syn = talk_syn(t);
 	struct outcome answer = shield_receive_packet(&syn);
 	struct packet_view view;
 
-	assert_verdict(answer, V_SYN_COOKIE);
+	assert_verdict(answer, verdict);
 	assert_null(packet_build_read(&view, &answer.frame));
 	t->iss = view.seq;
 	t->own_nxt = view.seq + 1;
 	t->own_tsval = view.options.tsval;
 	t->peer_nxt++;
+	return view;
+}
+
+void talk_get_cookie(struct talk *t)
+{
+	take_syn_ack(t, V_SYN_COOKIE);
+}
+
+void talk_get_kernel_cookie(struct talk *t)
+{
+	struct packet_view view = take_syn_ack(t, V_SYN_KERNEL_COOKIE);
+
+	t->offer.has_timestamps = view.options.has_timestamps;
+	t->offer.sack_permitted = view.options.sack_permitted;
+	t->ecn = view.flags & TCP_FLAG_ECE;
+	if (view.options.wscale == TCP_WSCALE_NONE)
+		t->offer.wscale = TCP_WSCALE_NONE;
 }
 
 struct flow talk_flow_from_cookie(const struct talk *t, const struct packet_spec *ack)

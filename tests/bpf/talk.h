@@ -36,6 +36,9 @@ struct packet_spec talk_owner_segment(const struct talk *t, __u8 flags, __u32 pa
 /* Sends the SYN and takes the cookie from its answer. */
 void talk_get_cookie(struct talk *t);
 
+/* The same with a cookie of the kernel's own. The terms that it does not keep are taken off the offer. */
+void talk_get_kernel_cookie(struct talk *t);
+
 /* The whole handshake: SYN, SYN-ACK, ACK. The record must then be exactly the one that a right cookie makes. */
 void talk_open(struct talk *t);
 

@@ -410,7 +410,7 @@ static void assert_cookie_makes_flow(struct talk *next, bool replaces)
 	struct flow f;
 
 	assert_verdict(o, V_COOKIE_ACK);
-	assert_int_equal(o.notes >> V_FLOW_REPLACED & 1, replaces);
+	assert_int_equal(o.noted[V_FLOW_REPLACED], replaces);
 	assert_true(shield_flow(&next->tuple, &f));
 	assert_int_equal(f.irs, next->peer_nxt - 1);
 	assert_int_equal(f.iss, next->iss);

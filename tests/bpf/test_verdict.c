@@ -73,6 +73,27 @@ static void test_listener_cookie_ack_on_device_handed_over(void **state)
 	shield_detach();
 }
 
+/* Of a cookie of the kernel's own, for a test run makes no request socket. */
+static void test_queued_connection_not_there_noted_lost(void **state)
+{
+	struct packet_spec first;
+	struct frame f;
+	struct talk t;
+
+	(void)state;
+	sockets_sysctl("tcp_syncookies", 2);
+	shield_config.best_handover = HANDOVER_HELPER;
+	shield_configure();
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_get_kernel_cookie(&t);
+	first = talk_peer_segment(&t, TCP_FLAG_ACK, 10);
+	packet_build(&f, &first);
+	assert_verdict(shield_receive(&f), V_KERNEL_COOKIE_ACK);
+	shield_hand_over_again(&f);
+	assert_noted(shield_hand_over_again(&f), V_HANDOVER_LOST);
+	stimuli_end();
+}
+
 static void test_established_new_handshake_replaces_flow(void **state)
 {
 	struct packet_spec ack;
@@ -144,6 +165,7 @@ int main(void)
 		cmocka_unit_test_setup(test_each_stimulus_gets_its_verdict, shield_reset),
 		cmocka_unit_test_setup(test_connection_own_segment_on_device_adopted, shield_reset),
 		cmocka_unit_test_setup(test_listener_cookie_ack_on_device_handed_over, shield_reset),
+		cmocka_unit_test_setup(test_queued_connection_not_there_noted_lost, shield_reset),
 		cmocka_unit_test_setup(test_established_new_handshake_replaces_flow, shield_reset),
 		cmocka_unit_test_setup(test_flow_table_full_cookie_ack_noted, shield_reset),
 		cmocka_unit_test_setup(test_sweep_expired_flow_noted, shield_reset),

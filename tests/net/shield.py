@@ -41,10 +41,11 @@ class Shield:
     def run(self, name, *arguments, **options):
         return self.net.synkeep(name, *arguments, **options)
 
-    def load_arguments(self, *services, policy=None, xdp=None, key_file=None, try_for=None, flows=FLOWS):
+    def load_arguments(self, *services, policy=None, xdp=None, handover=None, key_file=None, try_for=None, flows=FLOWS):
         """What follows `synkeep load`."""
         arguments = [self.device, "--flows", flows, *(word for spec in services for word in ("--service", spec))]
-        for name, value in (("--policy", policy), ("--xdp", xdp), ("--key-file", key_file), ("--try", try_for)):
+        for name, value in (("--policy", policy), ("--xdp", xdp), ("--handover", handover), ("--key-file", key_file),
+                            ("--try", try_for)):
             arguments += (name, value) if value else ()
         return arguments
 

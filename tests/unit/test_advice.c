@@ -9,6 +9,7 @@
 #include "../../user/advice.c"
 #include "../../user/listener.c"
 #include "../../user/netlink.c"
+#include "../../user/service_handover.c"
 #include "../../user/service_spec.c"
 
 static const struct config active = { .phase = DEVICE_ACTIVE };
@@ -19,7 +20,7 @@ static const struct config over = { .phase = DEVICE_ACTIVE, .try_until_ns = 1000
 /* What advice_give() said. */
 struct heard {
 	int problems, notes;
-	char last[SENTENCE_BYTES];
+	char last[SENTENCE_BYTES], last_problem[SENTENCE_BYTES];
 };
 
 static struct status_service service_listening(void)
@@ -41,7 +42,8 @@ static struct status status_all_well(struct status_service *service)
 		.exists = true,
 		.attach = { .xdp = true, .tc_ingress = true, .tc_egress = true },
 		.tables = { { .name = "flows4", .kind = FLOW_TABLE_LIVE, .records = 10, .max_records = 1000 } },
-		.sysctls = { 1, 1, 1, 1, 1 },
+		.sysctls = { .syncookies = 1, .timestamps = 1, .sack = 1, .window_scaling = 1, .conntrack_loose = 1 },
+		.has_handover_kfunc = true,
 	};
 }
 
@@ -49,11 +51,11 @@ static void hear(enum advice_kind kind, const char *sentence, void *context)
 {
 	struct heard *heard = context;
 
-	if (kind == ADVICE_PROBLEM)
-		heard->problems++;
-	else
-		heard->notes++;
 	snprintf(heard->last, sizeof(heard->last), "%s", sentence);
+	if (kind == ADVICE_PROBLEM)
+		snprintf(heard->last_problem, sizeof(heard->last_problem), "%s", sentence);
+	heard->problems += kind == ADVICE_PROBLEM;
+	heard->notes += kind == ADVICE_NOTE;
 }
 
 static struct heard advice_on(const struct status *status)
@@ -177,8 +179,6 @@ static void test_service_without_listener_is_a_problem(void **state)
 	(void)state;
 	service.listeners.tcp = 0;
 	assert_problem(&status, "10.0.0.2:80: nothing listens");
-	service.listeners.mptcp = 1;
-	assert_problem(&status, "MPTCP");
 }
 
 static void test_service_that_is_off_needs_no_listener(void **state)
@@ -195,24 +195,99 @@ static void test_service_that_is_off_needs_no_listener(void **state)
 	assert_int_equal(heard.problems, 0);
 }
 
-static void test_some_mptcp_listeners_are_a_note(void **state)
+static void test_kernel_cookies_in_overflow_only_are_a_problem(void **state)
 {
 	struct status_service service = service_listening();
 	struct status status = status_all_well(&service);
 
 	(void)state;
 	service.listeners.mptcp = 1;
-	assert_note(&status, "MPTCP");
+	assert_problem(&status, "10.0.0.2:80: the listener is MPTCP");
+	assert_problem(&status, "only while the listener's queue overflows");
+	assert_problem(&status, "`sysctl -w net.ipv4.tcp_syncookies=2`");
+	status.sysctls.syncookies = 2;
+	assert_note(&status, "GODEBUG=multipathtcp=0");
 }
 
-static void test_syncookies_off_is_a_problem(void **state)
+static void test_kernel_cookies_keep_options_without_offset_only(void **state)
 {
 	struct status_service service = service_listening();
 	struct status status = status_all_well(&service);
 
 	(void)state;
+	status.has_handover_kfunc = false;
+	status.sysctls.syncookies = 2;
+	assert_note(&status, "no option but the MSS: Linux 6.9 has it; `sysctl -w net.ipv4.tcp_timestamps=2`");
+	status.sysctls.timestamps = 2;
+	assert_note(&status, "keep options by timestamps: Linux 6.9 has it");
+}
+
+static void test_no_handover_is_a_problem(void **state)
+{
+	const struct config passing = { .phase = DEVICE_ACTIVE, .best_handover = HANDOVER_PASS };
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
 	status.sysctls.syncookies = 0;
-	assert_problem(&status, "net.ipv4.tcp_syncookies");
+	assert_problem(&status, "10.0.0.2:80: net.ipv4.tcp_syncookies is 0, so SYNs are passed");
+	status.config = &passing;
+	assert_problem(&status, "loaded with --handover pass");
+}
+
+static void test_listeners_of_both_kinds_alike_are_told_once(void **state)
+{
+	const struct config helping = { .phase = DEVICE_ACTIVE, .best_handover = HANDOVER_HELPER };
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+	struct service_handover handovers[SERVICE_HANDOVERS_MAX];
+
+	(void)state;
+	service.listeners.mptcp = 2;
+	assert_int_equal(service_handover_list(&status, &service, handovers), 2);
+	assert_int_equal(handovers[0].reason, HANDOVER_BECAUSE_BEST);
+	assert_int_equal(handovers[1].reason, HANDOVER_BECAUSE_MPTCP);
+	assert_int_equal(handovers[1].listeners, 2);
+	status.config = &helping;
+	assert_int_equal(service_handover_list(&status, &service, handovers), 1);
+	assert_int_equal(handovers[0].reason, HANDOVER_BECAUSE_FORCED_HELPER);
+	assert_int_equal(handovers[0].listeners, 3);
+	service.spec.policy = POLICY_OFF;
+	assert_int_equal(service_handover_list(&status, &service, handovers), 0);
+}
+
+static void test_strict_conntrack_in_use_is_a_note(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.sysctls.conntrack_loose = 0;
+	assert_int_equal(advice_on(&status).notes, 0);
+	status.sysctls.conntrack_count = 1;
+	assert_note(&status, "`sysctl -w net.netfilter.nf_conntrack_tcp_loose=1`");
+}
+
+/* Lost handovers are counted as trouble anyhow, which is a note; that many of them are the firewall's doing. */
+static void test_many_lost_handovers_are_a_problem(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+	struct heard heard;
+
+	(void)state;
+	status.counters[V_HANDOVER].packets = 100;
+	status.counters[V_HANDOVER_LOST].packets = 24;
+	assert_note(&status, "HANDOVER_LOST 24");
+	status.counters[V_HANDOVER_LOST].packets = 25;
+	heard = advice_on(&status);
+	assert_int_equal(heard.problems, 1);
+	assert_non_null(strstr(heard.last_problem, "25 of 100 handovers"));
+	assert_non_null(strstr(heard.last_problem, "firewall"));
+	assert_null(strstr(heard.last_problem, "nf_conntrack_tcp_loose"));
+	status.sysctls.conntrack_loose = 0;
+	heard = advice_on(&status);
+	assert_non_null(strstr(heard.last_problem, "nf_conntrack_tcp_loose=1"));
 }
 
 static void test_option_off_is_a_note(void **state)
@@ -232,7 +307,7 @@ static void test_unreadable_sysctls_are_not_judged(void **state)
 	struct heard heard;
 
 	(void)state;
-	status.sysctls = (struct status_sysctls){ -1, -1, -1, -1, -1 };
+	status.sysctls = (struct status_sysctls){ -1, -1, -1, -1, -1, -1 };
 	heard = advice_on(&status);
 	assert_int_equal(heard.problems + heard.notes, 0);
 }
@@ -304,8 +379,12 @@ int main(void)
 		cmocka_unit_test(test_no_service_is_a_problem),
 		cmocka_unit_test(test_service_without_listener_is_a_problem),
 		cmocka_unit_test(test_service_that_is_off_needs_no_listener),
-		cmocka_unit_test(test_some_mptcp_listeners_are_a_note),
-		cmocka_unit_test(test_syncookies_off_is_a_problem),
+		cmocka_unit_test(test_kernel_cookies_in_overflow_only_are_a_problem),
+		cmocka_unit_test(test_kernel_cookies_keep_options_without_offset_only),
+		cmocka_unit_test(test_no_handover_is_a_problem),
+		cmocka_unit_test(test_listeners_of_both_kinds_alike_are_told_once),
+		cmocka_unit_test(test_strict_conntrack_in_use_is_a_note),
+		cmocka_unit_test(test_many_lost_handovers_are_a_problem),
 		cmocka_unit_test(test_option_off_is_a_note),
 		cmocka_unit_test(test_unreadable_sysctls_are_not_judged),
 		cmocka_unit_test(test_live_table_nearly_full_is_a_problem),
