@@ -178,16 +178,21 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 	if (options.mss && options.mss < min_mss)
 		return budget_spend(BUDGET_SYN_SMALL_MSS, V_SYN_SMALL_MSS, clock, conf);
 	verdict = syn_owner(ctx, p, end, conf);
-	if (verdict == V_SYN_LIVE)
+	switch (verdict) {
+	case V_SYN_LIVE:
 		return budget_spend(BUDGET_SYN_LIVE, V_SYN_LIVE, clock, conf);
-	if (verdict == V_SYN_NO_LISTENER)
+	case V_SYN_NO_LISTENER:
 		return budget_spend(BUDGET_SYN_NO_LISTENER, V_SYN_NO_LISTENER, clock, conf);
-	if (verdict == V_SYN_COOKIE)
+	case V_SYN_COOKIE:
 		syn_offer(p, &options, &end->listener, clock, &offer);
-	else if (verdict != V_SYN_KERNEL_COOKIE)
+		break;
+	case V_SYN_KERNEL_COOKIE:
+		if (!syn_offer_of_kernel(ctx, p, &options, &end->listener, &offer))
+			return V_SYN_NO_COOKIE;
+		break;
+	default:
 		return verdict;
-	else if (!syn_offer_of_kernel(ctx, p, &options, &end->listener, &offer))
-		return V_SYN_NO_COOKIE;
+	}
 	return syn_answer(ctx, p, &options, &end->listener, &offer) ? verdict : V_SYN_NO_ROOM;
 }
 

@@ -56,10 +56,10 @@ def listen(host, family, address=None, port=0, options=(), protocol=0):
     return listener
 
 
-def connect(host, family, to, source_port=0, options=(), timeout=SECONDS):
+def connect(host, family, to, source_port=0, options=(), timeout=SECONDS, protocol=0):
     """A connection from the host to an (address, port); options are set before."""
     with inside(host):
-        client = socket.socket(family.af, socket.SOCK_STREAM)
+        client = socket.socket(family.af, socket.SOCK_STREAM, protocol)
     try:
         client.settimeout(timeout)
         for option in options:
@@ -82,6 +82,15 @@ def connected(net, family, listener, **options):
         server.settimeout(SECONDS)
         with server:
             yield client, server
+
+
+def add_address(host, family, peer):
+    """Gives the host one more address on its device, which the peer knows, and returns it."""
+    address = {"ipv4": "10.99.0.22", "ipv6": "2001:db8:99::22"}[family.name]
+    only = ("dev", host.device, "nodad") if family.af == socket.AF_INET6 else ("dev", host.device)
+    host.run("ip", "addr", "add", f"{address}/{32 if family.af == socket.AF_INET else 128}", *only)
+    peer.run("ip", "neigh", "replace", address, "lladdr", host.mac, "dev", peer.device)
+    return address
 
 
 def port_of(sock):

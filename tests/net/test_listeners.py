@@ -113,12 +113,9 @@ def test_the_most_specific_service_counts(shield, net, family):
 
 
 def test_another_address_is_no_service(shield, net, family):
-    other = {"ipv4": "10.99.0.22", "ipv6": "2001:db8:99::22"}[family.name]
-    net.server.run("ip", "addr", "add", f"{other}/{family.header_bytes // 20 * 32 + (family is families.IPV6) * 64}",
-                   "dev", net.server.device, *(["nodad"] if family is families.IPV6 else []))
+    other = sockets.add_address(net.server, family, net.client)
     shield.load(family.spec(net.server, PORT))
     with sockets.listen(net.server, family, address=other, port=PORT) as listener:
-        net.client.run("ip", "neigh", "replace", other, "lladdr", net.server.mac, "dev", net.client.device)
         with sockets.connect(net.client, family, (other, PORT)) as client, listener.accept()[0] as server:
             sockets.exchange(client, server, 1000)
     counted = shield.counters()

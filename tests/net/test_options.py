@@ -5,22 +5,17 @@ Each connection is made twice: through the shield, and to a port that no service
 """
 
 import collections
-import contextlib
 import itertools
 import socket
 import time
 
 import pytest
 
+import negotiation
 import sockets
 import wire
+from negotiation import PORTS, SHIELDED, advertised_mss, negotiate
 from shield import shielded
-
-SHIELDED, PLAIN = 8000, 8001
-PORTS = {"shielded": SHIELDED, "plain": PLAIN}
-
-DEFAULTS = {"net__ipv4__tcp_timestamps": 1, "net__ipv4__tcp_sack": 1, "net__ipv4__tcp_window_scaling": 1,
-            "net__ipv4__tcp_ecn": 2}
 
 # Linux offers the least scale that its clamp needs (TCP_WINDOW_CLAMP, which <socket> does not name).
 TCP_WINDOW_CLAMP = 10
@@ -36,24 +31,9 @@ def shield():
 
 
 @pytest.fixture(autouse=True)
-def usual_sysctls(net):
-    """What a test changes is as before for the next one."""
-    rmem = {host: host.run("sysctl", "-n", "net.ipv4.tcp_rmem").stdout.strip() for host in (net.client, net.server)}
-    yield
-    for host, value in rmem.items():
-        host.sysctl(**DEFAULTS, net__ipv4__tcp_rmem=value)
-
-
-def negotiate(net, family, options=(), listener_options=()):
-    """The same connection through the shield and without: what the server's socket, and the client's, have of it."""
-    result = {}
-    for name, port in PORTS.items():
-        with sockets.listen(net.server, family, port=port, options=listener_options) as listener:
-            with sockets.connected(net, family, listener, options=options) as (client, server):
-                sockets.exchange(client, server, 10000)
-                result[name] = (sockets.negotiated(family, net.server, port, sockets.port_of(client)),
-                                sockets.negotiated(family, net.client, sockets.port_of(client), port))
-    return result["shielded"], result["plain"]
+def sysctls(net):
+    with negotiation.usual_sysctls(net):
+        yield
 
 
 def both_agree(shield, net, family, **options):
@@ -96,18 +76,6 @@ def test_window_scale_both_ways(shield, net, family, wscale, timestamps):
         options = [(socket.IPPROTO_TCP, TCP_WINDOW_CLAMP, CLAMP_OF_WSCALE[wscale])]
     has = both_agree(shield, net, family, options=options)
     assert has["wscale"].startswith(f"{wscale},")
-
-
-@contextlib.contextmanager
-def advertised_mss(net, family, mss):
-    """The client's SYNs to the server carry this MSS."""
-    ip = ("ip", "-6") if family.af == socket.AF_INET6 else ("ip",)
-    route = (family.address(net.server), "dev", net.client.device)
-    net.client.run(*ip, "route", "add", *route, "advmss", mss)
-    try:
-        yield
-    finally:
-        net.client.run(*ip, "route", "del", *route)
 
 
 # IPv6 headers are 20 bytes longer, and so are the steps of what a cookie keeps (docs/cookie.md).
