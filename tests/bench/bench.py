@@ -32,7 +32,7 @@ PARTS = ("cost", "programs", "memory", "listing", "flood")
 def parse_arguments():
     names = sorted({defence.name for defence in defences.COST + defences.FLOOD})
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, help="rounds (20 of the programs, 3 of the listing, 5 of the others)")
+    parser.add_argument("--rounds", type=int, help="rounds (60 of the programs, 3 of the listing, 5 of the others)")
     parser.add_argument("--seconds", type=float, help="of each measurement (1 of the cost, 1.5 under flood, 2 of a profile)")
     parser.add_argument("--quick", action="store_true", help="one short round, and only the outermost rates")
     parser.add_argument("--only", action="append", default=[], choices=(*PARTS, *names), metavar="WORD",
@@ -76,7 +76,7 @@ class Plan:
 
     def singles(self):
         """Of the other parts, which keep their own rounds: (part, function to call)."""
-        calls = {"programs": lambda: measure.programs(self.rounds(20, 5), self.seconds(2, 0.5)),
+        calls = {"programs": lambda: measure.programs(self.rounds(60, 10), self.seconds(2, 0.5)),
                  "memory": memory.measure,
                  "listing": lambda: measure.listings(self.rounds(3))}
         return [(part, call) for part, call in calls.items() if part in self.parts]

@@ -2,6 +2,7 @@
 """From the measurements to the tables that are printed: what is net of what, and which ratio says something."""
 
 import defences
+import measure
 import steps
 from table import median, print_table, show
 
@@ -45,28 +46,31 @@ def _pattern(subject):
     return "one flow" if subject["flows"] == 1 else f"{subject['flows']:,} at random"
 
 
-def _net_of_nothing(subjects):
-    """{(packet, pattern): {target: nanoseconds beyond drawing the packet}}, medians of differences in one round."""
-    bare = {(s["packet"], s["flows"]): s["ns"] for s in subjects if s["target"] == "nothing"}
-    net = {}
+def _rounds_by_target(subjects):
+    """{(packet, pattern): {target: nanoseconds of each round}}."""
+    rounds = {}
     for s in subjects:
-        if s["target"] != "nothing":
-            differences = [ns - without for ns, without in zip(s["ns"], bare[s["packet"], s["flows"]])]
-            net.setdefault((s["packet"], _pattern(s)), {})[s["target"]] = median(differences)
-    return net
+        rounds.setdefault((s["packet"], _pattern(s)), {})[s["target"]] = s["ns"]
+    return rounds
+
+
+def _beyond(rounds, target, other):
+    """Nanoseconds of one target beyond another, which ran in the same round; None: there is no such target."""
+    if target not in rounds or other not in rounds:
+        return None
+    return median([ns - without for ns, without in zip(rounds[target], rounds[other])])
 
 
 def print_programs(subjects):
     """subjects: what the cost tool printed."""
-    net = _net_of_nothing(subjects)
-    rows = [[f"{_PACKETS[packet]}, {pattern}", f"{ns['synkeep']:.0f}", show(ns.get("touch"), ".0f"),
-             show(ns["synkeep"] - ns["touch"] if "touch" in ns else None, ".0f"),
-             show(ns["lock"] - ns["touch"] if "lock" in ns else None, ".0f")]
-            for (packet, pattern), ns in net.items()]
+    rounds = _rounds_by_target(subjects)
+    pairs = (("synkeep", "nothing"), ("touch", "nothing"), ("synkeep", "touch"), ("lock", "touch"))
+    rows = [[f"{_PACKETS[packet]}, {pattern}", *(show(_beyond(targets, *pair), ".0f") for pair in pairs)]
+            for (packet, pattern), targets in rounds.items()]
     print_table("The loaded programs alone: nanoseconds a packet, beside a bare look-up in the same table with one "
                 f"write to\nthe record, and what its lock adds to that; {defences.FLOWS:,} flows in the table",
                 ["", "synkeep", "look-up and touch", "above it", "lock alone"], rows)
-    _print_steps(subjects, net)
+    _print_steps(subjects, {key: _beyond(targets, "synkeep", "nothing") for key, targets in rounds.items()})
 
 
 def _print_steps(subjects, net):
@@ -75,7 +79,7 @@ def _print_steps(subjects, net):
         return
     columns = []
     for s in sampled:
-        ns = net[s["packet"], _pattern(s)]["synkeep"]
+        ns = net[s["packet"], _pattern(s)]
         columns.append({step: share * ns for step, share in steps.shares(s["samples"]).items()})
     rows = [[step, *(show(column.get(step), ".0f") for column in columns)]
             for step in steps.NAMES if any(column.get(step, 0) >= 0.5 for column in columns)]
@@ -104,7 +108,7 @@ def print_listings(listings):
 
 def _ratios(rounds, control):
     """Connections a second, by those of the control in the same round at the same rate."""
-    return [r["per_second"] / c["per_second"] for r, c in zip(rounds, control or [])]
+    return [r["per_second"] / c["per_second"] if c["per_second"] else None for r, c in zip(rounds, control or [])]
 
 
 def _connection_row(defence, rate, rounds, control):
@@ -126,7 +130,8 @@ def print_connections(results):
     """
     rows = [_connection_row(defence, rate, rounds, results.get((defences.CONTROL.name, rate)))
             for defence in defences.FLOOD for (name, rate), rounds in results.items() if name == defence.name]
-    print_table("Real connections under a paced flood: 32 clients at a time, each SYN to FIN, nginx on one core",
+    print_table(f"Real connections under a paced flood: {measure.PARALLEL} clients at a time, each SYN to FIN, nginx on one "
+                "core",
                 ["", "SYNs/s wanted", "sent", "connections/s", "of control", "success", "p50 ms", "p99 ms",
                  "SYNs answered"], rows)
     rows = [_fate_row(rate, rounds) for (name, rate), rounds in results.items() if name == defences.SYNKEEP.name]
