@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the kernel itself sends for a service: it steps the flow, begins a half-open record with the owner's own
- * SYN-ACK, and is a chance to adopt a connection without a record. Nothing is ever dropped or changed here.
+ * What the kernel itself sends: it steps the flow, begins a half-open record with the owner's own SYN or SYN-ACK, and
+ * is a chance to adopt a connection without a record. Nothing is ever dropped or changed here.
  */
 #ifndef SYNKEEP_EGRESS_BPF_H
 #define SYNKEEP_EGRESS_BPF_H
@@ -38,67 +38,112 @@ static __always_inline void half_open_read_options(struct half_open *h, const st
 	h->snd_wscale = TCP_WSCALE_MAX; /* not known: the widest window errs on the side of believing the peer */
 }
 
-/* The owner answered a SYN itself. Sent again, the SYN-ACK only moves the deadline. */
-static __always_inline enum verdict egress_syn_ack(struct __sk_buff *skb, const struct packet *p,
-						   const struct cpu_clock *clock, const struct config *conf)
+/* What both ends agreed on, as far as the owner's SYN-ACK and the request behind it say. */
+static __always_inline void half_open_read_terms(struct half_open *h, struct __sk_buff *skb,
+						 const struct tcp_options *options)
 {
-	const struct segment *s = &p->segment;
 	struct bpf_sock *socket = skb->sk;
 	struct tcp_request_sock *request = socket ? bpf_skc_to_tcp_request_sock(socket) : NULL;
-	struct half_open known = {};
-	struct tcp_options options;
-	struct half_open h = {
-		.deadline_ns = clock->now_ns + tcp_state_timeout_ns(TCPS_SYN_RECEIVED, conf->msl_ns),
-		.irs = s->ack - 1,
-		.iss = s->seq,
-		.rcv_wnd = s->window,
-		.state = TCPS_SYN_RECEIVED,
-		.owner = FLOW_OWNER_KERNEL,
-		.syn_acks = 1,
-	};
 
-	if (half_open_read(&p->tuple, clock->now_ns, &known) && known.iss == h.iss && known.syn_acks < 255)
-		h.syn_acks = known.syn_acks + 1;
-	if (!options_read_skb(skb, p, &options))
-		options = TCP_OPTIONS_NONE;
-	h.snd_tsval = options.tsval;
 	if (request)
-		half_open_read_request(&h, request);
+		half_open_read_request(h, request);
 	else
-		half_open_read_options(&h, &options);
-	half_open_put(&p->tuple, &h, BPF_ANY);
-	return V_OWN_SYN_ACK;
+		half_open_read_options(h, options);
+}
+
+/* The tuple's record as it is, all zeros if it has none, and the options of the SYN that is about to step it. */
+static __always_inline void egress_read_handshake(struct __sk_buff *skb, const struct packet *p,
+						  const struct cpu_clock *clock, struct half_open *h,
+						  struct tcp_options *options)
+{
+	if (!half_open_read(&p->tuple, clock->now_ns, h))
+		*h = (struct half_open){};
+	if (!options_read_skb(skb, p, options))
+		*options = TCP_OPTIONS_NONE;
+}
+
+/* The tuple's last connection, in TIME-WAIT until now, is over: the owner has sent a SYN (RFC 6191, 2). */
+static __always_inline void egress_write_handshake(const struct packet *p, struct half_open *h,
+						   const struct cpu_clock *clock, const struct config *conf)
+{
+	struct ended *e = ended_find(&p->tuple);
+
+	handshake_write(&p->tuple, h, BPF_ANY, clock, conf);
+	presence_mark(conf, &p->tuple);
+	if (e && e->state == TCPS_TIME_WAIT)
+		ended_delete(&p->tuple);
+}
+
+/* This host opens a connection. */
+static __noinline enum verdict egress_syn(struct __sk_buff *skb, const struct packet *p, const struct cpu_clock *clock,
+					  const struct config *conf)
+{
+	struct tcp_options options;
+	struct half_open h;
+
+	if (!skb->sk)
+		return V_OWN_UNTRACKED; /* sent by nobody here: forwarded */
+	egress_read_handshake(skb, p, clock, &h, &options);
+	handshake_send_syn(&h, &p->segment, &options);
+	egress_write_handshake(p, &h, clock, conf);
+	return V_OWN_SYN;
 }
 
 /*
- * A segment of a connection without a record: the socket that sends it is at hand. A function of its own, so that its
- * records are not on the stack of every segment's way.
+ * The owner answered a SYN itself, or acknowledges one that crossed its own. What it answers where no service is, is
+ * not followed.
  */
-static __noinline enum verdict egress_without_flow(struct __sk_buff *skb, const struct packet *p,
-						   const struct cpu_clock *clock, const struct config *conf)
+static __noinline enum verdict egress_syn_ack(struct __sk_buff *skb, const struct packet *p, bool of_service,
+					      const struct cpu_clock *clock, const struct config *conf)
 {
-	struct bpf_sock *socket = skb->sk;
-	struct half_open h = {};
-	struct flow f = {};
-	struct tcp_sock *tp;
+	struct tcp_options options;
+	struct half_open h;
+	bool begins;
 
-	if (p->segment.flags & TCP_FLAG_RST) {
-		if (half_open_read(&p->tuple, clock->now_ns, &h) && p->segment.seq == h.iss + 1)
-			half_open_delete(&p->tuple); /* the owner gave it up; other resets answer forged segments */
+	egress_read_handshake(skb, p, clock, &h, &options);
+	begins = handshake_send_syn_ack(&h, &p->segment, &options);
+	if (begins && !of_service)
 		return V_OWN_UNTRACKED;
-	}
-	if (ended_alive(&p->tuple, clock->now_ns))
-		return V_OWN_UNTRACKED; /* the last ACK leaves before the socket itself is in TIME-WAIT */
-	if (!socket || socket_kind(socket->state) != SOCKET_CONNECTED)
-		return V_OWN_UNTRACKED;
-	tp = bpf_skc_to_tcp_sock(socket);
-	if (!tp)
-		return V_OWN_UNTRACKED;
-	socket_read_flow(tp, socket->state, &f);
-	return flow_make(&f, p, DIRECTION_SND, clock, conf) ? V_OWN_ADOPTED : V_OWN_UNTRACKED;
+	if (begins)
+		half_open_read_terms(&h, skb, &options);
+	egress_write_handshake(p, &h, clock, conf);
+	return V_OWN_SYN_ACK;
 }
 
-/* A SYN-ACK on a flow's tuple that is not the flow's own again: the owner has begun a new connection there. */
+/* A connection without a record: the socket that sends is at hand. Where no service is, only what this host opened. */
+static __noinline enum verdict egress_adopt(struct __sk_buff *skb, const struct packet *p, bool of_service,
+					    const struct cpu_clock *clock, const struct config *conf)
+{
+	struct bpf_sock *socket = skb->sk;
+	struct tcp_sock *tp = socket ? bpf_skc_to_tcp_sock(socket) : NULL;
+	struct tracked tracked;
+	struct flow f = {};
+
+	if (!tp || (!of_service && socket_was_accepted(tp)))
+		return V_OWN_UNTRACKED;
+	if (ended_alive(&p->tuple, clock->now_ns))
+		return V_OWN_UNTRACKED; /* the last ACK leaves before the socket itself is in TIME-WAIT */
+	socket_read_flow(tp, socket->state, &f);
+	half_open_delete(&p->tuple);
+	if (!flow_make(&f, &p->tuple, clock, conf))
+		return V_OWN_UNTRACKED;
+	flow_track(p, DIRECTION_SND, clock, conf, &tracked);
+	return V_OWN_ADOPTED;
+}
+
+static __always_inline enum verdict egress_without_flow(struct __sk_buff *skb, const struct packet *p, bool of_service,
+							const struct cpu_clock *clock, const struct config *conf)
+{
+	struct bpf_sock *socket = skb->sk;
+	bool connected = socket && socket_kind(socket->state) == SOCKET_CONNECTED;
+
+	if (connected && !(p->segment.flags & TCP_FLAG_RST))
+		return egress_adopt(skb, p, of_service, clock, conf);
+	handshake_of_owner(p, clock, conf);
+	return V_OWN_UNTRACKED;
+}
+
+/* A SYN on a flow's tuple that is not the flow's own again: the owner has begun a new connection there. */
 static __always_inline bool egress_begins_anew(const struct segment *s, const struct tracked *tracked)
 {
 	return (s->flags & TCP_FLAG_SYN) && s->seq != tracked->iss;

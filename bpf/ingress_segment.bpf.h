@@ -6,9 +6,10 @@
 #ifndef SYNKEEP_INGRESS_SEGMENT_BPF_H
 #define SYNKEEP_INGRESS_SEGMENT_BPF_H
 
+#include "handshake.bpf.h"
 #include "hint.bpf.h"
 #include "ingress_syn.bpf.h"
-#include "records.bpf.h"
+#include "socket.bpf.h"
 
 /* For so long after loading, an ACK may answer a cookie that the kernel sent before. */
 #define STRANGERS_WELCOME_NS COOKIE_LIFETIME_NS
@@ -82,56 +83,8 @@ __noinline int flow_from_cookie(const struct packet *p, const struct cookie_term
 		f.snd_wscale = terms->wscale;
 		f.rcv_wscale = terms->rcv_wscale;
 	}
-	flow_make(&f, p, DIRECTION_RCV, clock, conf);
+	flow_make(&f, &p->tuple, clock, conf);
 	return 0;
-}
-
-/* The flow that the owner's own handshake makes with its last ACK. */
-__noinline int flow_from_half_open(const struct packet *p, const struct half_open *h, const struct cpu_clock *clock,
-				   const struct config *conf)
-{
-	struct flow f = {};
-
-	if (!p || !h || !clock || !conf)
-		return -1;
-	f.state = h->state;
-	f.flags = h->flags;
-	f.snd_wscale = h->snd_wscale;
-	f.rcv_wscale = h->rcv_wscale;
-	f.mss = h->mss;
-	f.irs = h->irs;
-	f.iss = h->iss;
-	f.rcv_nxt = h->irs + 1;
-	f.rcv_wup = h->irs + 1;
-	f.rcv_edge = h->irs + 1 + h->rcv_wnd;
-	f.rcv_wnd = h->rcv_wnd;
-	f.snd_nxt = h->iss + 1;
-	f.snd_una = h->iss;
-	f.rcv_tsval = p->segment.tsval;
-	f.snd_tsval = h->snd_tsval;
-	flow_make(&f, p, DIRECTION_RCV, clock, conf);
-	ended_delete(&p->tuple);
-	half_open_delete(&p->tuple);
-	return 0;
-}
-
-/* Whether the segment ends the handshake that the owner answered with its own SYN-ACK: its ACK, or an exact RST. */
-static __always_inline bool segment_ends_half_open(const struct segment *s, const struct half_open *h)
-{
-	if (s->flags & TCP_FLAG_RST)
-		return s->seq == h->irs + 1;
-	return is_pure_ack(s) && s->ack == h->iss + 1 && s->seq - (h->irs + 1) <= h->rcv_wnd;
-}
-
-static __always_inline enum verdict segment_of_half_open(const struct packet *p, const struct half_open *h,
-							 const struct cpu_clock *clock, const struct config *conf)
-{
-	if (!(p->segment.flags & TCP_FLAG_RST)) {
-		flow_from_half_open(p, h, clock, conf);
-		return V_HALF_OPEN_ACK;
-	}
-	half_open_delete(&p->tuple);
-	return V_HALF_OPEN_SEGMENT;
 }
 
 /*
@@ -164,8 +117,8 @@ __noinline bool segment_has_kernel_cookie(struct xdp_md *ctx, const struct packe
 /*
  * How a socket takes part in a segment that has no record. V_NO_SOCKET: none knows the tuple; V_NO_FLOW: a listener.
  */
-__noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packet *p, const struct cpu_clock *clock,
-					  const struct config *conf)
+__noinline enum verdict segment_ask_socket(struct xdp_md *ctx, const struct packet *p, const struct cpu_clock *clock,
+					   const struct config *conf)
 {
 	enum verdict verdict = V_SOCKET;
 	enum socket_kind kind;
@@ -189,8 +142,20 @@ __noinline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packe
 	bpf_sk_release(socket);
 	if (kind != SOCKET_LISTENING)
 		presence_mark(conf, &p->tuple);
-	if (verdict == V_ADOPTED && !flow_make(&f, p, DIRECTION_RCV, clock, conf))
+	if (verdict == V_ADOPTED && !flow_make(&f, &p->tuple, clock, conf))
 		return V_SOCKET;
+	return verdict;
+}
+
+/* The same, and a record that was made of the socket is shown the segment. */
+static __always_inline enum verdict segment_of_socket(struct xdp_md *ctx, const struct packet *p,
+						      const struct cpu_clock *clock, const struct config *conf)
+{
+	enum verdict verdict = segment_ask_socket(ctx, p, clock, conf);
+	struct tracked tracked;
+
+	if (verdict == V_ADOPTED)
+		flow_track(p, DIRECTION_RCV, clock, conf, &tracked);
 	return verdict;
 }
 
@@ -207,9 +172,12 @@ static __always_inline enum verdict segment_verified(struct xdp_md *ctx, const s
 						     const struct cookie_terms *terms, const struct cpu_clock *clock,
 						     const struct config *conf, enum verdict verdict)
 {
-	flow_from_cookie(p, terms, clock, conf);
+	struct tracked tracked;
+
 	ended_delete(&p->tuple);
 	half_open_delete(&p->tuple);
+	flow_from_cookie(p, terms, clock, conf);
+	flow_track(p, DIRECTION_RCV, clock, conf, &tracked);
 	hint_give(ctx, HINT_VERIFY);
 	return verdict;
 }
@@ -270,21 +238,19 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 							 const struct service *service, const struct cpu_clock *clock,
 							 const struct config *conf)
 {
+	enum verdict verdict = handshake_of_peer(ctx, p, clock, conf);
 	struct ended *e = ended_alive(&p->tuple, clock->now_ns);
-	struct half_open h = {};
 	struct cookie_terms terms = {};
-	bool half_open, replayed, in_time_wait;
-	enum verdict verdict;
+	bool replayed, in_time_wait;
 
 	/* A half-open record outlives the owner's interest in it: it must not stand in the way of a right cookie. */
-	half_open = half_open_read(&p->tuple, clock->now_ns, &h);
-	if (half_open && segment_ends_half_open(&p->segment, &h))
-		return segment_of_half_open(p, &h, clock, conf);
+	if (verdict != V_NO_FLOW && verdict != V_HALF_OPEN_SEGMENT)
+		return verdict;
 	replayed = e && answers_handshake(&p->segment, e->irs, e->iss);
 	if (!replayed && segment_read_timestamps(ctx, p) && segment_has_cookie(p, clock, conf, &terms))
 		return segment_with_cookie(ctx, p, &terms, clock, conf);
-	if (half_open)
-		return V_HALF_OPEN_SEGMENT;
+	if (verdict == V_HALF_OPEN_SEGMENT)
+		return verdict;
 	if (replayed)
 		return segment_of_ended(p, e, clock, conf);
 	in_time_wait = e && e->state == TCPS_TIME_WAIT;

@@ -162,26 +162,19 @@ static __always_inline void flow_init(struct flow *f, const struct tuple *t, con
 __u64 flows_full_ns; /* CLOCK_MONOTONIC: when a connection last found no room for its record; 0: never */
 
 /*
- * Makes the record of a connection whose first segment is the packet's: it is judged like any later one. f holds the
- * connection's numbers so far. False: there is no room for it, which is counted, and harms no connection.
+ * Makes the record of a connection whose numbers so far f holds. flow_track() is due then: the packet that gave the
+ * occasion is shown to the record like any later one. False: there is no room for it, which is counted, and harms no
+ * connection.
  */
-static __always_inline bool flow_make(struct flow *f, const struct packet *p, enum direction direction,
-				      const struct cpu_clock *clock, const struct config *conf)
+static __always_inline bool flow_make(struct flow *f, const struct tuple *t, const struct cpu_clock *clock,
+				      const struct config *conf)
 {
-	struct ended e = {};
-
-	flow_init(f, &p->tuple, clock, conf);
-	flow_judge(f, &p->segment, direction, clock->now_ns, conf->msl_ns);
-	if (flow_has_ended(f)) {
-		flow_to_ended(f, &e, clock->now_ns);
-		flow_retire(&p->tuple, &e, conf);
+	flow_init(f, t, clock, conf);
+	if (!flow_put(t, f, BPF_ANY)) {
+		presence_mark(conf, t);
 		return true;
 	}
-	if (flow_put(&p->tuple, f, BPF_ANY) == 0) {
-		presence_mark(conf, &p->tuple);
-		return true;
-	}
-	presence_mark_lasting(conf, &p->tuple);
+	presence_mark_lasting(conf, t);
 	flows_full_ns = clock->now_ns;
 	verdict_note(V_FLOWS_FULL);
 	return false;

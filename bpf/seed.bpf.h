@@ -38,6 +38,22 @@ static __always_inline void seed_read_tuple(const struct sock_common *skc, struc
 
 #define E2BIG 7
 
+/*
+ * Whether the socket concerns the programs: it is a service's, or this host opened it and its packets came in by this
+ * device. It may as well be connected over another one, or to this host itself, and its record would never see a
+ * segment. tp is NULL where it is not connected.
+ */
+static __always_inline bool seed_wants(const struct tcp_sock *tp, const struct tuple *t, const struct cpu_clock *clock,
+				       const struct config *conf)
+{
+	__u8 port_kinds = service_port_kinds(t->local_port);
+
+	if (service_find(t, port_kinds, clock->now_ns).service)
+		return true;
+	return tp && service_ports_outgoing(port_kinds) && !socket_was_accepted(tp) &&
+	       (__u32)tp->inet_conn.icsk_inet.sk.sk_rx_dst_ifindex == conf->ifindex;
+}
+
 /* A record that is there already was made by the hooks meanwhile, and knows more. */
 static __always_inline void seed_flow(const struct tcp_sock *tp, __u32 kernel_state, const struct tuple *t,
 				      const struct cpu_clock *clock, const struct config *conf)

@@ -5,10 +5,10 @@
 
 #include "maps.bpf.h"
 
-/* enum port_kind of this port, and shifted left by ANY_PORT_SHIFT that of services of any port. */
+/* enum port_kind of this port, and shifted left by ANY_PORT_SHIFT that of any port. */
 #define ANY_PORT_SHIFT 4
 
-/* The kinds of service that may name this port, 0 for none: all that a packet for no service costs. */
+/* What may concern this port, 0 for nothing: all that a packet for no service costs. */
 static __always_inline __u8 service_port_kinds(__u16 port)
 {
 	__u32 index = port, any = 0;
@@ -16,6 +16,18 @@ static __always_inline __u8 service_port_kinds(__u16 port)
 	__u8 *every = bpf_map_lookup_elem(&ports, &any);
 
 	return (named ? *named : 0) | (every ? *every << ANY_PORT_SHIFT : 0);
+}
+
+/* Whether services may name this port. */
+static __always_inline bool service_port_named(__u8 kinds)
+{
+	return kinds & ~(PORT_OUTGOING << ANY_PORT_SHIFT);
+}
+
+/* Whether connections that this host opens are tracked, whatever their port is. */
+static __always_inline bool service_ports_outgoing(__u8 kinds)
+{
+	return kinds & PORT_OUTGOING << ANY_PORT_SHIFT;
 }
 
 /* What service_find() found. */

@@ -179,6 +179,18 @@ static __always_inline void socket_read_options(const struct tcp_sock *tp, struc
 }
 
 /*
+ * Whether the connection came to a listener. Nothing in a socket is meant to say so, but the child of a listener keeps
+ * the device that its SYN came in by (tcp_v4_syn_recv_sock(), tcp_v6_syn_recv_sock()) where one that connected has 0.
+ */
+static __always_inline bool socket_was_accepted(const struct tcp_sock *tp)
+{
+	const struct inet_sock *inet = &tp->inet_conn.icsk_inet;
+	const struct ipv6_pinfo *ipv6 = inet->pinet6;
+
+	return inet->mc_index || (ipv6 && ipv6->mcast_oif);
+}
+
+/*
  * The record of a connection met in mid-life: state and numbers from the socket, never from a packet. The initial
  * sequence numbers are not known any more and stay 0. A FIN of ours may be queued behind data: its number is the last
  * one written. The peer's FIN is acknowledged before the socket's state follows it; SOCK_DONE is set by then
@@ -189,7 +201,7 @@ static __always_inline void socket_read_flow(const struct tcp_sock *tp, __u32 ke
 	f->state = socket_state(kernel_state);
 	if (tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags >> SOCK_DONE & 1)
 		flow_step(f, TCPE_RCV_FIN);
-	f->flags = FLOW_ADOPTED;
+	f->flags = FLOW_ADOPTED | (socket_was_accepted(tp) ? 0 : FLOW_OUTGOING);
 	socket_read_options(tp, f);
 	f->rcv_nxt = tp->rcv_nxt;
 	f->rcv_wup = tp->rcv_wup;

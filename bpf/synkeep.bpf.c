@@ -11,22 +11,35 @@
  *       presence.bpf.h          whether its tuple may have a socket
  *       kernel_cookie.bpf.h     cookies of the kernel's own
  *     ingress_segment.bpf.h   anything else: handshakes, cookies, adoption (socket.bpf.h), strangers (budget.bpf.h)
+ *     outgoing.bpf.h          where no service is: connections that this host opens
  *     verdict.bpf.h           the one way out
  *   tc_ingress    what XDP marked (hint.bpf.h) becomes a connection of the kernel's listener (handover.bpf.h)
  *   tc_egress     what the kernel sends steps the same records (egress.bpf.h)
- *   seed          run once at load: records for what is connected already (seed.bpf.h)
+ *   seed          run at load, and for new services: records for what is connected already (seed.bpf.h)
  *   sweep_start   run once at load: from then on a timer takes the slots of expired records back (sweep.bpf.h)
  *
  * Maps are in maps.bpf.h, their shapes in include/. Nothing here needs a process.
  */
 #include "egress.bpf.h"
 #include "handover.bpf.h"
+#include "outgoing.bpf.h"
 #include "seed.bpf.h"
 #include "sweep.bpf.h"
 
 static __always_inline bool is_syn(const struct segment *s)
 {
 	return (s->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
+}
+
+/* A SYN that passes may cross one of ours; where the tuple can have a socket, its half-open record is shown it. */
+static __always_inline enum verdict ingress_any_syn(struct xdp_md *ctx, const struct packet *p, struct cpu_clock *clock,
+						    const struct config *conf)
+{
+	enum verdict verdict = ingress_syn(ctx, p, clock, conf);
+
+	if (verdict_action(verdict) == VERDICT_PASS && presence_has(conf, &p->tuple))
+		handshake_of_peer(ctx, p, clock, conf);
+	return verdict;
 }
 
 /*
@@ -78,15 +91,17 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 	if (kind == PACKET_OBSCURE)
 		return ingress_obscure(ctx, &p, clock, conf);
 	port_kinds = service_port_kinds(p.tuple.local_port);
-	if (!port_kinds)
+	if (!port_kinds || !outgoing_or_service(port_kinds, &p.tuple, conf))
 		return V_NO_SERVICE;
 	if (kind == PACKET_TCP)
 		kind = ingress_weigh(ctx, &p, bytes);
 	if (kind == PACKET_TCP && is_syn(&p.segment))
-		return ingress_syn(ctx, &p, clock, conf);
+		return ingress_any_syn(ctx, &p, clock, conf);
 	if (kind == PACKET_TCP && flow_track(&p, DIRECTION_RCV, clock, conf, &tracked))
 		return segment_of_flow(ctx, &p, &tracked, clock, conf);
 	match = service_find(&p.tuple, port_kinds, clock->now_ns);
+	if (!match.service && kind == PACKET_TCP && service_ports_outgoing(port_kinds))
+		return outgoing_without_flow(ctx, &p, clock, conf);
 	if (!match.service)
 		return V_NO_SERVICE;
 	if (match.any_address && !socket_address_is_local(ctx, &p))
@@ -136,7 +151,8 @@ int tc_ingress(struct __sk_buff *skb)
 	conf = config_get();
 	clock = conf ? clock_get(conf) : NULL;
 	if (!clock || packet_parse(&p, &f) != PACKET_TCP || !is_pure_ack(&p.segment) ||
-	    !service_port_kinds(p.tuple.local_port) || packet_weigh(&p, skb->len, DIRECTION_RCV) != PACKET_TCP)
+	    !service_port_named(service_port_kinds(p.tuple.local_port)) ||
+	    packet_weigh(&p, skb->len, DIRECTION_RCV) != PACKET_TCP)
 		return TC_ACT_UNSPEC;
 	if (kind == HINT_NONE || kind == HINT_UNKNOWN)
 		kind = handover_hint_from_record(&p, clock);
@@ -153,8 +169,9 @@ int tc_ingress(struct __sk_buff *skb)
 static __always_inline enum verdict egress(struct __sk_buff *skb, struct packet *p, struct cpu_clock *clock,
 					   const struct config *conf)
 {
-	bool syn_ack = (p->segment.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == (TCP_FLAG_SYN | TCP_FLAG_ACK);
+	__u8 port_kinds = service_port_kinds(p->tuple.local_port);
 	struct tracked tracked;
+	bool of_service;
 
 	if (flow_track(p, DIRECTION_SND, clock, conf, &tracked)) {
 		if (!egress_begins_anew(&p->segment, &tracked))
@@ -162,13 +179,13 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct packet 
 		flow_delete(&p->tuple);
 		verdict_note(V_FLOW_REPLACED);
 	}
-	if (!service_find(&p->tuple, service_port_kinds(p->tuple.local_port), clock->now_ns).service)
+	of_service = service_find(&p->tuple, port_kinds, clock->now_ns).service;
+	if (!of_service && !service_ports_outgoing(port_kinds))
 		return V_OWN_UNTRACKED;
 	if (p->segment.flags & TCP_FLAG_SYN)
-		presence_mark(conf, &p->tuple); /* a SYN of ours too: the peer's may cross it */
-	if (syn_ack)
-		return egress_syn_ack(skb, p, clock, conf);
-	return egress_without_flow(skb, p, clock, conf);
+		return p->segment.flags & TCP_FLAG_ACK ? egress_syn_ack(skb, p, of_service, clock, conf)
+						       : egress_syn(skb, p, clock, conf);
+	return egress_without_flow(skb, p, of_service, clock, conf);
 }
 
 SEC("tc")
@@ -207,9 +224,9 @@ int seed(struct bpf_iter__tcp *ctx)
 	if (!skc || !clock || socket_kind(skc->skc_state) == SOCKET_LISTENING)
 		return 0;
 	seed_read_tuple(skc, &t);
-	if (!service_find(&t, service_port_kinds(t.local_port), clock->now_ns).service)
-		return 0;
 	tp = socket_kind(skc->skc_state) == SOCKET_CONNECTED ? bpf_skc_to_tcp_sock(skc) : NULL;
+	if (!seed_wants(tp, &t, clock, conf))
+		return 0;
 	if (tp)
 		seed_flow(tp, skc->skc_state, &t, clock, conf);
 	presence_mark(conf, &t);

@@ -46,6 +46,7 @@ struct config {
 	__u32 budget_per_second;	 /* unverified packets passed a second and CPU, for each reason; 0: none */
 	__u8 protected_families;	 /* enum protected_family: those that have a service whose policy is not off */
 	enum handover_way best_handover; /* that a listener may get */
+	bool track_outgoing;		 /* the programs read PORT_OUTGOING instead, which follows from it */
 	struct siphash_key master_key;
 	__u64 cookie_time_offset_ns; /* TAI less this is the cookies' time: TAI's offset from UTC when the key was set
 				      */
@@ -96,11 +97,12 @@ struct service {
 
 /*
  * Map "ports", an array by port: which kinds of service name this port, so that a packet for none costs one array
- * access. Element 0 is for services of any port.
+ * access. Element 0 is for what concerns any port.
  */
 enum port_kind {
 	PORT_EXACT = 1 << 0, /* address and port */
 	PORT_ANY_ADDRESS = 1 << 1,
+	PORT_OUTGOING = 1 << 2, /* in element 0: connections that this host opens are tracked */
 };
 
 /*

@@ -2,11 +2,12 @@
 /*
  * What is stored about a connection, as user space and bpftool see it in the maps.
  *
- *   half4, half6    struct half_open  SYN-RECEIVED, answered by the owner itself; bounded, the oldest goes first
+ *   half4, half6    struct half_open  SYN-SENT, and SYN-RECEIVED where the owner answered itself; the oldest goes first
  *   flows4, flows6  struct flow       every other live state
  *   tw4, tw6        struct ended      TIME-WAIT, and CLOSED until the cookie that made the flow is stale
  *
- * A connection has a record in one of the three at a time, all under the same key. "Local" is this machine's end and
+ * LISTEN has no record: a listener has no peer. A connection has a record in one of the three at a time, all under the
+ * same key. "Local" is this machine's end and
  * "remote" the peer's, whichever way a segment goes. Ports are in host order and addresses are byte arrays, so that
  * bpftool prints them readably. A record whose deadline has passed counts as absent, wherever it is found.
  */
@@ -59,6 +60,7 @@ enum flow_flag {
 	FLOW_RCV_FIN_AHEAD = 1 << 8, /* the peer's FIN came at rcv_fin, data before it is still missing */
 	FLOW_RCV_FIN = 1 << 9,	     /* the peer's FIN was taken */
 	FLOW_QUEUED = 1 << 10,	     /* handed to a listener with room in its accept queue */
+	FLOW_OUTGOING = 1 << 11,     /* this host opened it */
 };
 
 /* Who may step a flow's record. */
@@ -106,20 +108,25 @@ struct flow {
 	__u8 reserved[8];  /* for the peer's MAC address and VLAN tag, which keepalive will need */
 };
 
-/* A handshake that the owner answered itself: written whole by egress, deleted by whoever ends it, never stepped. */
+/*
+ * A handshake in which the owner has sent its own SYN: one that it opens (FLOW_OUTGOING), or a SYN that it answered
+ * itself. Stepped by handshake.h only, read and written whole: see records.bpf.h.
+ */
 struct half_open {
 	__u64 deadline_ns;
-	__u32 irs;
+	__u32 irs; /* not known in SYN_SENT */
 	__u32 iss;
-	__u32 snd_tsval;
-	__u16 rcv_wnd; /* of the SYN-ACK, never shifted (RFC 7323, 2.2) */
+	__u32 snd_nxt;	 /* behind our SYN, and the text that went with it (RFC 7413) */
+	__u32 rcv_tsval; /* of the peer's last SYN */
+	__u32 snd_tsval; /* of our last SYN */
+	__u16 rcv_wnd;	 /* of our SYN or SYN-ACK, never shifted (RFC 7323, 2.2) */
 	__u16 mss;
-	__u16 flags;
-	enum tcp_state state; /* TCPS_SYN_RECEIVED */
+	__u16 flags;	      /* enum flow_flag; in SYN_SENT what we offer, then what both ends agree on */
+	enum tcp_state state; /* TCPS_SYN_SENT or TCPS_SYN_RECEIVED */
 	enum flow_owner owner;
 	__u8 snd_wscale;
 	__u8 rcv_wscale;
-	__u8 syn_acks; /* SYN-ACKs seen, up to 255 */
+	__u8 syns; /* how often we sent our SYN, up to 255 */
 	__u8 reserved;
 };
 
@@ -191,7 +198,7 @@ static __always_inline void flow6_key_to_tuple(const struct flow6_key *key, stru
 _Static_assert(sizeof(struct flow4_key) == 12, "flow4_key");
 _Static_assert(sizeof(struct flow6_key) == 36, "flow6_key");
 _Static_assert(sizeof(struct flow) == 112, "flow: 192 bytes a slot depend on it");
-_Static_assert(sizeof(struct half_open) == 32, "half_open");
+_Static_assert(sizeof(struct half_open) == 40, "half_open");
 _Static_assert(sizeof(struct ended) == 32, "ended: 112 bytes a slot depend on it");
 
 #endif /* SYNKEEP_FLOW_H */

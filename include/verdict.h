@@ -60,8 +60,9 @@ enum verdict_severity {
 	X(BAD_ACK, PASS, NORMAL, "segment of a flow that acknowledges what was never sent")                            \
 	X(NO_ACK_BIT, PASS, NORMAL, "segment of a flow without ACK, SYN or RST")                                       \
 	X(HALF_OPEN_ACK, PASS, NORMAL, "handshake that the owner answered itself is complete")                         \
-	X(HALF_OPEN_SEGMENT, PASS, NORMAL, "segment of such a handshake that does not complete it")                    \
+	X(HALF_OPEN_SEGMENT, PASS, NORMAL, "segment of a handshake under way that does not complete it")               \
 	X(TIME_WAIT_SEGMENT, PASS, NORMAL, "segment of a connection in TIME-WAIT")                                     \
+	X(SYN_ACK, PASS, NORMAL, "SYN-ACK that completes a handshake that this host began")                            \
 	/* xdp_ingress: ACKs without a flow */                                                                         \
 	X(COOKIE_ACK, PASS, NORMAL, "right cookie: the source is verified and a flow made")                            \
 	X(KERNEL_COOKIE_ACK, PASS, NORMAL, "right cookie of the kernel's own: the source is verified")                 \
@@ -88,6 +89,7 @@ enum verdict_severity {
 	X(OWN_SYN_ACK, PASS, NORMAL, "SYN-ACK that the owner sent itself")                                             \
 	X(OWN_ADOPTED, PASS, NORMAL, "own segment of a connection met in mid-life: its record was made")               \
 	X(OWN_UNTRACKED, PASS, NORMAL, "own segment without a flow: a reset, a challenge, TIME-WAIT, table full")      \
+	X(OWN_SYN, PASS, NORMAL, "SYN that this host sent: it opens a connection")                                     \
 	/* records */                                                                                                  \
 	X(FLOWS_FULL, NOTE, TROUBLE, "connection without a record: the flow table is full; it works all the same")     \
 	X(FLOW_EXPIRED, NOTE, NORMAL, "flow whose time was over, slot taken back")                                     \

@@ -243,7 +243,7 @@ void advice_give(const struct status *status, advice_visit visit, void *context)
 		    "the trial is over and nobody kept it: SYNs are passed, cookies still taken, and it unloads by "
 		    "itself; `synkeep unload %s` does so, too",
 		    status->name);
-	if (!status->service_count)
+	if (!status->service_count && !status->config->track_outgoing)
 		say(&advisor, ADVICE_PROBLEM, "no service is protected: `synkeep service add %s SPEC` adds one",
 		    status->name);
 	advice_give_on_services(status, visit, context);

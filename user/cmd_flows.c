@@ -17,6 +17,7 @@ enum {
 	OPTION_STATE = COMMAND_OPTION_OWN,
 	OPTION_SERVICE,
 	OPTION_SOURCE,
+	OPTION_DIRECTION,
 	OPTION_COUNT,
 	OPTION_JSON,
 };
@@ -89,6 +90,10 @@ static int take_filter_option(struct flow_filter *filter, int option)
 		if (flow_filter_set_source(filter, optarg))
 			return misused_filter("an address or a prefix", optarg, "10.0.0.0/8 and 2001:db8::1 are");
 		return EXIT_DONE;
+	case OPTION_DIRECTION:
+		if (flow_filter_set_direction(filter, optarg))
+			return misused_filter("a direction", optarg, "in, or out for those that this host opened");
+		return EXIT_DONE;
 	default: /* OPTION_SERVICE */
 		if (service_spec_parse(optarg, &filter->service, complaint, sizeof(complaint)))
 			return command_misused(&command_flows, "%s", complaint);
@@ -103,6 +108,7 @@ static int take_options(struct options *options, int argc, char **argv)
 		{ "state", required_argument, NULL, OPTION_STATE },
 		{ "service", required_argument, NULL, OPTION_SERVICE },
 		{ "source", required_argument, NULL, OPTION_SOURCE },
+		{ "direction", required_argument, NULL, OPTION_DIRECTION },
 		{ "count", no_argument, NULL, OPTION_COUNT },
 		{ "json", no_argument, NULL, OPTION_JSON },
 		COMMAND_OPTIONS,
@@ -115,6 +121,7 @@ static int take_options(struct options *options, int argc, char **argv)
 		case OPTION_STATE:
 		case OPTION_SERVICE:
 		case OPTION_SOURCE:
+		case OPTION_DIRECTION:
 			result = take_filter_option(&options->filter, option);
 			break;
 		case OPTION_COUNT:
@@ -157,31 +164,28 @@ static int run(int argc, char **argv)
 const struct command command_flows = {
 	.name = "flows",
 	.summary = "the tracked connections: state, both ends, owner, age, deadline",
-	.usage = "Usage: synkeep flows [DEV] [FILTER]... [--count] [--json] [--pin-root DIR]\n"
-		 "\n"
-		 "Lists the connections that are tracked: half-open ones that the owner answered itself, live ones, "
-		 "and those\n"
-		 "that ended (TIME-WAIT, and CLOSED while a cookie may still come back). LOCAL is this machine's end. "
-		 "LEFT is\n"
-		 "the time to the deadline, after which the record is gone unless a segment comes. Options are those "
-		 "that both\n"
-		 "ends agreed on, then \"cookie\": the peer was verified by one; \"handover\": the owner has not shown "
-		 "yet that\n"
-		 "it took the connection; \"adopted\": met in mid-life.\n"
-		 "\n"
-		 "The tables change while they are read: a connection that moves on may be listed twice. Listings of "
-		 "up to\n"
-		 "4096 connections are sorted by address; longer ones come in the order of the tables.\n"
-		 "\n"
-		 "  DEV                 one device; all that are loaded if left out\n"
-		 "      --state NAME    in this state: ESTABLISHED, TCPS_FIN_WAIT_1, estab, or a group of ss: "
-		 "connected,\n"
-		 "                      synchronized, bucket, big, all; may be repeated\n"
-		 "      --service SPEC  to this address and port: 10.0.0.2:80, [2001:db8::2]:443, *:22, 10.0.0.2:*\n"
-		 "      --source PREFIX from this address or prefix: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32\n"
-		 "      --count         only their number\n"
-		 "      --json          for programs: a list of connections\n"
-		 "      --pin-root DIR  where the devices are pinned, " COMMAND_PIN_ROOT " by default\n"
-		 "  -h, --help          this text\n",
+	.usage =
+		"Usage: synkeep flows [DEV] [FILTER]... [--count] [--json] [--pin-root DIR]\n"
+		"\n"
+		"Lists the connections that are tracked: half-open ones (those that the owner answered itself and\n"
+		"those that this host opens), live ones, and those that ended (TIME-WAIT, and CLOSED while a\n"
+		"cookie may still come back). DIR is \"out\" where this host opened the connection. LOCAL is this\n"
+		"machine's end. LEFT is the time to the deadline, after which the record is gone unless a segment\n"
+		"comes. Options are those that both ends agreed on, then \"cookie\": the peer was verified by one;\n"
+		"\"handover\": the owner has not shown yet that it took the connection; \"adopted\": met in mid-life.\n"
+		"\n"
+		"The tables change while they are read: a connection that moves on may be listed twice. Listings\n"
+		"of up to 4096 connections are sorted by address; longer ones come in the order of the tables.\n"
+		"\n"
+		"  DEV                 one device; all that are loaded if left out\n"
+		"      --state NAME    in this state: ESTABLISHED, TCPS_FIN_WAIT_1, estab, or a group of ss:\n"
+		"                      connected, synchronized, bucket, big, all; may be repeated\n"
+		"      --service SPEC  to this address and port: 10.0.0.2:80, [2001:db8::2]:443, *:22, 10.0.0.2:*\n"
+		"      --source PREFIX the peer has this address or prefix: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32\n"
+		"      --direction D   out: this host opened it; in: the others\n"
+		"      --count         only their number\n"
+		"      --json          for programs: a list of connections\n"
+		"      --pin-root DIR  where the devices are pinned, " COMMAND_PIN_ROOT " by default\n"
+		"  -h, --help          this text\n",
 	.run = run,
 };

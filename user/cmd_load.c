@@ -106,7 +106,7 @@ static int set_try(struct options *options, const char *text)
 
 static int parse_options(struct options *options, int argc, char **argv, bool *help)
 {
-	enum { POLICY = COMMAND_OPTION_OWN, SERVICE, XDP, HANDOVER, KEY_FILE, FLOWS, TRY, VERBOSE };
+	enum { POLICY = COMMAND_OPTION_OWN, SERVICE, XDP, HANDOVER, KEY_FILE, FLOWS, TRACK_OUTGOING, TRY, VERBOSE };
 	static const struct option known[] = {
 		{ "service", required_argument, NULL, SERVICE },
 		{ "policy", required_argument, NULL, POLICY },
@@ -114,6 +114,7 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 		{ "handover", required_argument, NULL, HANDOVER },
 		{ "key-file", required_argument, NULL, KEY_FILE },
 		{ "flows", required_argument, NULL, FLOWS },
+		{ "track-outgoing", no_argument, NULL, TRACK_OUTGOING },
 		{ "try", required_argument, NULL, TRY },
 		{ "verbose", no_argument, NULL, VERBOSE },
 		COMMAND_OPTIONS,
@@ -140,6 +141,9 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 			break;
 		case FLOWS:
 			status = set_flows(options, optarg);
+			break;
+		case TRACK_OUTGOING:
+			options->load.track_outgoing = true;
 			break;
 		case TRY:
 			status = set_try(options, optarg);
@@ -249,6 +253,8 @@ static void print_summary(const struct options *options, const struct load_resul
 	}
 	if (!load->service_count)
 		printf("  %-9s none: synkeep service add %s SPEC%s%s\n", title, load->name, option, root);
+	if (load->track_outgoing)
+		printf("  %-9s connections that this host opens, too\n", "tracked");
 	if (!device_pin_dir(load->pin_root, load->name, pin_dir, sizeof(pin_dir)))
 		printf("  %-9s %s\n", "pins", pin_dir);
 	printf("  %-9s synkeep status %s%s%s\n", "see", load->name, option, root);
@@ -363,39 +369,43 @@ out:
 const struct command command_load = {
 	.name = "load",
 	.summary = "put the shield on a device; it works on without a process",
-	.usage = "Usage: synkeep load DEV [--service SPEC]... [--policy always|off] [--xdp native|generic]\n"
-		 "                    [--handover kfunc|helper|pass] [--try TIME] [--key-file FILE] [--flows N]\n"
-		 "                    [--pin-root DIR] [--verbose]\n"
-		 "\n"
-		 "Attaches the programs to a network device, pins them and their maps, and exits.\n"
-		 "\n"
-		 "  DEV                the device that the services' clients come in by\n"
-		 "      --service SPEC what to protect: ADDR:PORT[,policy=always|off][,owner=kernel][,md5=pass];\n"
-		 "                     may be repeated.\n"
-		 "                     10.0.0.2:80  [2001:db8::2]:443,policy=always  *:22 (every address)  10.0.0.2:* "
-		 "(every\n"
-		 "                     port)\n"
-		 "      --policy P     for services that do not say: always answers every SYN with a cookie, off only "
-		 "tracks\n"
-		 "                     connections; always by default\n"
-		 "      --xdp MODE     native (in the driver) or generic; by default native, or generic if the driver "
-		 "can not\n"
-		 "      --handover WAY no listener gets its connections in a better way than this: kfunc (our cookies, "
-		 "all\n"
-		 "                     options kept; the default), helper (the kernel's cookies, answered in XDP), "
-		 "pass\n"
-		 "                     (SYNs go to the kernel). `synkeep status` says which each service has, and why\n"
-		 "      --try TIME     for so long only (60s, 5m), unless `synkeep keep DEV` comes in time: then it "
-		 "unloads by\n"
-		 "                     itself, and nobody is locked out\n"
-		 "      --key-file F   the cookies' master key, 32 hexadecimal digits in a file of mode 0600; machines "
-		 "that\n"
-		 "                     share it take each other's cookies. By default a random key\n"
-		 "      --flows N      connections to track at the same time, of each address family; 262144 by "
-		 "default,\n"
-		 "                     of 704 bytes each\n"
-		 "      --pin-root DIR where to pin, in a BPF file system; " COMMAND_PIN_ROOT " by default\n"
-		 "      --verbose      shows what libbpf and libxdp say\n"
-		 "  -h, --help         this text\n",
+	.usage =
+		"Usage: synkeep load DEV [--service SPEC]... [--policy always|off] [--xdp native|generic]\n"
+		"                    [--handover kfunc|helper|pass] [--track-outgoing] [--try TIME] [--key-file FILE]\n"
+		"                    [--flows N] [--pin-root DIR] [--verbose]\n"
+		"\n"
+		"Attaches the programs to a network device, pins them and their maps, and exits.\n"
+		"\n"
+		"  DEV                the device that the services' clients come in by\n"
+		"      --service SPEC what to protect: ADDR:PORT[,policy=always|off][,owner=kernel][,md5=pass];\n"
+		"                     may be repeated.\n"
+		"                     10.0.0.2:80  [2001:db8::2]:443,policy=always  *:22 (every address)  10.0.0.2:* "
+		"(every\n"
+		"                     port)\n"
+		"      --policy P     for services that do not say: always answers every SYN with a cookie, off only "
+		"tracks\n"
+		"                     connections; always by default\n"
+		"      --xdp MODE     native (in the driver) or generic; by default native, or generic if the driver "
+		"can not\n"
+		"      --handover WAY no listener gets its connections in a better way than this: kfunc (our cookies, "
+		"all\n"
+		"                     options kept; the default), helper (the kernel's cookies, answered in XDP), "
+		"pass\n"
+		"                     (SYNs go to the kernel). `synkeep status` says which each service has, and why\n"
+		"      --track-outgoing\n"
+		"                     tracks connections that this host opens through the device, too, to any\n"
+		"                     port\n"
+		"      --try TIME     for so long only (60s, 5m), unless `synkeep keep DEV` comes in time: then it "
+		"unloads by\n"
+		"                     itself, and nobody is locked out\n"
+		"      --key-file F   the cookies' master key, 32 hexadecimal digits in a file of mode 0600; machines "
+		"that\n"
+		"                     share it take each other's cookies. By default a random key\n"
+		"      --flows N      connections to track at the same time, of each address family; 262144 by "
+		"default,\n"
+		"                     of 704 bytes each\n"
+		"      --pin-root DIR where to pin, in a BPF file system; " COMMAND_PIN_ROOT " by default\n"
+		"      --verbose      shows what libbpf and libxdp say\n"
+		"  -h, --help         this text\n",
 	.run = run,
 };

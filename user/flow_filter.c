@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which connections a listing shows: by state, by service, by source.
+ * Which connections a listing shows: by state, service, source, direction.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -100,6 +100,15 @@ int flow_filter_set_source(struct flow_filter *filter, const char *prefix)
 	return *slash ? parse_bits(slash + 1, max_bits, &filter->source_bits) : 0;
 }
 
+int flow_filter_set_direction(struct flow_filter *filter, const char *name)
+{
+	filter->outgoing = !strcmp(name, flow_view_direction(FLOW_OUTGOING));
+	if (!filter->outgoing && strcmp(name, flow_view_direction(0)))
+		return -EINVAL;
+	filter->has_direction = true;
+	return 0;
+}
+
 static bool prefix_covers(const __u8 *prefix, __u8 bits, const __u8 *address)
 {
 	__u8 whole = bits / 8, rest = bits % 8;
@@ -123,6 +132,8 @@ static bool service_covers(const struct service_spec *service, const struct flow
 bool flow_filter_matches(const struct flow_filter *filter, const struct flow_view *view)
 {
 	if (filter->states && !(filter->states & 1U << view->state))
+		return false;
+	if (filter->has_direction && filter->outgoing != !!(view->flags & FLOW_OUTGOING))
 		return false;
 	if (filter->source_family && (filter->source_family != view->family ||
 				      !prefix_covers(filter->source, filter->source_bits, view->remote)))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which connections a listing shows: by state, by service, by source. Kinds are joined by "and", states among
+ * Which connections a listing shows: by state, service, source, direction. Kinds are joined by "and", states among
  * themselves by "or". Pure. A filter of zeros shows everything.
  */
 #ifndef SYNKEEP_FLOW_FILTER_H
@@ -16,6 +16,8 @@ struct flow_filter {
 	__u8 source[16];
 	__u8 source_family; /* 0: any */
 	__u8 source_bits;   /* the prefix's length */
+	bool has_direction;
+	bool outgoing; /* if has_direction: those that this host opened, or the others */
 };
 
 /*
@@ -26,6 +28,9 @@ int flow_filter_add_state(struct flow_filter *filter, const char *name);
 
 /* Shows connections from an address or a prefix: 10.0.0.0/8, 2001:db8::1. -EINVAL: it is neither. */
 int flow_filter_set_source(struct flow_filter *filter, const char *prefix);
+
+/* Shows connections that this host opened ("out"), or the others ("in"). -EINVAL: it is neither. */
+int flow_filter_set_direction(struct flow_filter *filter, const char *name);
 
 bool flow_filter_matches(const struct flow_filter *filter, const struct flow_view *view);
 

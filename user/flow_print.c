@@ -11,9 +11,9 @@
 #include "service_spec.h"
 
 static const struct table_column columns[] = {
-	{ "DEVICE", false }, { "STATE", false },   { "LOCAL", false },	 { "REMOTE", false }, { "OWNER", false },
-	{ "AGE", true },     { "IDLE", true },	   { "LEFT", true },	 { "RX-PKTS", true }, { "RX-BYTES", true },
-	{ "TX-PKTS", true }, { "TX-BYTES", true }, { "OPTIONS", false },
+	{ "DEVICE", false },  { "STATE", false },  { "DIR", false },	 { "LOCAL", false },   { "REMOTE", false },
+	{ "OWNER", false },   { "AGE", true },	   { "IDLE", true },	 { "LEFT", true },     { "RX-PKTS", true },
+	{ "RX-BYTES", true }, { "TX-PKTS", true }, { "TX-BYTES", true }, { "OPTIONS", false },
 };
 
 int flow_print_begin(struct flow_print *print, bool json, bool shows_device)
@@ -51,6 +51,7 @@ static void add_row(const struct flow_print *print, const struct flow_view *view
 	if (print->shows_device)
 		table_cell(table, print->device);
 	table_cell(table, tcp_state_name(view->state));
+	table_cell(table, flow_view_direction(view->flags));
 	table_cell(table, format_endpoint(endpoint, view->family, view->local, view->local_port));
 	table_cell(table, format_endpoint(endpoint, view->family, view->remote, view->remote_port));
 	table_cell(table, service_spec_owner_name(view->owner));
@@ -73,6 +74,7 @@ static struct json_object *to_json(const struct flow_print *print, const struct 
 
 	json_out_text(object, "device", print->device);
 	json_out_text(object, "state", tcp_state_name(view->state));
+	json_out_text(object, "direction", flow_view_direction(view->flags));
 	json_out_text(object, "local_address", format_address(address, view->family, view->local));
 	json_out_number(object, "local_port", view->local_port);
 	json_out_text(object, "remote_address", format_address(address, view->family, view->remote));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "flow_view.h"
+#include "handshake.h"
 
 void flow_view_set_key(struct flow_view *view, __u8 family, const void *key)
 {
@@ -43,14 +44,14 @@ bool flow_view_set_half_open(struct flow_view *view, const struct half_open *hal
 	view->table = FLOW_TABLE_HALF;
 	view->state = half->state;
 	view->owner = half->owner;
-	view->flags = half->flags;
+	view->flags = half->state == TCPS_SYN_SENT ? half->flags & ~HANDSHAKE_TERMS : half->flags;
 	view->snd_wscale = half->snd_wscale;
 	view->rcv_wscale = half->rcv_wscale;
 	view->mss = half->mss;
 	view->irs = half->irs;
 	view->iss = half->iss;
-	view->rcv_nxt = half->irs + 1;
-	view->snd_nxt = half->iss + 1;
+	view->rcv_nxt = half->state == TCPS_SYN_SENT ? 0 : half->irs + 1;
+	view->snd_nxt = half->snd_nxt;
 	view->left_ns = half->deadline_ns - now_ns;
 	clear_history(view);
 	return true;

@@ -23,7 +23,8 @@ struct flow_view {
 	__u8 snd_wscale, rcv_wscale;
 	__u8 remote[16], local[16]; /* IPv4: the first four bytes */
 	__u16 remote_port, local_port;
-	__u16 flags; /* enum flow_flag; FLOW_WSCALE only where the shifts are kept */
+	__u16 flags; /* enum flow_flag; FLOW_WSCALE only where the shifts are kept, terms only where they are agreed on
+		      */
 	__u16 mss;   /* 0: not known */
 	__u32 irs, iss, rcv_nxt, snd_nxt;
 	__u64 left_ns; /* until the deadline */
@@ -44,6 +45,12 @@ void flow_view_set_key(struct flow_view *view, __u8 family, const void *key);
 bool flow_view_set_half_open(struct flow_view *view, const struct half_open *half, __u64 now_ns);
 bool flow_view_set_live(struct flow_view *view, const struct flow *flow, __u64 now_ns);
 bool flow_view_set_ended(struct flow_view *view, const struct ended *ended, __u64 now_ns);
+
+/* Who opened a connection with these flags, in a word: "out" is this host. */
+static inline const char *flow_view_direction(__u16 flags)
+{
+	return flags & FLOW_OUTGOING ? "out" : "in";
+}
 
 /* Orders by local end, then remote end: IPv4 before IPv6, addresses before ports. As strcmp(). */
 int flow_view_compare(const struct flow_view *a, const struct flow_view *b);

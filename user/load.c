@@ -221,6 +221,7 @@ static int write_config(const struct load *load, struct device *device, enum dev
 		.mss_ipv6 = system_mss(load->system.mtu, IPV6_AND_TCP_BYTES, COOKIE_MIN_MSS_IPV6),
 		.budget_per_second = SYNKEEP_BUDGET_DEFAULT,
 		.best_handover = load->best_handover,
+		.track_outgoing = load->track_outgoing,
 		.master_key = load->key,
 		.cookie_time_offset_ns = system_tai_offset_ns(),
 		.loaded_at_ns = now_ns,
@@ -264,7 +265,7 @@ static int start(const struct load *load, struct synkeep *skeleton, struct devic
 
 static int activate(const struct load *load, struct device *device, const struct failure *failure)
 {
-	int err = 0;
+	int err = service_table_begin(device);
 
 	for (size_t i = 0; i < load->service_count && !err; i++)
 		err = service_table_add(device, &load->services[i]);

@@ -29,6 +29,7 @@ struct load {
 	enum handover_way best_handover;
 	__u64 try_ns; /* not 0: a trial, over after this time unless someone keeps it */
 	__u32 flows;  /* slots of flows4, of flows6, of tw4 and of tw6 */
+	bool track_outgoing;
 	struct siphash_key key;
 	const struct service_spec *services;
 	size_t service_count;

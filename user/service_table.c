@@ -2,8 +2,8 @@
 /*
  * Keeping the maps "services" and "ports" in step. See service_table.h.
  *
- * What follows from the services - the kinds of service that name a port, and which wildcards belong together - is
- * never patched but reckoned anew, so it is right again after a command that was cut short.
+ * What follows from the services and the config - what concerns a port, and which wildcards belong together - is never
+ * patched but reckoned anew, so it is right again after a command that was cut short.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -118,7 +118,7 @@ static int refresh_port(const struct device *device, __u16 port)
 	__u64 now_ns = clocks_now_ns(device);
 	struct table table;
 	__u32 index = port;
-	__u8 kinds = 0;
+	__u8 kinds = !port && device->config.track_outgoing ? PORT_OUTGOING : 0;
 	int err;
 
 	err = read_table(device, &table);
@@ -187,6 +187,11 @@ static int finish_change(struct device *device, __u16 port, int err)
 	int refresh_err = refresh_port(device, port), announce_err = announce(device);
 
 	return err ? err : refresh_err ? refresh_err : announce_err;
+}
+
+int service_table_begin(const struct device *device)
+{
+	return refresh_port(device, 0);
 }
 
 int service_table_add(struct device *device, const struct service_spec *spec)

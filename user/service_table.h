@@ -11,6 +11,9 @@
 #include "device.h"
 #include "service_spec.h"
 
+/* The table of a device that has no services yet: what concerns every port all the same. 0 or -errno. */
+int service_table_begin(const struct device *device);
+
 /* Adds a service, or changes the one with the same address and port. 0 or -errno; -ENOSPC: the table is full. */
 int service_table_add(struct device *device, const struct service_spec *spec);
 

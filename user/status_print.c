@@ -222,6 +222,8 @@ int status_print_text(const struct status *status)
 	print_cookies(status);
 	printf("  flows    %u half-open, %u live, %u ended\n", count_records(status, FLOW_TABLE_HALF),
 	       count_records(status, FLOW_TABLE_LIVE), count_records(status, FLOW_TABLE_ENDED));
+	if (status->config->track_outgoing)
+		puts("  tracked  connections that this host opens, too");
 	printf("  memory   %s in all maps\n", format_bytes(memory, status->memory_bytes));
 	err = print_services(status);
 	if (!err)
@@ -362,6 +364,7 @@ struct json_object *status_print_json(const struct status *status)
 		json_out_text(object, "try_left_ms", NULL);
 	json_out_number(object, "netns_inode", status->config->netns_inode);
 	json_out_bool(object, "in_this_netns", status->here);
+	json_out_bool(object, "track_outgoing", status->config->track_outgoing);
 	add_attachment(object, status);
 	add_cookies(object, status);
 	add_services(object, status);

@@ -481,6 +481,7 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	int sk_rx_dst_ifindex;
 	u8 sk_userlocks;
 	int sk_rcvbuf;
 	u32 sk_ack_backlog;
@@ -493,6 +494,12 @@ struct request_sock {
 
 struct inet_sock {
 	struct sock sk;
+	struct ipv6_pinfo *pinet6;
+	int mc_index;
+};
+
+struct ipv6_pinfo {
+	int mcast_oif;
 };
 
 struct inet_connection_sock {

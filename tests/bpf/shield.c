@@ -170,6 +170,14 @@ void shield_pass_signed(__u8 family, __u16 port, bool pass)
 	shield_configure();
 }
 
+void shield_track_outgoing(bool tracked)
+{
+	__u8 kinds = tracked ? PORT_OUTGOING : 0;
+	__u32 any = 0;
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.ports), &any, &kinds, BPF_ANY), 0);
+}
+
 void shield_delete_service(__u8 family, __u16 port, bool any_address)
 {
 	struct service_key key = service_key(family, port, any_address);
@@ -579,6 +587,7 @@ int shield_reset(void **state)
 	shield_set_cookie_time(SHIELD_EPOCH * COOKIE_EPOCH_NS + SHIELD_EPOCH_AGE_NS);
 	shield_set_metadata_missing(false);
 	skeleton->bss->flows_full_ns = 0;
+	shield_track_outgoing(false);
 	return 0;
 }
 

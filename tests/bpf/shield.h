@@ -26,6 +26,7 @@
 #define PORT_MPTCP 8083	     /* policy always, an MPTCP listener */
 #define PORT_NO_SERVICE 8084 /* a listener, no service */
 #define PORT_WILDCARD 8085   /* policy always for every address, a listener on this host's */
+#define PORT_EPHEMERAL 50000 /* what this host opens connections from: no service, no listener */
 #define REMOTE_PORT 40000
 
 #define SHIELD_MSS_IPV4 1460
@@ -67,6 +68,9 @@ void shield_put_service(__u8 family, __u16 port, bool any_address, enum service_
 void shield_know_sockets(__u8 family, __u16 port, bool known);
 void shield_pass_signed(__u8 family, __u16 port, bool pass); /* of a service for this host's address */
 void shield_delete_service(__u8 family, __u16 port, bool any_address);
+
+/* Whether connections that this host opens are tracked, to any port: not after a reset. */
+void shield_track_outgoing(bool tracked);
 
 struct tuple shield_tuple(__u8 family, __u16 local_port);
 

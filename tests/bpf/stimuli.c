@@ -282,6 +282,30 @@ static enum hook segment_in_time_wait(struct frame *f)
 	return segment_frame(f, &t, ACK, 0);
 }
 
+/* --- XDP: handshakes that this host began --- */
+
+/* This host's SYN, from a port that no service names. */
+static void own_syn(struct talk *t, struct frame *f)
+{
+	struct packet_spec spec;
+
+	shield_track_outgoing(true);
+	talk_init(t, FAMILY_IPV6, PORT_EPHEMERAL);
+	t->own_nxt = 5000;
+	spec = talk_owner_segment(t, TCP_FLAG_SYN, 0);
+	packet_build(f, &spec);
+}
+
+static enum hook syn_ack_of_own_syn(struct frame *f)
+{
+	struct talk t;
+
+	own_syn(&t, f);
+	shield_send(f);
+	t.own_nxt++;
+	return segment_frame(f, &t, TCP_FLAG_SYN | ACK, 0);
+}
+
 /* --- XDP: segments without a flow --- */
 
 static enum hook cookie_ack(struct frame *f)
@@ -431,6 +455,14 @@ static enum hook owner_syn_ack(struct frame *f)
 	return TC_EGRESS;
 }
 
+static enum hook owner_syn(struct frame *f)
+{
+	struct talk t;
+
+	own_syn(&t, f);
+	return TC_EGRESS;
+}
+
 static enum hook owner_rst_without_flow(struct frame *f)
 {
 	struct packet_spec spec;
@@ -475,6 +507,7 @@ const struct stimulus stimuli[] = {
 	{ V_HALF_OPEN_ACK, ack_of_own_syn_ack },
 	{ V_HALF_OPEN_SEGMENT, segment_before_ack_of_syn_ack },
 	{ V_TIME_WAIT_SEGMENT, segment_in_time_wait },
+	{ V_SYN_ACK, syn_ack_of_own_syn },
 	{ V_COOKIE_ACK, cookie_ack },
 	{ V_KERNEL_COOKIE_ACK, kernel_cookie_ack },
 	{ V_COOKIE_REPLAY, cookie_ack_after_rst },
@@ -490,6 +523,7 @@ const struct stimulus stimuli[] = {
 	{ V_OWN_SEGMENT, owner_segment },
 	{ V_OWN_SYN_ACK, owner_syn_ack },
 	{ V_OWN_UNTRACKED, owner_rst_without_flow },
+	{ V_OWN_SYN, owner_syn },
 };
 
 const size_t stimuli_count = ARRAY_LEN(stimuli);

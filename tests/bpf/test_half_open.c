@@ -77,7 +77,7 @@ static void record_is_read_from_syn_ack(__u8 family)
 	assert_int_equal(h.rcv_wnd, 60000);
 	assert_int_equal(h.flags, FLOW_WSCALE | FLOW_SACK | FLOW_TIMESTAMPS);
 	assert_int_equal(h.rcv_wscale, 9);
-	assert_int_equal(h.syn_acks, 1);
+	assert_int_equal(h.syns, 1);
 	assert_int_equal(h.deadline_ns, shield_now_ns() + tcp_state_timeout_ns(TCPS_SYN_RECEIVED, 0));
 }
 
@@ -100,7 +100,7 @@ static void test_half_open_own_syn_ack_again_moves_deadline(void **state)
 	syn_ack = owner_syn_ack(&t);
 	assert_verdict(owner_sends(&syn_ack), V_OWN_SYN_ACK);
 	assert_true(shield_half_open(&t.tuple, &h));
-	assert_int_equal(h.syn_acks, 2);
+	assert_int_equal(h.syns, 2);
 	assert_int_equal(h.deadline_ns, shield_now_ns() + tcp_state_timeout_ns(TCPS_SYN_RECEIVED, 0));
 }
 
@@ -223,7 +223,7 @@ static void test_established_own_syn_ack_with_other_isn_begins_anew(void **state
 	assert_false(shield_flow(&t.tuple, &f));
 	assert_true(shield_half_open(&t.tuple, &h));
 	assert_int_equal(h.iss, OWNER_ISN + 0x1000000);
-	assert_int_equal(h.syn_acks, 1);
+	assert_int_equal(h.syns, 1);
 }
 
 /* A flood on a service without protection fills the half-open table, and nothing else. */

@@ -27,10 +27,6 @@
 #define RST_AT_ACK                                                                                                     \
 	"a RST exactly where the owner acknowledged last ends the record, though data may have come since: "           \
 	"RFC 5961 would challenge it. A record that ends too early is made again from the socket"
-#define OLD_TIME_WAIT                                                                                                  \
-	"a handshake on a tuple in TIME-WAIT was reset: what the record has is the connection before, until "          \
-	"its deadline"
-
 #define CONNTRACK(stimulus, record, entry, reason, seed)                                                               \
 	{                                                                                                              \
 		WITNESS_CONNTRACK, STIMULUS_##stimulus, TCPS_##record, TCP_CONNTRACK_##entry, reason, seed             \
@@ -84,7 +80,6 @@ const struct difference differences[] = {
 	CONNTRACK(OWNER_RST,     CLOSED,       ESTABLISHED, RST_DENIED,     0),
 	CONNTRACK(PEER_RST,      CLOSED,       ESTABLISHED, RST_DENIED,     8272),
 	CONNTRACK(PEER_RST,      CLOSED,       SYN_RECV,    STALE_ACK,      0),
-	CONNTRACK(PEER_RST,      TIME_WAIT,    SYN_RECV,    STALE_ACK,      0),
 	CONNTRACK(PEER_SEGMENT,  ESTABLISHED,  CLOSE,       OTHERS_RST,     0),
 	CONNTRACK(PEER_FIN,      CLOSE_WAIT,   CLOSE,       OTHERS_RST,     61650),
 	CONNTRACK(PEER_SEGMENT,  ESTABLISHED,  SYN_RECV,    OWN_WINDOW,     0),
@@ -105,7 +100,6 @@ const struct difference differences[] = {
 	OWNER(    PEER_RST,      CLOSED,       ESTABLISHED, RST_AT_ACK,     0),
 	OWNER(    PEER_RST,      CLOSED,       FIN_WAIT_1,  RST_AT_ACK,     0),
 	OWNER(    PEER_RST,      CLOSED,       FIN_WAIT_2,  RST_AT_ACK,     7960),
-	OWNER(    PEER_RST,      TIME_WAIT,    CLOSED,      OLD_TIME_WAIT,  0),
 };
 /* clang-format on */
 

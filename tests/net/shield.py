@@ -16,6 +16,7 @@ import pathlib
 import shutil
 
 import lab
+from family import IPV6
 
 BPFTOOL = shutil.which("bpftool", path="/usr/sbin:/usr/local/sbin:/usr/bin:/bin")
 FLOWS = 4096  # records of a kind: quickly made, and more than any test has
@@ -23,7 +24,7 @@ FLOWS = 4096  # records of a kind: quickly made, and more than any test has
 # Offsets in struct config, which tests may change under a shield's feet.
 CONFIG_PHASE = 16
 CONFIG_TEST_ADVANCE = -8
-PHASE_LOADING = 0
+PHASE_LOADING, PHASE_ACTIVE = 0, 1
 
 
 class Shield:
@@ -41,13 +42,14 @@ class Shield:
     def run(self, name, *arguments, **options):
         return self.net.synkeep(name, *arguments, **options)
 
-    def load_arguments(self, *services, policy=None, xdp=None, handover=None, key_file=None, try_for=None, flows=FLOWS):
+    def load_arguments(self, *services, policy=None, xdp=None, handover=None, key_file=None, try_for=None, flows=FLOWS,
+                       track_outgoing=False):
         """What follows `synkeep load`."""
         arguments = [self.device, "--flows", flows, *(word for spec in services for word in ("--service", spec))]
         for name, value in (("--policy", policy), ("--xdp", xdp), ("--handover", handover), ("--key-file", key_file),
                             ("--try", try_for)):
             arguments += (name, value) if value else ()
-        return arguments
+        return arguments + ["--track-outgoing"] * track_outgoing
 
     def load(self, *services, check=True, **choices):
         """Loads with the services; choices are load_arguments()'s."""
@@ -162,4 +164,5 @@ def shielded():
     with lab.Lab() as net:
         net.client.attach("pass")
         net.client.sysctl(net__ipv4__ip_forward=0, net__ipv6__conf__all__forwarding=0)
+        net.client.run("ip", "-6", "route", "add", "blackhole", IPV6.peer)  # no ICMP for what hand-made peers get
         yield Shield(net)

@@ -7,6 +7,7 @@ A socket belongs to the namespace it was opened in, whoever uses it. So a test h
 import concurrent.futures
 import contextlib
 import ctypes
+import errno
 import hashlib
 import os
 import re
@@ -71,6 +72,19 @@ def connect(host, family, to, source_port=0, options=(), timeout=SECONDS, protoc
     except BaseException:
         client.close()
         raise
+    return client
+
+
+def begin_to_connect(host, family, to, source_port=0):
+    """A socket of the host's that has sent its SYN, and waits for nothing."""
+    with inside(host):
+        client = socket.socket(family.af, socket.SOCK_STREAM)
+    client.settimeout(0)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.bind((family.any, source_port))
+    error = client.connect_ex(to)
+    assert error == errno.EINPROGRESS, os.strerror(error)
+    client.settimeout(SECONDS)
     return client
 
 

@@ -95,7 +95,7 @@ def option(tcp, name):
 
 
 class Peer:
-    """One hand-made TCP connection to the server, from an address behind the client that no kernel answers for.
+    """One end of a hand-made TCP connection with the server, at an address behind the client that no kernel has.
 
     It sends what it is told, and keeps count: snd_nxt moves with what is sent, rcv_nxt with what is taken. Without mss
     its SYN carries neither that option nor window scale nor SACK.
@@ -125,10 +125,10 @@ class Peer:
 
     def _options(self, flags):
         options = []
-        if flags == "S" and self.mss:
+        if "S" in flags and self.mss:
             options += [("MSS", self.mss), ("WScale", 7), ("SAckOK", b"")]
         if self.timestamps:
-            options += [("NOP", None), ("NOP", None)] if flags != "S" else []
+            options += [("NOP", None), ("NOP", None)] if "S" not in flags else []
             options += [("Timestamp", (int(time.monotonic() * 1000) & 0xffffffff, self.ts_recent))]
         return options
 

@@ -165,10 +165,14 @@ static void test_device_gone_is_the_only_problem(void **state)
 static void test_no_service_is_a_problem(void **state)
 {
 	struct status status = status_all_well(NULL);
+	struct config outgoing = active;
 
 	(void)state;
 	status.service_count = 0;
 	assert_problem(&status, "`synkeep service add eth0 SPEC`");
+	outgoing.track_outgoing = true; /* there is work without one */
+	status.config = &outgoing;
+	assert_int_equal(advice_on(&status).problems, 0);
 }
 
 static void test_service_without_listener_is_a_problem(void **state)

@@ -188,6 +188,31 @@ static void test_service_of_both_families_matches_either(void **state)
 	assert_true(service_matches(&everything, &ipv6));
 }
 
+static void test_direction_matches_who_opened(void **state)
+{
+	struct flow_view in = view_ipv4(TCPS_ESTABLISHED), out = in;
+	struct flow_filter filter = { 0 };
+
+	(void)state;
+	out.flags = FLOW_OUTGOING;
+	assert_int_equal(flow_filter_set_direction(&filter, "out"), 0);
+	assert_true(flow_filter_matches(&filter, &out));
+	assert_false(flow_filter_matches(&filter, &in));
+	assert_int_equal(flow_filter_set_direction(&filter, "in"), 0);
+	assert_false(flow_filter_matches(&filter, &out));
+	assert_true(flow_filter_matches(&filter, &in));
+}
+
+static void test_unknown_direction_is_refused(void **state)
+{
+	struct flow_filter filter = { 0 };
+
+	(void)state;
+	assert_int_equal(flow_filter_set_direction(&filter, "up"), -EINVAL);
+	assert_int_equal(flow_filter_set_direction(&filter, ""), -EINVAL);
+	assert_false(filter.has_direction);
+}
+
 static void test_kinds_are_joined_by_and(void **state)
 {
 	struct flow_view view = view_ipv4(TCPS_ESTABLISHED);
@@ -213,6 +238,8 @@ int main(void)
 		cmocka_unit_test(test_malformed_source_is_refused),
 		cmocka_unit_test(test_service_matches_its_wildcards),
 		cmocka_unit_test(test_service_of_both_families_matches_either),
+		cmocka_unit_test(test_direction_matches_who_opened),
+		cmocka_unit_test(test_unknown_direction_is_refused),
 		cmocka_unit_test(test_kinds_are_joined_by_and),
 	};
 

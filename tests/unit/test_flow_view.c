@@ -98,9 +98,12 @@ static void test_live_idle_over_the_wrap_of_milliseconds(void **state)
 
 static void test_half_open_is_one_past_its_initial_numbers(void **state)
 {
-	const struct half_open half = {
-		.deadline_ns = NOW_NS + 1, .irs = UINT32_MAX, .iss = 7, .state = TCPS_SYN_RECEIVED, .mss = 1220
-	};
+	const struct half_open half = { .deadline_ns = NOW_NS + 1,
+					.irs = UINT32_MAX,
+					.iss = 7,
+					.snd_nxt = 8,
+					.state = TCPS_SYN_RECEIVED,
+					.mss = 1220 };
 	struct flow_view view;
 
 	(void)state;
@@ -111,6 +114,31 @@ static void test_half_open_is_one_past_its_initial_numbers(void **state)
 	assert_int_equal(view.mss, 1220);
 	assert_int_equal(view.age_ns, 0);
 	assert_false(flow_view_set_half_open(&view, &half, NOW_NS + 1));
+}
+
+/* What we offered is not agreed on, and the peer has no number yet. */
+static void test_syn_sent_knows_only_our_side(void **state)
+{
+	const struct half_open half = { .deadline_ns = NOW_NS + 1,
+					.iss = 7,
+					.snd_nxt = 108,
+					.flags = FLOW_OUTGOING | FLOW_SACK | FLOW_TIMESTAMPS | FLOW_WSCALE,
+					.rcv_wscale = 9,
+					.state = TCPS_SYN_SENT };
+	struct flow_view view;
+
+	(void)state;
+	assert_true(flow_view_set_half_open(&view, &half, NOW_NS));
+	assert_int_equal(view.flags, FLOW_OUTGOING);
+	assert_int_equal(view.rcv_nxt, 0);
+	assert_int_equal(view.snd_nxt, 108);
+}
+
+static void test_direction_is_that_of_the_syn(void **state)
+{
+	(void)state;
+	assert_string_equal(flow_view_direction(FLOW_OUTGOING | FLOW_SACK), "out");
+	assert_string_equal(flow_view_direction(FLOW_COOKIE), "in");
 }
 
 static void test_ended_does_not_tell_of_shifts_it_has_not(void **state)
@@ -188,6 +216,8 @@ int main(void)
 		cmocka_unit_test(test_live_written_after_the_clock_was_read_is_not_old),
 		cmocka_unit_test(test_live_idle_over_the_wrap_of_milliseconds),
 		cmocka_unit_test(test_half_open_is_one_past_its_initial_numbers),
+		cmocka_unit_test(test_syn_sent_knows_only_our_side),
+		cmocka_unit_test(test_direction_is_that_of_the_syn),
 		cmocka_unit_test(test_ended_does_not_tell_of_shifts_it_has_not),
 		cmocka_unit_test(test_key_ipv4_leaves_no_rest_of_ipv6),
 		cmocka_unit_test(test_order_is_by_family_local_end_remote_end),
