@@ -11,6 +11,7 @@
 #define SYNKEEP_HANDOVER_BPF_H
 
 #include "ingress_segment.bpf.h"
+#include "merged.bpf.h"
 
 extern int bpf_sk_assign_tcp_reqsk(struct __sk_buff *skb, struct sock *sk, struct bpf_tcp_req_attrs *attrs,
 				   int attrs__sz) __ksym __weak;
@@ -200,11 +201,13 @@ static __always_inline void handover_uncount(const struct packet *p, const struc
 }
 
 /* Puts the packet behind the batch that it came in: it arrives at the device once more, marked. */
-static __always_inline int handover_send_again(struct __sk_buff *skb, const struct packet *p,
-					       const struct cpu_clock *clock, const struct config *conf)
+static __always_inline int handover_send_again(struct __sk_buff *skb, struct packet *p, const struct cpu_clock *clock,
+					       const struct config *conf)
 {
-	if (conf->xdp_mode == DEVICE_XDP_GENERIC)
+	if (conf->xdp_mode == DEVICE_XDP_GENERIC) {
+		packet_count_segments(p, merged_segments(skb, p, conf));
 		handover_uncount(p, clock);
+	}
 	verdict_note(V_HANDOVER_AGAIN);
 	skb->mark = SYNKEEP_MARK;
 	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);

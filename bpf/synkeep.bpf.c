@@ -13,7 +13,8 @@
  *     ingress_segment.bpf.h   anything else: handshakes, cookies, adoption (socket.bpf.h), strangers (budget.bpf.h)
  *     outgoing.bpf.h          where no service is: connections that this host opens
  *     verdict.bpf.h           the one way out
- *   tc_ingress    what XDP marked (hint.bpf.h) becomes a connection of the kernel's listener (handover.bpf.h)
+ *   tc_ingress    what XDP marked (hint.bpf.h) becomes a connection of the kernel's listener (handover.bpf.h); what
+ *                 generic XDP got as one packet instead of several is counted in full (merged.bpf.h)
  *   tc_egress     what the kernel sends steps the same records (egress.bpf.h)
  *   seed          run at load, and for new services: records for what is connected already (seed.bpf.h)
  *   sweep_start   run once at load: from then on a timer takes the slots of expired records back (sweep.bpf.h)
@@ -146,6 +147,8 @@ int tc_ingress(struct __sk_buff *skb)
 	struct packet p = {};
 	enum verdict verdict;
 
+	if (skb->gso_size)
+		merged_count(skb);
 	if (kind == HINT_NONE && !again && !metadata_missing)
 		return TC_ACT_UNSPEC;
 	conf = config_get();

@@ -100,8 +100,8 @@ struct flow {
 	__u32 snd_tsval; /* the last TSval that we sent */
 	__u64 rcv_bytes; /* bytes of IP packets */
 	__u64 snd_bytes;
-	__u32 rcv_packets; /* as XDP saw them: in generic mode GRO has made one of several before */
-	__u32 snd_packets; /* as on the wire: a GSO super-packet counts its segments */
+	__u32 rcv_packets; /* as on the wire: a packet that is still to be cut counts its segments */
+	__u32 snd_packets;
 	__u64 deadline_ns; /* CLOCK_MONOTONIC; the record is absent from then on */
 	__u32 born_s;	   /* CLOCK_MONOTONIC, seconds */
 	__u32 rcv_seen_ms; /* CLOCK_MONOTONIC, milliseconds modulo 2^32: the peer's last acceptable segment */

@@ -38,6 +38,7 @@
 #define IPV4_HEADER_BYTES 20
 #define IPV6_HEADER_BYTES 40
 #define TCP_HEADER_BYTES 20
+#define IPV6_JUMBO_BYTES 8  /* hop-by-hop options with a Jumbo Payload option (RFC 2675) */
 #define IP_LENGTH_MAX 65535 /* what the length field of an IP header can say */
 #define IPV4_FRAGMENT_OFFSET 0x1fff
 #define IPV4_MORE_FRAGMENTS 0x2000
@@ -65,6 +66,7 @@ struct packet {
 	__u16 ip_offset;  /* from the start of the frame: behind Ethernet's header and the tags */
 	__u16 tcp_offset; /* from the start of the frame */
 	__u16 tcp_options_bytes;
+	__u16 headers_bytes; /* IP and TCP, on the wire; by packet_weigh() */
 	bool has_ip_options; /* IPv4 options or IPv6 extension headers */
 };
 
@@ -294,31 +296,33 @@ static __always_inline enum packet_kind packet_parse(struct packet *p, const str
 /*
  * The lengths of a PACKET_TCP, in a frame of frame_bytes, in one buffer or in several. The IP header says how long the
  * packet is; what the frame has beyond is padding. The socket buffer measures what is sent, and what GRO made too long
- * for the header's field, which is 0 then (BIG TCP). PACKET_MALFORMED: the frame is shorter than its headers say, and
- * p->segment is as before.
+ * for the header's field, which is 0 then (BIG TCP). An IPv6 one has a jumbo header of the kernel's own, which was
+ * never on the wire, nor will be. PACKET_MALFORMED: the frame is shorter than its headers say, and p->segment is as
+ * before.
  */
 static __always_inline enum packet_kind packet_weigh(struct packet *p, __u32 frame_bytes, enum direction direction)
 {
 	__u32 headers_bytes = p->tcp_offset - p->ip_offset + TCP_HEADER_BYTES + p->tcp_options_bytes;
 	__u32 not_counted = p->tuple.family == FAMILY_IPV4 ? 0 : IPV6_HEADER_BYTES;
 	__u32 room = frame_bytes - p->ip_offset, bytes = p->segment.packet_bytes;
+	bool big = bytes == not_counted && room > not_counted + IP_LENGTH_MAX;
+	__u32 jumbo_bytes = big && not_counted && p->has_ip_options ? IPV6_JUMBO_BYTES : 0;
 
-	if (direction == DIRECTION_SND || (bytes == not_counted && room > not_counted + IP_LENGTH_MAX))
+	if (direction == DIRECTION_SND || big)
 		bytes = room;
 	if (bytes < headers_bytes || bytes > room)
 		return PACKET_MALFORMED;
-	p->segment.packet_bytes = bytes;
+	p->headers_bytes = headers_bytes - jumbo_bytes;
+	p->segment.packet_bytes = bytes - jumbo_bytes;
 	p->segment.payload_bytes = bytes - headers_bytes;
 	return PACKET_TCP;
 }
 
-/* A GSO super-packet is cut behind us: every segment gets a copy of the headers that are here once. */
+/* One packet here is several on the wire (GSO, GRO): each has a copy of the headers that are here once. */
 static __always_inline void packet_count_segments(struct packet *p, __u32 segments)
 {
-	__u32 headers_bytes = p->tcp_offset - p->ip_offset + TCP_HEADER_BYTES + p->tcp_options_bytes;
-
 	p->segment.packets = segments;
-	p->segment.packet_bytes += (segments - 1) * headers_bytes;
+	p->segment.packet_bytes += (segments - 1) * p->headers_bytes;
 }
 
 /* Whether the segment can belong to no connection at all. */

@@ -485,6 +485,13 @@ struct outcome shield_hand_over(const struct frame *f)
 	return run_tc(skeleton->progs.tc_ingress, f, NULL);
 }
 
+struct outcome shield_hand_over_merged(const struct frame *f, __u32 segment_bytes)
+{
+	struct __sk_buff in = { .gso_size = segment_bytes };
+
+	return run_tc(skeleton->progs.tc_ingress, f, &in);
+}
+
 struct outcome shield_hand_over_again(const struct frame *f)
 {
 	struct __sk_buff in = { .mark = HANDOVER_MARK };

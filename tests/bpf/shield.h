@@ -89,7 +89,8 @@ struct outcome shield_send_uncounted(const struct frame *f);
 /* tc_ingress with a packet that it has sent behind its batch, and that comes back. */
 struct outcome shield_hand_over_again(const struct frame *f);
 
-/* tc_egress with a super-packet of so many segments. */
+/* tc_ingress with a packet that is to be cut to so many bytes of payload; tc_egress with one of so many segments. */
+struct outcome shield_hand_over_merged(const struct frame *f, __u32 segment_bytes);
 struct outcome shield_send_gso(const struct frame *f, __u32 segments);
 
 /* Both, so many times each, on the CPU that the process is on; what becomes of them is not looked at. */

@@ -31,6 +31,7 @@ struct reading {
 	size_t ip;
 	size_t tcp;
 	size_t packet_bytes;
+	size_t jumbo_bytes; /* of the kernel's own header before a packet too long for its length field */
 };
 
 static size_t number(const uint8_t *bytes, size_t at)
@@ -42,15 +43,17 @@ static size_t number(const uint8_t *bytes, size_t at)
 static void read_tcp(const struct input *in, struct reading *r, size_t not_counted)
 {
 	size_t room = in->frame_bytes - r->ip, says = r->packet_bytes;
+	bool too_long = says == not_counted && room >= not_counted + 65536;
 
 	r->kind = PACKET_MALFORMED;
-	if (in->direction == DIRECTION_SND || (says == not_counted && room - not_counted >= 65536))
+	if (in->direction == DIRECTION_SND || too_long)
 		says = room;
 	if (r->tcp + 20 > in->size || says > room || in->bytes[r->tcp + 12] / 16 < 5)
 		return;
 	if (r->tcp + in->bytes[r->tcp + 12] / 16 * 4 > r->ip + says)
 		return;
-	r->packet_bytes = says;
+	r->jumbo_bytes = too_long && r->tcp > r->ip + 40 && not_counted ? 8 : 0;
+	r->packet_bytes = says - r->jumbo_bytes;
 	r->kind = PACKET_TCP;
 }
 
@@ -156,7 +159,7 @@ static void tuple_is_the_frames(const struct packet *p, const uint8_t *bytes, co
 	must((sent ? p->tuple.remote_port : p->tuple.local_port) == number(bytes, r->tcp + 2));
 }
 
-static void segment_is_the_frames(const struct packet *p, const struct input *in)
+static void segment_is_the_frames(const struct packet *p, const struct input *in, size_t jumbo_bytes)
 {
 	static const uint8_t usual[4] = { 1, 1, 8, 10 };
 	const uint8_t *tcp = in->bytes + p->tcp_offset;
@@ -167,9 +170,10 @@ static void segment_is_the_frames(const struct packet *p, const struct input *in
 	must(p->tcp_offset + 20U <= in->size);
 	must(p->tcp_options_bytes <= 40 && 20U + p->tcp_options_bytes == header_bytes);
 	must(s->payload_bytes <= in->frame_bytes);
-	must(s->packet_bytes == ip_headers_bytes + header_bytes + s->payload_bytes);
-	must(p->ip_offset + s->packet_bytes <= in->frame_bytes);
-	must(in->direction == DIRECTION_RCV || p->ip_offset + s->packet_bytes == in->frame_bytes);
+	must(p->headers_bytes == ip_headers_bytes + header_bytes - jumbo_bytes);
+	must(s->packet_bytes == p->headers_bytes + s->payload_bytes);
+	must(p->ip_offset + s->packet_bytes + jumbo_bytes <= in->frame_bytes);
+	must(in->direction == DIRECTION_RCV || p->ip_offset + s->packet_bytes + jumbo_bytes == in->frame_bytes);
 	must(s->packets == 1);
 	must(s->seq == get_be32(tcp + 4) && s->ack == get_be32(tcp + 8));
 	must(s->flags == tcp[13] && s->window == number(tcp, 14));
@@ -194,7 +198,7 @@ static void packet_is_the_frames(const struct input *in)
 	must(p.segment.packet_bytes == want.packet_bytes);
 	tuple_is_the_frames(&p, in->bytes, &want, in->direction);
 	if (kind == PACKET_TCP)
-		segment_is_the_frames(&p, in);
+		segment_is_the_frames(&p, in, want.jumbo_bytes);
 }
 
 /* Writes the EtherTypes that the shape asks for, as far as the frame goes. */

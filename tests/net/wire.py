@@ -77,7 +77,7 @@ class Capture:
         """All frames so far."""
         while True:
             try:
-                data, ancillary, _flags, address = self.socket.recvmsg(1 << 17, 64)
+                data, ancillary, _flags, address = self.socket.recvmsg(1 << 18, 64)
             except BlockingIOError:
                 return self.seen
             data = _put_tag_back(data, ancillary)

@@ -108,6 +108,26 @@ static void test_ip_length_of_zero_in_a_frame_beyond_the_field(void **state)
 	}
 }
 
+/* IPv6's has a header of the kernel's own, which counts for nothing: neither once, nor once a segment. */
+static void test_jumbo_header_of_a_packet_beyond_the_field_is_not_counted(void **state)
+{
+	(void)state;
+	for (enum direction d = DIRECTION_RCV; d <= DIRECTION_SND; d++) {
+		struct packet p;
+		struct bytes b;
+
+		put_ip(&b, FAMILY_IPV6, d, IPPROTO_HOPOPTS);
+		put_extension(&b, IPPROTO_HOPOPTS, IPPROTO_TCP, 0);
+		put_tcp(&b, d, 0);
+		put16(&b, 18, 0);
+		assert_int_equal(parse_linear(&b, b.length, BIG_FRAME_BYTES, d, &p), PACKET_TCP);
+		assert_int_equal(p.segment.packet_bytes, BIG_FRAME_BYTES - 14 - 8);
+		assert_int_equal(p.segment.payload_bytes, BIG_FRAME_BYTES - 14 - 68);
+		packet_count_segments(&p, 50);
+		assert_int_equal(p.segment.packet_bytes, BIG_FRAME_BYTES - 14 - 68 + 50 * 60);
+	}
+}
+
 static void test_segments_of_a_super_packet_weigh_their_headers(void **state)
 {
 	struct packet p;
@@ -135,6 +155,7 @@ int main(void)
 		cmocka_unit_test(test_ip_length_against_frame),
 		cmocka_unit_test(test_ethernet_padding_is_no_payload),
 		cmocka_unit_test(test_ip_length_of_zero_in_a_frame_beyond_the_field),
+		cmocka_unit_test(test_jumbo_header_of_a_packet_beyond_the_field_is_not_counted),
 		cmocka_unit_test(test_segments_of_a_super_packet_weigh_their_headers),
 	};
 
