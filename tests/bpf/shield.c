@@ -280,6 +280,17 @@ void shield_start_sweep(void)
 	assert_int_equal(run.retval, 0);
 }
 
+void shield_share_maps(struct bpf_object *other)
+{
+	struct bpf_map *map, *ours;
+
+	bpf_object__for_each_map (map, other) {
+		ours = bpf_object__find_map_by_name(skeleton->obj, bpf_map__name(map));
+		if (ours && !bpf_map__is_internal(map))
+			assert_int_equal(bpf_map__reuse_fd(map, bpf_map__fd(ours)), 0);
+	}
+}
+
 /* --- counters and verdicts --- */
 
 struct totals {

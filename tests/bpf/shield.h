@@ -127,6 +127,10 @@ void shield_put_ended(const struct tuple *t, const struct ended *e);
 int shield_fill_flows(void); /* every free slot of flows4, by records of no importance; how many */
 void shield_start_sweep(void);
 
+/* Another object's programs, not loaded yet, will work on the maps of the same names. */
+struct bpf_object;
+void shield_share_maps(struct bpf_object *other);
+
 /* Verdicts given since the process started, notes included, and those since it began counting. */
 bool shield_saw(enum verdict verdict);
 __u64 shield_count(enum verdict verdict);
