@@ -4,10 +4,10 @@
  * nothing, on cold buckets, is most of what an answered SYN would cost. A bit too many costs one look-up; a bit too few
  * would answer a live tuple with a cookie, and must not be.
  *
- * Three bitmaps stand in one map. A tuple's bit is set in two of them, the current one, which SYNs are compared with,
+ * Three bitmaps stand in one map. A tuple's bits are set in two of them, the current one, which SYNs are compared with,
  * and the next, when its flow is made, when the flow ends (TIME-WAIT begins), when this host sends a SYN or SYN-ACK,
  * and whenever a socket is met that has no record. Every PRESENCE_PERIOD_NS the sweep makes the next one current, wipes
- * the other, and puts all live records into it. So a bit holds for a period at the least, which is longer than a
+ * the other, and puts all live records into it. So bits hold for a period at the least, which is longer than a
  * TIME-WAIT that is not heard of again, and for as long as there is a record.
  *
  * What may be connected without a record - the table was full, or the record expired while the owner held on - is set
@@ -41,34 +41,34 @@ struct {
 __u32 presence_current;	   /* written by the sweep alone */
 __u64 presence_rotated_ns; /* likewise */
 
-static __always_inline __u64 *presence_word(const struct config *conf, __u32 bitmap, __u32 hash)
+static __always_inline __u64 *presence_word(const struct config *conf, __u32 bitmap, __u64 hash)
 {
 	__u32 index = bitmap * conf->presence_words + presence_word_index(hash, conf->presence_words);
 
 	return bpf_map_lookup_elem(&presence, &index);
 }
 
-static __always_inline void presence_set(const struct config *conf, __u32 bitmap, __u32 hash)
+static __always_inline void presence_set(const struct config *conf, __u32 bitmap, __u64 hash)
 {
-	__u64 *word = presence_word(conf, bitmap, hash), bit = presence_bit(hash);
+	__u64 *word = presence_word(conf, bitmap, hash), bits = presence_bits(hash);
 
-	if (word && !(*word & bit))
-		__sync_fetch_and_or(word, bit);
+	if (word && (*word & bits) != bits)
+		__sync_fetch_and_or(word, bits);
 }
 
 /* Whether the tuple may have a socket. */
 static __always_inline bool presence_has(const struct config *conf, const struct tuple *t)
 {
-	__u32 hash = presence_hash(&conf->presence_key, t);
-	__u64 *word = presence_word(conf, presence_current, hash);
+	__u64 hash = presence_hash(&conf->presence_key, t);
+	__u64 *word = presence_word(conf, presence_current, hash), bits = presence_bits(hash);
 
-	return !word || *word & presence_bit(hash);
+	return !word || (*word & bits) == bits;
 }
 
 /* The tuple has a socket, or is about to: after its record was put, so that a walk of the sweep misses neither. */
 static __noinline int presence_mark(const struct config *conf, const struct tuple *t)
 {
-	__u32 hash = presence_hash(&conf->presence_key, t);
+	__u64 hash = presence_hash(&conf->presence_key, t);
 
 	presence_set(conf, PRESENCE_FIRST, hash);
 	presence_set(conf, PRESENCE_SECOND, hash);
@@ -89,8 +89,8 @@ static int presence_recycle_block(__u32 block, const __u32 *recycled)
 
 	if (!conf)
 		return 1;
-	for (__u32 i = 0; i < PRESENCE_WORDS_MIN; i++) {
-		__u32 word = block * PRESENCE_WORDS_MIN + i;
+	for (__u32 i = 0; i < PRESENCE_BLOCK_WORDS; i++) {
+		__u32 word = block * PRESENCE_BLOCK_WORDS + i;
 		__u32 from_index = PRESENCE_LASTING * conf->presence_words + word;
 		__u32 to_index = *recycled * conf->presence_words + word;
 		__u64 *from = bpf_map_lookup_elem(&presence, &from_index);
@@ -116,7 +116,7 @@ static __always_inline bool presence_rotate(const struct config *conf, __u64 now
 		return false;
 	presence_rotated_ns = now_ns;
 	presence_current = recycled == PRESENCE_FIRST ? PRESENCE_SECOND : PRESENCE_FIRST;
-	bpf_loop(conf->presence_words / PRESENCE_WORDS_MIN, presence_recycle_block, &recycled, 0);
+	bpf_loop(conf->presence_words / PRESENCE_BLOCK_WORDS, presence_recycle_block, &recycled, 0);
 	return true;
 }
 

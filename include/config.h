@@ -54,7 +54,7 @@ struct config {
 	__u64 msl_ns;
 	__u64 try_until_ns;	   /* CLOCK_MONOTONIC; not 0: a trial, which from then on drains by itself */
 	__u32 services_generation; /* raised with every change of the services: what is remembered of them is stale */
-	__u32 presence_words;	   /* of each of the presence filter's bitmaps, a power of two; 0: there is no filter */
+	__u32 presence_words;	   /* of each of the presence filter's bitmaps, whole blocks; 0: there is no filter */
 	struct presence_key presence_key;
 	__u64 test_advance_ns; /* added to every clock that the programs read; 0 but in tests, which expect it at the
 				  end */

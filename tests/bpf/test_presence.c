@@ -19,7 +19,7 @@ enum { FIRST = 1 << 0, SECOND = 1 << 1, LASTING = 1 << 2 };
 
 static int bitmaps_of(const struct tuple *t)
 {
-	__u32 hash = presence_hash(&shield_config.presence_key, t);
+	__u64 hash = presence_hash(&shield_config.presence_key, t);
 	int found = 0;
 
 	for (__u32 bitmap = 0; bitmap < 3; bitmap++) {
@@ -27,7 +27,7 @@ static int bitmaps_of(const struct tuple *t)
 		__u64 word;
 
 		assert_int_equal(bpf_map_lookup_elem(shield_map("presence"), &index, &word), 0);
-		found |= word & presence_bit(hash) ? 1 << bitmap : 0;
+		found |= (word & presence_bits(hash)) == presence_bits(hash) ? 1 << bitmap : 0;
 	}
 	return found;
 }
@@ -217,13 +217,13 @@ static struct tuple tuple_of(__u8 family, __u16 remote_port)
 static void sweep_after_a_period(void)
 {
 	const struct tuple witness = tuple_of(FAMILY_IPV4, 9);
-	__u32 hash = presence_hash(&shield_config.presence_key, &witness);
-	__u64 bit = presence_bit(hash);
+	__u64 hash = presence_hash(&shield_config.presence_key, &witness);
+	__u64 bits = presence_bits(hash);
 
 	for (__u32 bitmap = 0; bitmap < 2; bitmap++) {
 		__u32 index = bitmap * SHIELD_PRESENCE_WORDS + presence_word_index(hash, SHIELD_PRESENCE_WORDS);
 
-		assert_int_equal(bpf_map_update_elem(shield_map("presence"), &index, &bit, BPF_ANY), 0);
+		assert_int_equal(bpf_map_update_elem(shield_map("presence"), &index, &bits, BPF_ANY), 0);
 	}
 	shield_advance(PERIOD_NS);
 	for (int s = 0; s < SWEEP_PATIENCE_S && bitmaps_of(&witness) == (FIRST | SECOND); s++)

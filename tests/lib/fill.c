@@ -151,11 +151,11 @@ static void mark_presence(const struct options *o)
 		tool_fail("reading the presence filter");
 	for (__u32 number = 0; number < o->flows; number++) {
 		struct tuple t = tuple_of(o, number);
-		__u32 hash = presence_hash(&config.presence_key, &t);
+		__u64 hash = presence_hash(&config.presence_key, &t);
 		__u32 index = presence_word_index(hash, config.presence_words);
 
-		words[index] |= presence_bit(hash);
-		words[index + config.presence_words] |= presence_bit(hash);
+		words[index] |= presence_bits(hash);
+		words[index + config.presence_words] |= presence_bits(hash);
 	}
 	if (bpf_map_update_batch(map, indices, words, &count, NULL))
 		tool_fail("writing the presence filter");
