@@ -75,6 +75,17 @@ static bool handovers_are_missing(const struct status *status)
 	return status->counters[V_COOKIE_ACK].packets;
 }
 
+static void judge_vlan(const struct advisor *advisor)
+{
+	const struct status *status = advisor->status;
+	char sentence[SENTENCE_BYTES];
+
+	if (!status->attach.xdp || !status->vlan_loss.kinds)
+		return;
+	vlan_explain(&status->vlan_loss, status->name, status->attach.xdp_mode, sentence, sizeof(sentence));
+	say(advisor, ADVICE_PROBLEM, "%s", sentence);
+}
+
 static void judge_ingress_chain(const struct advisor *advisor)
 {
 	const struct status *status = advisor->status;
@@ -233,6 +244,7 @@ void advice_give(const struct status *status, advice_visit visit, void *context)
 		    status->config->netns_inode);
 	else {
 		judge_attachment(&advisor);
+		judge_vlan(&advisor);
 		judge_ingress_chain(&advisor);
 	}
 	if (status->config->phase == DEVICE_DRAINING)

@@ -19,6 +19,7 @@
 #include "guard.h"
 #include "key_file.h"
 #include "load.h"
+#include "vlan.h"
 
 #define ERROR_BYTES 4096 /* room for the last lines of the verifier */
 #define TRY_MIN_NS NSEC_PER_SEC
@@ -195,6 +196,23 @@ static int check_device(struct load *load)
 	return EXIT_DONE;
 }
 
+/* Answers that leave without their VLAN tag reach nobody, or a stranger. */
+static int check_vlan(const struct load *load)
+{
+	enum device_xdp_mode mode = load->xdp == LOAD_XDP_GENERIC ? DEVICE_XDP_GENERIC : DEVICE_XDP_NATIVE;
+	char reason[ATTACH_ERROR_BYTES];
+	struct vlan_loss loss;
+	int err = vlan_read_loss(load->system.ifindex, mode, &loss);
+
+	if (err)
+		return command_failed(&command_load, "%s: what becomes of VLAN tags can not be found out: %s",
+				      load->name, strerror(-err));
+	if (!loss.kinds)
+		return EXIT_DONE;
+	vlan_explain(&loss, load->name, mode, reason, sizeof(reason));
+	return command_failed(&command_load, "%s: %s", load->name, reason);
+}
+
 /* The maps are filled in advance: the kernel would rather kill processes than refuse them. */
 static int check_memory(const struct load *load)
 {
@@ -354,6 +372,8 @@ static int run(int argc, char **argv)
 	apply_default_policy(&options);
 	bpf_log_capture(options.verbose);
 	status = check_device(&options.load);
+	if (!status)
+		status = check_vlan(&options.load);
 	if (!status)
 		status = check_memory(&options.load);
 	if (!status)

@@ -134,6 +134,8 @@ static int read_listeners(struct status *status)
 
 static int read_namespace(const struct device *device, struct status *status)
 {
+	int err;
+
 	status->exists = system_device_exists((int)device->config.ifindex) != 0;
 	status->attach_error = attach_query(device, &status->attach);
 	status->sysctls = (struct status_sysctls){
@@ -145,7 +147,8 @@ static int read_namespace(const struct device *device, struct status *status)
 		.conntrack_count = read_sysctl("netfilter/nf_conntrack_count"),
 	};
 	status->has_handover_kfunc = system_has_handover_kfunc();
-	return read_listeners(status);
+	err = vlan_read_loss((int)device->config.ifindex, status->attach.xdp_mode, &status->vlan_loss);
+	return err ? err : read_listeners(status);
 }
 
 int status_read_services(const struct device *device, struct status *status)

@@ -12,6 +12,7 @@
 #include "listener.h"
 #include "service_spec.h"
 #include "verdict.h"
+#include "vlan.h"
 
 #define STATUS_TABLES (2 * FLOW_TABLE_COUNT)
 
@@ -56,6 +57,7 @@ struct status {
 	bool exists;	  /* the device does */
 	int attach_error; /* -errno: attach could not be asked for */
 	struct attach_state attach;
+	struct vlan_loss vlan_loss; /* if attach.xdp */
 	struct status_sysctls sysctls;
 	bool has_handover_kfunc;
 };

@@ -10,7 +10,9 @@
 #include "../../user/listener.c"
 #include "../../user/netlink.c"
 #include "../../user/service_handover.c"
+#include "../../user/ethtool.c"
 #include "../../user/service_spec.c"
+#include "../../user/vlan.c"
 
 static const struct config active = { .phase = DEVICE_ACTIVE };
 static const struct config draining = { .phase = DEVICE_DRAINING };
@@ -371,10 +373,27 @@ static void test_counted_trouble_is_a_note(void **state)
 	assert_note(&status, "FLOWS_FULL 3");
 }
 
+static void test_tags_that_hardware_takes_off(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	status.vlan_loss = (struct vlan_loss){ .kinds = VLAN_8021Q, .taker = "eth0.5" };
+	assert_problem(&status, "eth0.5");
+	assert_problem(&status, "`ethtool -K eth0 rxvlan off`");
+	assert_problem(&status, "--xdp generic");
+	status.attach.xdp_mode = DEVICE_XDP_GENERIC;
+	assert_problem(&status, "does not put them on");
+	status.vlan_loss.kinds = VLAN_8021AD;
+	assert_problem(&status, "`ethtool -K eth0 rx-vlan-stag-hw-parse off`");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_well_is_silent),
+		cmocka_unit_test(test_tags_that_hardware_takes_off),
 		cmocka_unit_test(test_missing_program_is_a_problem),
 		cmocka_unit_test(test_trial_says_when_it_is_over),
 		cmocka_unit_test(test_cookies_back_without_any_handover_are_a_problem),
