@@ -7,7 +7,7 @@
 
 #include "flow_print.h"
 #include "format.h"
-#include "json_out.h"
+#include "json_write.h"
 #include "service_spec.h"
 
 static const struct table_column columns[] = {
@@ -67,54 +67,48 @@ static void add_row(const struct flow_print *print, const struct flow_view *view
 	table_cell(table, format_options(terms, view->flags, view->snd_wscale, view->rcv_wscale, view->mss));
 }
 
-static struct json_object *to_json(const struct flow_print *print, const struct flow_view *view)
-{
-	struct json_object *object = json_object_new_object();
-	char address[FORMAT_ADDRESS_BYTES];
-
-	json_out_text(object, "device", print->device);
-	json_out_text(object, "state", tcp_state_name(view->state));
-	json_out_text(object, "direction", flow_view_direction(view->flags));
-	json_out_text(object, "local_address", format_address(address, view->family, view->local));
-	json_out_number(object, "local_port", view->local_port);
-	json_out_text(object, "remote_address", format_address(address, view->family, view->remote));
-	json_out_number(object, "remote_port", view->remote_port);
-	json_out_text(object, "owner", service_spec_owner_name(view->owner));
-	json_out_number(object, "left_ms", view->left_ns / NSEC_PER_MSEC);
-	if (view->table == FLOW_TABLE_LIVE) {
-		json_out_number(object, "age_ms", view->age_ns / NSEC_PER_MSEC);
-		json_out_number(object, "idle_ms", view->idle_ns / NSEC_PER_MSEC);
-		json_out_number(object, "rx_packets", view->rcv_packets);
-		json_out_number(object, "rx_bytes", view->rcv_bytes);
-		json_out_number(object, "tx_packets", view->snd_packets);
-		json_out_number(object, "tx_bytes", view->snd_bytes);
-	}
-	json_out_bool(object, "timestamps", view->flags & FLOW_TIMESTAMPS);
-	json_out_bool(object, "sack", view->flags & FLOW_SACK);
-	json_out_bool(object, "ecn", view->flags & FLOW_ECN);
-	if (view->flags & FLOW_WSCALE) {
-		json_out_number(object, "snd_wscale", view->snd_wscale);
-		json_out_number(object, "rcv_wscale", view->rcv_wscale);
-	}
-	if (view->mss)
-		json_out_number(object, "mss", view->mss);
-	json_out_bool(object, "cookie", view->flags & FLOW_COOKIE);
-	json_out_bool(object, "handover", view->flags & FLOW_HANDOVER);
-	json_out_bool(object, "adopted", view->flags & FLOW_ADOPTED);
-	json_out_number(object, "irs", view->irs);
-	json_out_number(object, "iss", view->iss);
-	json_out_number(object, "rcv_nxt", view->rcv_nxt);
-	json_out_number(object, "snd_nxt", view->snd_nxt);
-	return object;
-}
-
 static void print_element(struct flow_print *print, const struct flow_view *view)
 {
-	struct json_object *object = to_json(print, view);
+	struct json_write object;
+	char address[FORMAT_ADDRESS_BYTES];
 
-	printf("%s\n%s", print->separates ? "," : "", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
-	json_object_put(object);
+	puts(print->separates ? "," : "");
 	print->separates = true;
+	json_write_begin(&object, stdout);
+	json_write_text(&object, "device", print->device);
+	json_write_text(&object, "state", tcp_state_name(view->state));
+	json_write_text(&object, "direction", flow_view_direction(view->flags));
+	json_write_text(&object, "local_address", format_address(address, view->family, view->local));
+	json_write_number(&object, "local_port", view->local_port);
+	json_write_text(&object, "remote_address", format_address(address, view->family, view->remote));
+	json_write_number(&object, "remote_port", view->remote_port);
+	json_write_text(&object, "owner", service_spec_owner_name(view->owner));
+	json_write_number(&object, "left_ms", view->left_ns / NSEC_PER_MSEC);
+	if (view->table == FLOW_TABLE_LIVE) {
+		json_write_number(&object, "age_ms", view->age_ns / NSEC_PER_MSEC);
+		json_write_number(&object, "idle_ms", view->idle_ns / NSEC_PER_MSEC);
+		json_write_number(&object, "rx_packets", view->rcv_packets);
+		json_write_number(&object, "rx_bytes", view->rcv_bytes);
+		json_write_number(&object, "tx_packets", view->snd_packets);
+		json_write_number(&object, "tx_bytes", view->snd_bytes);
+	}
+	json_write_bool(&object, "timestamps", view->flags & FLOW_TIMESTAMPS);
+	json_write_bool(&object, "sack", view->flags & FLOW_SACK);
+	json_write_bool(&object, "ecn", view->flags & FLOW_ECN);
+	if (view->flags & FLOW_WSCALE) {
+		json_write_number(&object, "snd_wscale", view->snd_wscale);
+		json_write_number(&object, "rcv_wscale", view->rcv_wscale);
+	}
+	if (view->mss)
+		json_write_number(&object, "mss", view->mss);
+	json_write_bool(&object, "cookie", view->flags & FLOW_COOKIE);
+	json_write_bool(&object, "handover", view->flags & FLOW_HANDOVER);
+	json_write_bool(&object, "adopted", view->flags & FLOW_ADOPTED);
+	json_write_number(&object, "irs", view->irs);
+	json_write_number(&object, "iss", view->iss);
+	json_write_number(&object, "rcv_nxt", view->rcv_nxt);
+	json_write_number(&object, "snd_nxt", view->snd_nxt);
+	json_write_end(&object);
 }
 
 static int compare(const void *a, const void *b)
