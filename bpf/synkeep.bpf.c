@@ -24,6 +24,7 @@
 #include "egress.bpf.h"
 #include "handover.bpf.h"
 #include "outgoing.bpf.h"
+#include "packet_at_hand.bpf.h"
 #include "seed.bpf.h"
 #include "sweep.bpf.h"
 
@@ -77,8 +78,8 @@ static __always_inline enum verdict ingress_obscure(struct xdp_md *ctx, const st
 static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct frame *f, __u32 *bytes)
 {
 	const struct config *conf = config_get();
-	struct packet p = {};
-	enum packet_kind kind = packet_parse(&p, f);
+	struct packet *p = packet_at_hand();
+	enum packet_kind kind = p ? packet_parse(p, f) : PACKET_OTHER;
 	struct service_match match;
 	struct cpu_clock *clock;
 	struct tracked tracked;
@@ -90,31 +91,31 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 	if (!clock)
 		return V_OTHER;
 	if (kind == PACKET_OBSCURE)
-		return ingress_obscure(ctx, &p, clock, conf);
-	port_kinds = service_port_kinds(p.tuple.local_port);
-	if (!port_kinds || !outgoing_or_service(port_kinds, &p.tuple, conf))
+		return ingress_obscure(ctx, p, clock, conf);
+	port_kinds = service_port_kinds(p->tuple.local_port);
+	if (!port_kinds || !outgoing_or_service(port_kinds, &p->tuple, conf))
 		return V_NO_SERVICE;
 	if (kind == PACKET_TCP)
-		kind = ingress_weigh(ctx, &p, bytes);
-	if (kind == PACKET_TCP && is_syn(&p.segment))
-		return ingress_any_syn(ctx, &p, clock, conf);
-	if (kind == PACKET_TCP && flow_track(&p, DIRECTION_RCV, clock, conf, &tracked))
-		return segment_of_flow(ctx, &p, &tracked, clock, conf);
-	match = service_find(&p.tuple, port_kinds, clock->now_ns);
+		kind = ingress_weigh(ctx, p, bytes);
+	if (kind == PACKET_TCP && is_syn(&p->segment))
+		return ingress_any_syn(ctx, p, clock, conf);
+	if (kind == PACKET_TCP && flow_track(p, DIRECTION_RCV, clock, conf, &tracked))
+		return segment_of_flow(ctx, p, &tracked, clock, conf);
+	match = service_find(&p->tuple, port_kinds, clock->now_ns);
 	if (!match.service && kind == PACKET_TCP && service_ports_outgoing(port_kinds))
-		return outgoing_without_flow(ctx, &p, clock, conf);
+		return outgoing_without_flow(ctx, p, clock, conf);
 	if (!match.service)
 		return V_NO_SERVICE;
-	if (match.any_address && !socket_address_is_local(ctx, &p))
+	if (match.any_address && !socket_address_is_local(ctx, p))
 		return V_TRANSIT;
 	if (kind == PACKET_FRAGMENT)
 		return match.service->policy == POLICY_OFF ? V_FRAGMENT
 							   : budget_spend(BUDGET_FRAGMENT, V_FRAGMENT, clock, conf);
 	if (kind == PACKET_MALFORMED)
 		return V_MALFORMED;
-	if (packet_flags_impossible(p.segment.flags) && match.service->policy != POLICY_OFF)
+	if (packet_flags_impossible(p->segment.flags) && match.service->policy != POLICY_OFF)
 		return V_BAD_FLAGS;
-	return segment_without_flow(ctx, &p, match.service, clock, conf);
+	return segment_without_flow(ctx, p, match.service, clock, conf);
 }
 
 /* Frames in several buffers are understood; whether the kernel is told so is user space's choice (user/attach.c). */
@@ -144,26 +145,27 @@ int tc_ingress(struct __sk_buff *skb)
 	enum hint_kind kind = hint_take(skb);
 	const struct config *conf;
 	struct cpu_clock *clock;
-	struct packet p = {};
 	enum verdict verdict;
+	struct packet *p;
 
 	if (skb->gso_size)
 		merged_count(skb);
 	if (kind == HINT_NONE && !again && !metadata_missing)
 		return TC_ACT_UNSPEC;
+	p = packet_at_hand();
 	conf = config_get();
 	clock = conf ? clock_get(conf) : NULL;
-	if (!clock || packet_parse(&p, &f) != PACKET_TCP || !is_pure_ack(&p.segment) ||
-	    !service_port_named(service_port_kinds(p.tuple.local_port)) ||
-	    packet_weigh(&p, skb->len, DIRECTION_RCV) != PACKET_TCP)
+	if (!p || !clock || packet_parse(p, &f) != PACKET_TCP || !is_pure_ack(&p->segment) ||
+	    !service_port_named(service_port_kinds(p->tuple.local_port)) ||
+	    packet_weigh(p, skb->len, DIRECTION_RCV) != PACKET_TCP)
 		return TC_ACT_UNSPEC;
 	if (kind == HINT_NONE || kind == HINT_UNKNOWN)
-		kind = handover_hint_from_record(&p, clock);
+		kind = handover_hint_from_record(p, clock);
 	if (kind == HINT_NONE)
 		return TC_ACT_UNSPEC;
-	verdict = handover_to_listener(skb, &p, kind, again, clock);
+	verdict = handover_to_listener(skb, p, kind, again, clock);
 	if (verdict == V_HANDOVER_AGAIN)
-		return handover_send_again(skb, &p, clock, conf);
+		return handover_send_again(skb, p, clock, conf);
 	if (verdict == V_SEGMENT)
 		return TC_ACT_UNSPEC; /* the connection is there; XDP has counted the packet */
 	return verdict_leave_tc(verdict, skb->len);
@@ -199,20 +201,20 @@ int tc_egress(struct __sk_buff *skb)
 		.end = (void *)(long)skb->data_end,
 		.direction = DIRECTION_SND,
 	};
+	struct packet *p = packet_at_hand();
 	const struct config *conf;
 	struct cpu_clock *clock;
-	struct packet p = {};
 
-	if (packet_parse(&p, &f) != PACKET_TCP || !service_port_kinds(p.tuple.local_port) ||
-	    packet_weigh(&p, skb->len, DIRECTION_SND) != PACKET_TCP)
+	if (!p || packet_parse(p, &f) != PACKET_TCP || !service_port_kinds(p->tuple.local_port) ||
+	    packet_weigh(p, skb->len, DIRECTION_SND) != PACKET_TCP)
 		return TC_ACT_UNSPEC;
 	conf = config_get();
 	clock = conf ? clock_get(conf) : NULL;
 	if (!clock)
 		return TC_ACT_UNSPEC;
 	if (skb->gso_segs > 1)
-		packet_count_segments(&p, skb->gso_segs);
-	return verdict_leave_tc(egress(skb, &p, clock, conf), skb->len);
+		packet_count_segments(p, skb->gso_segs);
+	return verdict_leave_tc(egress(skb, p, clock, conf), skb->len);
 }
 
 SEC("iter/tcp")
