@@ -17,7 +17,7 @@ static __always_inline bool ip_options_ipv4_need_owner(struct xdp_md *ctx, const
 	__u32 from = p->ip_offset + IPV4_HEADER_BYTES, bytes = p->tcp_offset - from;
 
 	barrier_var(bytes); /* clang 19 would compare the offsets instead, which tells Linux 6.18's verifier nothing */
-	if (!bytes || bytes > IPV4_OPTIONS_MAX_BYTES || bpf_xdp_load_bytes(ctx, from, copy, bytes))
+	if (bytes < 4 || bytes > IPV4_OPTIONS_MAX_BYTES || bpf_xdp_load_bytes(ctx, from, copy, bytes))
 		return true;
 	return ipv4_options_need_owner(copy, bytes);
 }

@@ -146,13 +146,27 @@ static __always_inline __u32 socket_window_clamp(const struct tcp_sock *tp, __u3
 	return clamp;
 }
 
-/* The window is reckoned as tcp_select_initial_window() does: the part of the buffer that is for payload. */
+/*
+ * The part of the listener's buffer that is for payload, as tcp_win_from_space() reckons it; before Linux 6.6 a sysctl
+ * says how much.
+ */
+static __always_inline __u32 socket_window(const struct tcp_sock *tp, const struct netns_ipv4 *sysctls)
+{
+	__u32 space = tp->inet_conn.icsk_inet.sk.sk_rcvbuf;
+	__s32 scale;
+
+	if (bpf_core_field_exists(tp->scaling_ratio))
+		return (__u64)space * tp->scaling_ratio >> 8;
+	scale = sysctls->sysctl_tcp_adv_win_scale;
+	return scale <= 0 ? space >> -scale : space - (space >> scale);
+}
+
 static __always_inline void socket_read_listener(const struct tcp_sock *tp, struct listener *l)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	const struct netns_ipv4 *sysctls = &sk->__sk_common.skc_net.net->ipv4;
 
-	l->window = (__u64)(__u32)sk->sk_rcvbuf * tp->scaling_ratio >> 8;
+	l->window = socket_window(tp, sysctls);
 	l->window_clamp = socket_window_clamp(tp, l->window);
 	l->mptcp = bpf_core_field_exists(tp->is_mptcp) ? tp->is_mptcp : false;
 	l->syncookies = sysctls->sysctl_tcp_syncookies;

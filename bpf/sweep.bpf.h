@@ -5,10 +5,12 @@
  *
  * A timer in a pinned map goes on firing for as long as the map is pinned. It hands the walk to a workqueue, where it
  * can be preempted: over a full table of a million it takes tens of milliseconds, too long for the timer's soft
- * interrupt.
+ * interrupt. A kernel before Linux 6.10 has no workqueue for programs, and the timer itself has to walk.
  */
 #ifndef SYNKEEP_SWEEP_BPF_H
 #define SYNKEEP_SWEEP_BPF_H
+
+#include <bpf/bpf_core_read.h>
 
 #include "records.bpf.h"
 
@@ -29,10 +31,10 @@ struct {
 	__type(value, struct sweep);
 } sweeper SEC(".maps");
 
-extern int bpf_wq_init(struct bpf_wq *wq, void *p__map, unsigned int flags) __ksym;
-extern int bpf_wq_start(struct bpf_wq *wq, unsigned int flags) __ksym;
+extern int bpf_wq_init(struct bpf_wq *wq, void *p__map, unsigned int flags) __ksym __weak;
+extern int bpf_wq_start(struct bpf_wq *wq, unsigned int flags) __ksym __weak;
 extern int bpf_wq_set_callback_impl(struct bpf_wq *wq, int(callback_fn)(void *map, int *key, void *value),
-				    unsigned int flags, void *aux__ign) __ksym;
+				    unsigned int flags, void *aux__ign) __ksym __weak;
 
 /* One walk over the tables. */
 struct sweep_walk {
@@ -132,11 +134,30 @@ static int sweep_all(void *map, int *key, void *value)
 	return 0;
 }
 
+/* The kfuncs and this type came together. */
+static __always_inline bool sweep_has_workqueue(void)
+{
+	return bpf_core_type_exists(struct bpf_wq);
+}
+
 static int sweep_tick(void *map, int *key, struct sweep *s)
 {
-	bpf_wq_start(&s->work, 0);
+	if (sweep_has_workqueue())
+		bpf_wq_start(&s->work, 0);
+	else
+		sweep_all(map, key, s);
 	bpf_timer_start(&s->timer, SWEEP_INTERVAL_NS, 0);
 	return 0;
+}
+
+static __always_inline long sweep_begin(struct sweep *s)
+{
+	if (bpf_timer_init(&s->timer, &sweeper, CLOCK_MONOTONIC) || bpf_timer_set_callback(&s->timer, sweep_tick))
+		return -1;
+	if (sweep_has_workqueue() &&
+	    (bpf_wq_init(&s->work, &sweeper, 0) || bpf_wq_set_callback_impl(&s->work, sweep_all, 0, NULL)))
+		return -1;
+	return bpf_timer_start(&s->timer, SWEEP_INTERVAL_NS, 0);
 }
 
 #endif /* SYNKEEP_SWEEP_BPF_H */

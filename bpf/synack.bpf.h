@@ -176,13 +176,12 @@ static __always_inline bool synack_write(struct xdp_md *ctx, const struct synack
 	struct ethhdr *eth;
 	void *ip, *end;
 
-	if (a->ip_offset > PACKET_IP_OFFSET_MAX ||
-	    synack_shrink(ctx, a->syn_bytes, a->ip_offset + ip_bytes + tcp_bytes))
+	if (synack_shrink(ctx, a->syn_bytes, a->ip_offset + ip_bytes + tcp_bytes))
 		return false;
 	synack_fill_tcp(a, &tcp, option_words);
 	tcp.header.check = synack_tcp_checksum(a, &tcp, tcp_bytes);
 	eth = (void *)(long)ctx->data;
-	ip = (void *)eth + a->ip_offset;
+	ip = (void *)eth + (a->ip_offset & PACKET_IP_OFFSET_MASK); /* for the verifier: no change */
 	end = (void *)(long)ctx->data_end;
 	if ((void *)(eth + 1) > end || ip + IPV6_HEADER_BYTES > end) /* or IPv4 and TCP */
 		return false;

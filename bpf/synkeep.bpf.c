@@ -244,13 +244,7 @@ int sweep_start(void *ctx)
 	__u32 zero = 0;
 	struct sweep *s = bpf_map_lookup_elem(&sweeper, &zero);
 
-	if (!s)
-		return -1;
-	if (bpf_timer_init(&s->timer, &sweeper, CLOCK_MONOTONIC) || bpf_wq_init(&s->work, &sweeper, 0))
-		return -1;
-	if (bpf_timer_set_callback(&s->timer, sweep_tick) || bpf_wq_set_callback_impl(&s->work, sweep_all, 0, NULL))
-		return -1;
-	return bpf_timer_start(&s->timer, SWEEP_INTERVAL_NS, 0);
+	return s ? sweep_begin(s) : -1;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -10,7 +10,9 @@
 #include "base.h"
 
 #define IPV4_OPTIONS_MAX_BYTES 40
-#define IPV4_OPTIONS_BUFFER_BYTES 64 /* readable, whatever the options' length is */
+/* What the verifier of Linux 6.1 knows of the place in the buffer that is read; the byte behind it is read too. */
+#define IPV4_OPTIONS_INDEX_MASK 63
+#define IPV4_OPTIONS_BUFFER_BYTES 72 /* readable, whatever the options' length is */
 
 enum ipv4_option {
 	IPV4_OPTION_EOL = 0,
@@ -37,7 +39,7 @@ static __always_inline bool ipv4_options_need_owner(const __u8 *buffer, __u32 le
 	for (int i = 0; i < IPV4_OPTIONS_MAX_BYTES && at < length; i++) {
 		__u8 kind, option_length;
 
-		at &= IPV4_OPTIONS_BUFFER_BYTES - 1; /* for the verifier: below length, so no change */
+		at &= IPV4_OPTIONS_INDEX_MASK; /* for the verifier: below length, so no change */
 		kind = buffer[at];
 		if (kind == IPV4_OPTION_EOL)
 			return false;

@@ -35,6 +35,7 @@
 #define ETH_HEADER_BYTES 14
 #define VLAN_TAGS_MAX 2 /* 802.1Q, or 802.1ad around it (QinQ); a priority tag is one of VLAN 0 */
 #define PACKET_IP_OFFSET_MAX (ETH_HEADER_BYTES + VLAN_TAGS_MAX * sizeof(struct vlan_tag))
+#define PACKET_IP_OFFSET_MASK 31 /* has all bits of such an offset */
 #define IPV4_HEADER_BYTES 20
 #define IPV6_HEADER_BYTES 40
 #define TCP_HEADER_BYTES 20

@@ -79,8 +79,12 @@ static __always_inline bool tcp_options_take(struct tcp_options *out, __u8 kind,
 	}
 }
 
-/* What a parse needs beyond the options: room for the longest body to be read without leaving the buffer. */
-#define TCP_OPTIONS_BUFFER_BYTES 64
+/*
+ * All that the verifier of Linux 6.1 knows of the place in the buffer that is read is this mask; beyond it is room for
+ * the longest option that is looked into.
+ */
+#define TCP_OPTIONS_INDEX_MASK 63
+#define TCP_OPTIONS_BUFFER_BYTES 80
 
 /*
  * Parses the first length (0..40) bytes of buffer, which has TCP_OPTIONS_BUFFER_BYTES readable bytes whatever length
@@ -98,7 +102,7 @@ static __always_inline bool tcp_options_parse(const __u8 *buffer, __u32 length, 
 
 		if (at >= length)
 			return true;
-		at &= TCP_OPTIONS_BUFFER_BYTES - 1; /* for the verifier: below length, so no change */
+		at &= TCP_OPTIONS_INDEX_MASK; /* for the verifier: below length, so no change */
 		kind = buffer[at];
 		if (kind == TCP_OPTION_EOL)
 			return true;
