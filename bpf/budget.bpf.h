@@ -2,6 +2,7 @@
 /*
  * What is passed unverified to a protected service: so many packets a second and CPU for each reason, in bursts of at
  * most a tenth of a second's worth, and at least one. Beyond that a packet is dropped, with a verdict of its own.
+ * Services that are only monitored spend play money.
  */
 #ifndef SYNKEEP_BUDGET_BPF_H
 #define SYNKEEP_BUDGET_BPF_H
@@ -11,10 +12,11 @@
 #define BUDGET_BURST_NS (NSEC_PER_SEC / 10)
 
 /* verdict if the reason's budget has room for one more packet, V_UNVERIFIED_OVER_BUDGET if not. */
-static __always_inline enum verdict budget_spend(enum budget_reason reason, enum verdict verdict,
-						 const struct cpu_clock *clock, const struct config *conf)
+static __always_inline enum verdict budget_spend(enum service_policy policy, enum budget_reason reason,
+						 enum verdict verdict, const struct cpu_clock *clock,
+						 const struct config *conf)
 {
-	__u32 index = reason;
+	__u32 index = policy == POLICY_MONITOR ? BUDGET_COUNT + reason : reason;
 	struct budget *budget = bpf_map_lookup_elem(&budgets, &index);
 	__u64 cost_ns, burst_ns, left_ns;
 

@@ -224,13 +224,14 @@ static __always_inline enum verdict segment_of_nobody(struct xdp_md *ctx, const 
 						      const struct config *conf)
 {
 	if (strangers_are_welcome(service, clock, conf))
-		return budget_spend(BUDGET_STRANGER, V_STRANGER, clock, conf);
+		return budget_spend(service->policy, BUDGET_STRANGER, V_STRANGER, clock, conf);
 	if (packet_flags_impossible(p->segment.flags))
 		return V_BAD_FLAGS;
 	if (!is_pure_ack(&p->segment) || clock->now_ns >= flows_full_ns + HANDOVER_BATCH_NS)
 		return V_NO_FLOW;
-	hint_give(ctx, HINT_WAIT);
-	return budget_spend(BUDGET_STRANGER, V_STRANGER, clock, conf);
+	if (service->policy != POLICY_MONITOR)
+		hint_give(ctx, HINT_WAIT);
+	return budget_spend(service->policy, BUDGET_STRANGER, V_STRANGER, clock, conf);
 }
 
 /* A segment that no flow claims. */
@@ -263,7 +264,7 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 	if (in_time_wait)
 		return segment_of_ended(p, e, clock, conf);
 	if (verdict == V_NO_SOCKET)
-		return budget_spend(BUDGET_STRANGER, verdict, clock, conf);
+		return budget_spend(service->policy, BUDGET_STRANGER, verdict, clock, conf);
 	if (verdict != V_NO_FLOW)
 		return verdict;
 	return segment_of_nobody(ctx, p, service, clock, conf);

@@ -11,6 +11,7 @@
 #include "ip_options.bpf.h"
 #include "kernel_cookie.bpf.h"
 #include "local_end.bpf.h"
+#include "monitor.bpf.h"
 #include "options.bpf.h"
 #include "presence.bpf.h"
 #include "synack.bpf.h"
@@ -82,7 +83,7 @@ static __always_inline void syn_agree(struct cookie_terms *terms, const struct p
 {
 	__u8 ecn_setup = TCP_FLAG_ECE | TCP_FLAG_CWR; /* RFC 3168, 6.1.1 */
 
-	terms->mss = o->mss ? o->mss : p->tuple.family == FAMILY_IPV4 ? COOKIE_MIN_MSS_IPV4 : COOKIE_MIN_MSS_IPV6;
+	terms->mss = o->mss ? o->mss : cookie_min_mss(p->tuple.family);
 	terms->wscale = l->wscale ? o->wscale : TCP_WSCALE_NONE;
 	terms->sack = l->sack && o->sack_permitted;
 	terms->timestamps = l->timestamps && o->has_timestamps;
@@ -164,7 +165,6 @@ __noinline bool syn_answer(struct xdp_md *ctx, const struct packet *p, const str
 static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const struct packet *p, struct local_end *end,
 						  struct cpu_clock *clock, const struct config *conf)
 {
-	__u16 min_mss = p->tuple.family == FAMILY_IPV4 ? COOKIE_MIN_MSS_IPV4 : COOKIE_MIN_MSS_IPV6;
 	struct tcp_options options;
 	struct syn_offer offer = {};
 	enum verdict verdict;
@@ -174,15 +174,18 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 	if (options.has_signature && !end->service.passes_signed)
 		return V_SYN_SIGNED_REFUSED;
 	if (options.has_signature)
-		return budget_spend(BUDGET_SYN_SIGNED, V_SYN_SIGNED, clock, conf);
-	if (options.mss && options.mss < min_mss)
-		return budget_spend(BUDGET_SYN_SMALL_MSS, V_SYN_SMALL_MSS, clock, conf);
+		return budget_spend(end->service.policy, BUDGET_SYN_SIGNED, V_SYN_SIGNED, clock, conf);
+	if (options.mss && options.mss < cookie_min_mss(p->tuple.family))
+		return budget_spend(end->service.policy, BUDGET_SYN_SMALL_MSS, V_SYN_SMALL_MSS, clock, conf);
 	verdict = syn_owner(ctx, p, end, conf);
+	/* Whether the kernel would give its cookie is not asked: to ask tells its listener of an overflow. */
+	if (end->service.policy == POLICY_MONITOR && verdict_action(verdict) == VERDICT_TX)
+		return verdict;
 	switch (verdict) {
 	case V_SYN_LIVE:
-		return budget_spend(BUDGET_SYN_LIVE, V_SYN_LIVE, clock, conf);
+		return budget_spend(end->service.policy, BUDGET_SYN_LIVE, V_SYN_LIVE, clock, conf);
 	case V_SYN_NO_LISTENER:
-		return budget_spend(BUDGET_SYN_NO_LISTENER, V_SYN_NO_LISTENER, clock, conf);
+		return budget_spend(end->service.policy, BUDGET_SYN_NO_LISTENER, V_SYN_NO_LISTENER, clock, conf);
 	case V_SYN_COOKIE:
 		syn_offer(p, &options, &end->listener, clock, &offer);
 		break;
@@ -196,18 +199,12 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 	return syn_answer(ctx, p, &options, &end->listener, &offer) ? verdict : V_SYN_NO_ROOM;
 }
 
-static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, const struct packet *p, struct cpu_clock *clock,
-						const struct config *conf)
+/* What policy always makes of a SYN, but that it is not answered where the policy is monitor. */
+static __always_inline enum verdict syn_judge(struct xdp_md *ctx, const struct packet *p, struct local_end *end,
+					      struct cpu_clock *clock, const struct config *conf)
 {
-	struct local_end *end = local_end_get(ctx, p, clock, conf);
 	struct ethhdr *eth = (void *)(long)ctx->data;
 
-	if (!end || !end->has_service)
-		return V_NO_SERVICE;
-	if (end->is_transit)
-		return V_TRANSIT;
-	if (end->service.policy == POLICY_OFF)
-		return V_SYN_OFF;
 	if (packet_flags_impossible(p->segment.flags))
 		return V_BAD_FLAGS;
 	if (config_is_draining(conf, clock->now_ns))
@@ -215,8 +212,24 @@ static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, const struct
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end || !addresses_possible(&p->tuple, eth))
 		return V_IMPOSSIBLE_ADDRESS;
 	if (p->has_ip_options && ip_options_need_owner(ctx, p))
-		return budget_spend(BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
+		return budget_spend(end->service.policy, BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
 	return syn_protected(ctx, p, end, clock, conf);
+}
+
+static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, const struct packet *p, struct cpu_clock *clock,
+						const struct config *conf)
+{
+	struct local_end *end = local_end_get(ctx, p, clock, conf);
+	enum verdict verdict;
+
+	if (!end || !end->has_service)
+		return V_NO_SERVICE;
+	if (end->is_transit)
+		return V_TRANSIT;
+	if (end->service.policy == POLICY_OFF)
+		return V_SYN_OFF;
+	verdict = syn_judge(ctx, p, end, clock, conf);
+	return end->service.policy == POLICY_MONITOR ? monitor_syn(ctx, p, end, verdict) : verdict;
 }
 
 #endif /* SYNKEEP_INGRESS_SYN_BPF_H */

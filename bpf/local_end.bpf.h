@@ -22,6 +22,7 @@ struct local_end {
 	bool is_transit;   /* the service is for every address, but this one is not the host's */
 	bool has_listener; /* the last two fields are known */
 	struct service service;
+	struct service_key service_key;
 	enum verdict listener_verdict; /* V_SYN_COOKIE or V_SYN_KERNEL_COOKIE where one may be sent */
 	struct listener listener;
 };
@@ -61,7 +62,7 @@ __noinline int local_end_read(struct xdp_md *ctx, const struct packet *p, const 
 	end->port = p->tuple.local_port;
 	end->family = p->tuple.family;
 	end->has_listener = false;
-	match = service_find(&p->tuple, service_port_kinds(p->tuple.local_port), clock->now_ns);
+	match = service_find_key(&p->tuple, service_port_kinds(p->tuple.local_port), clock->now_ns, &end->service_key);
 	end->has_service = match.service;
 	if (!match.service)
 		return 0;

@@ -9,7 +9,7 @@
 #define SYNKEEP_MAPS_BPF_H
 
 #include "config.h"
-#include "verdict.h"
+#include "monitor.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -48,10 +48,19 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, BUDGET_COUNT);
+	__uint(max_entries, 2 * BUDGET_COUNT);
 	__type(key, __u32);
 	__type(value, struct budget);
 } budgets SEC(".maps");
+
+/* An element for each service with policy monitor, made and deleted by the command line. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SYNKEEP_SERVICES_MAX);
+	__type(key, struct service_key);
+	__type(value, struct monitored);
+} monitored SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -50,34 +50,45 @@ static __always_inline bool service_match(struct service_match *match, const str
 	return !service->retired_ns;
 }
 
-/* The most specific service for the tuple's local end: address before wildcard, then port before wildcard. */
-static __always_inline struct service_match service_find(const struct tuple *t, __u8 kinds, __u64 now_ns)
+/*
+ * The most specific service for the tuple's local end: address before wildcard, then port before wildcard. Its key is
+ * left in *key, but not of one that was deleted.
+ */
+static __always_inline struct service_match service_find_key(const struct tuple *t, __u8 kinds, __u64 now_ns,
+							     struct service_key *key)
 {
-	struct service_key key = { .family = t->family };
 	struct service_match match = {};
 
-	__builtin_memcpy(key.address, t->local, sizeof(key.address));
+	*key = (struct service_key){ .family = t->family };
+	__builtin_memcpy(key->address, t->local, sizeof(key->address));
 	if (kinds & PORT_EXACT) {
-		key.port = t->local_port;
-		if (service_match(&match, &key, false, now_ns))
+		key->port = t->local_port;
+		if (service_match(&match, key, false, now_ns))
 			return match;
 	}
 	if (kinds & PORT_EXACT << ANY_PORT_SHIFT) {
-		key.port = 0;
-		if (service_match(&match, &key, false, now_ns))
+		key->port = 0;
+		if (service_match(&match, key, false, now_ns))
 			return match;
 	}
-	__builtin_memset(key.address, 0, sizeof(key.address));
+	__builtin_memset(key->address, 0, sizeof(key->address));
 	if (kinds & PORT_ANY_ADDRESS) {
-		key.port = t->local_port;
-		if (service_match(&match, &key, true, now_ns))
+		key->port = t->local_port;
+		if (service_match(&match, key, true, now_ns))
 			return match;
 	}
 	if (kinds & PORT_ANY_ADDRESS << ANY_PORT_SHIFT) {
-		key.port = 0;
-		service_match(&match, &key, true, now_ns);
+		key->port = 0;
+		service_match(&match, key, true, now_ns);
 	}
 	return match;
+}
+
+static __always_inline struct service_match service_find(const struct tuple *t, __u8 kinds, __u64 now_ns)
+{
+	struct service_key key;
+
+	return service_find_key(t, kinds, now_ns, &key);
 }
 
 #endif /* SYNKEEP_SERVICE_BPF_H */

@@ -12,6 +12,7 @@
  *       kernel_cookie.bpf.h     cookies of the kernel's own
  *     ingress_segment.bpf.h   anything else: handshakes, cookies, adoption (socket.bpf.h), strangers (budget.bpf.h)
  *     outgoing.bpf.h          where no service is: connections that this host opens
+ *     monitor.bpf.h           where the policy is monitor, what they decided is counted, and the packet passes
  *     verdict.bpf.h           the one way out
  *   tc_ingress    what XDP marked (hint.bpf.h) becomes a connection of the kernel's listener (handover.bpf.h); what
  *                 generic XDP got as one packet instead of several is counted in full (merged.bpf.h)
@@ -23,6 +24,7 @@
  */
 #include "egress.bpf.h"
 #include "handover.bpf.h"
+#include "monitor.bpf.h"
 #include "outgoing.bpf.h"
 #include "packet_at_hand.bpf.h"
 #include "seed.bpf.h"
@@ -71,7 +73,23 @@ static __always_inline enum verdict ingress_obscure(struct xdp_md *ctx, const st
 		return V_OTHER;
 	if (p->tuple.family && !socket_address_is_local(ctx, p))
 		return V_OTHER;
-	return budget_spend(BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
+	return budget_spend(POLICY_ALWAYS, BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
+}
+
+/* What is no SYN and of no flow; of a service with policy monitor, what always would make of it. */
+static __always_inline enum verdict ingress_unclaimed(struct xdp_md *ctx, struct packet *p, enum packet_kind kind,
+						      const struct service *service, struct cpu_clock *clock,
+						      const struct config *conf)
+{
+	if (kind == PACKET_FRAGMENT && service->policy == POLICY_OFF)
+		return V_FRAGMENT;
+	if (kind == PACKET_FRAGMENT)
+		return budget_spend(service->policy, BUDGET_FRAGMENT, V_FRAGMENT, clock, conf);
+	if (kind == PACKET_MALFORMED)
+		return V_MALFORMED;
+	if (packet_flags_impossible(p->segment.flags) && service->policy != POLICY_OFF)
+		return V_BAD_FLAGS;
+	return segment_without_flow(ctx, p, service, clock, conf);
 }
 
 /* bytes: of the frame's first buffer, and of all where more than that was looked at. */
@@ -83,6 +101,7 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 	struct service_match match;
 	struct cpu_clock *clock;
 	struct tracked tracked;
+	enum verdict verdict;
 	__u8 port_kinds;
 
 	if (kind == PACKET_OTHER || !conf)
@@ -108,14 +127,8 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 		return V_NO_SERVICE;
 	if (match.any_address && !socket_address_is_local(ctx, p))
 		return V_TRANSIT;
-	if (kind == PACKET_FRAGMENT)
-		return match.service->policy == POLICY_OFF ? V_FRAGMENT
-							   : budget_spend(BUDGET_FRAGMENT, V_FRAGMENT, clock, conf);
-	if (kind == PACKET_MALFORMED)
-		return V_MALFORMED;
-	if (packet_flags_impossible(p->segment.flags) && match.service->policy != POLICY_OFF)
-		return V_BAD_FLAGS;
-	return segment_without_flow(ctx, p, match.service, clock, conf);
+	verdict = ingress_unclaimed(ctx, p, kind, match.service, clock, conf);
+	return match.service->policy == POLICY_MONITOR ? monitor_segment(p, clock, verdict) : verdict;
 }
 
 /* Frames in several buffers are understood; whether the kernel is told so is user space's choice (user/attach.c). */

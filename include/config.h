@@ -44,7 +44,7 @@ struct config {
 	__u16 mss_ipv4;	  /* what our SYN-ACKs offer, from the device's MTU */
 	__u16 mss_ipv6;
 	__u32 budget_per_second;	 /* unverified packets passed a second and CPU, for each reason; 0: none */
-	__u8 protected_families;	 /* enum protected_family: those that have a service whose policy is not off */
+	__u8 protected_families;	 /* enum protected_family: those that have a service with policy always */
 	enum handover_way best_handover; /* that a listener may get */
 	bool track_outgoing;		 /* the programs read PORT_OUTGOING instead, which follows from it */
 	struct siphash_key master_key;
@@ -73,8 +73,9 @@ enum protected_family {
 };
 
 enum service_policy {
-	POLICY_OFF,    /* track, never answer */
-	POLICY_ALWAYS, /* answer every SYN with a cookie */
+	POLICY_OFF,	/* track, never answer */
+	POLICY_ALWAYS,	/* answer every SYN with a cookie */
+	POLICY_MONITOR, /* track, never answer, and count what "always" would have done */
 } __attribute__((packed));
 
 /* Map "services". A wildcard address is all zeros, a wildcard port is 0. */
@@ -115,7 +116,10 @@ struct cpu_clock {
 	struct cookie_clock cookie;
 };
 
-/* Map "budgets", one element a CPU for each reason to pass an unverified packet to a service that is protected. */
+/*
+ * Map "budgets", one element a CPU for each reason to pass an unverified packet to a service that is protected; behind
+ * these BUDGET_COUNT as many again, with which it is reckoned what would be passed for services with policy monitor.
+ */
 enum budget_reason {
 	BUDGET_STRANGER, /* a segment without a flow, while it may be of a connection that the kernel knows */
 	BUDGET_FRAGMENT,

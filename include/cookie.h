@@ -35,6 +35,11 @@
 #define COOKIE_MIN_MSS_IPV4 536 /* RFC 9293, 3.7.1, MUST-15: what no MSS option means */
 #define COOKIE_MIN_MSS_IPV6 1220
 
+static __always_inline __u16 cookie_min_mss(__u8 family)
+{
+	return family == FAMILY_IPV6 ? COOKIE_MIN_MSS_IPV6 : COOKIE_MIN_MSS_IPV4;
+}
+
 /* What a machine's SYN-ACKs say that no bit of the cookie carries: it is in the MAC instead. */
 struct cookie_site {
 	__u16 mss;	 /* what our SYN-ACKs offer to the packet's family, at least COOKIE_MIN_MSS_* */
@@ -147,7 +152,7 @@ static __always_inline __u16 cookie_mss(__u8 family, __u16 own_mss, bool timesta
 		}
 	}
 	if (mss == 0)
-		return family == FAMILY_IPV6 ? COOKIE_MIN_MSS_IPV6 : COOKIE_MIN_MSS_IPV4;
+		return cookie_min_mss(family);
 	return mss - shorter;
 }
 

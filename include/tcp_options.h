@@ -24,6 +24,8 @@ enum tcp_option_kind {
 	TCP_OPTION_TIMESTAMPS = 8,
 	TCP_OPTION_MD5 = 19,
 	TCP_OPTION_AO = 29,
+	TCP_OPTION_MPTCP = 30,
+	TCP_OPTION_FAST_OPEN = 34,
 };
 
 struct tcp_options {
@@ -34,6 +36,8 @@ struct tcp_options {
 	bool sack_permitted;
 	bool has_timestamps;
 	bool has_signature; /* MD5 (RFC 2385) or AO (RFC 5925) */
+	bool has_mptcp;	    /* RFC 8684 */
+	bool has_fast_open; /* RFC 7413: a cookie, or the wish for one */
 };
 
 #define TCP_OPTIONS_NONE ((struct tcp_options){ .wscale = TCP_WSCALE_NONE })
@@ -73,6 +77,12 @@ static __always_inline bool tcp_options_take(struct tcp_options *out, __u8 kind,
 		if (length < 4)
 			return false;
 		out->has_signature = true;
+		return true;
+	case TCP_OPTION_MPTCP:
+		out->has_mptcp = true;
+		return true;
+	case TCP_OPTION_FAST_OPEN:
+		out->has_fast_open = true;
 		return true;
 	default:
 		return true;

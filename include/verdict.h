@@ -37,6 +37,8 @@ enum verdict_severity {
 	X(BAD_OPTIONS, DROP, ATTACK, "SYN with an option of an illegal length")                                        \
 	X(IMPOSSIBLE_ADDRESS, DROP, ATTACK,                                                                            \
 	  "SYN from or to broadcast, multicast, loopback, an IPv4 address in IPv6, or from its own destination")       \
+	X(MONITORED, PASS, NORMAL,                                                                                     \
+	  "packet that policy always would have answered or dropped, passed: its service is only monitored")           \
 	/* xdp_ingress: SYNs */                                                                                        \
 	X(SYN_COOKIE, TX, NORMAL, "SYN answered with a cookie")                                                        \
 	X(SYN_OFF, PASS, NORMAL, "SYN passed: the service's policy is off")                                            \

@@ -107,7 +107,7 @@ static void judge_ingress_chain(const struct advisor *advisor)
 static bool answers_syns(const struct status *status)
 {
 	for (int i = 0; i < status->service_count; i++) {
-		if (status->services[i].spec.policy != POLICY_OFF)
+		if (status->services[i].spec.policy == POLICY_ALWAYS)
 			return true;
 	}
 	return false;
@@ -115,6 +115,8 @@ static bool answers_syns(const struct status *status)
 
 static void judge_service(const struct advisor *advisor, const struct status_service *service)
 {
+	/* What is only monitored is not worse off than before. */
+	enum advice_kind kind = service->spec.policy == POLICY_ALWAYS ? ADVICE_PROBLEM : ADVICE_NOTE;
 	struct service_handover handovers[SERVICE_HANDOVERS_MAX];
 	char text[SERVICE_SPEC_BYTES], explanation[SENTENCE_BYTES];
 	int count;
@@ -124,7 +126,7 @@ static void judge_service(const struct advisor *advisor, const struct status_ser
 	service_spec_format(&service->spec, text, sizeof(text));
 	count = service_handover_list(advisor->status, service, handovers);
 	if (!count)
-		say(advisor, ADVICE_PROBLEM,
+		say(advisor, kind,
 		    "%s: nothing listens there in this network namespace, so its SYNs are passed, %u a second and CPU: "
 		    "start the server; for one behind DNAT, in a container or in a VRF, policy=off passes all",
 		    text, advisor->status->config->budget_per_second);
@@ -133,7 +135,25 @@ static void judge_service(const struct advisor *advisor, const struct status_ser
 						       sizeof(explanation));
 
 		if (explanation[0])
-			say(advisor, passes ? ADVICE_PROBLEM : ADVICE_NOTE, "%s: %s", text, explanation);
+			say(advisor, passes ? kind : ADVICE_NOTE, "%s: %s", text, explanation);
+	}
+}
+
+/* What the clients of a service would miss, and how it is made to answer. */
+static void tell_monitored(const struct advisor *advisor, const struct status_service *service)
+{
+	char text[SERVICE_SPEC_BYTES];
+
+	if (service->spec.policy != POLICY_MONITOR)
+		return;
+	service_spec_format(&service->spec, text, sizeof(text));
+	say(advisor, ADVICE_NOTE,
+	    "%s is only monitored, and nothing is answered: `synkeep service add %s '%s,policy=always'` protects it",
+	    text, advisor->status->name, text);
+	for (enum monitor_loss loss = 0; loss < LOSS_COUNT; loss++) {
+		if (service->monitored.losses[loss])
+			say(advisor, ADVICE_NOTE, "%s, under policy always: %llu times: %s", text,
+			    service->monitored.losses[loss], monitor_loss_info(loss)->sentence);
 	}
 }
 
@@ -143,6 +163,8 @@ static void judge_services(const struct advisor *advisor)
 
 	for (int i = 0; i < status->service_count; i++)
 		judge_service(advisor, &status->services[i]);
+	for (int i = 0; i < status->service_count; i++)
+		tell_monitored(advisor, &status->services[i]);
 }
 
 static void judge_sysctls(const struct advisor *advisor)

@@ -10,6 +10,7 @@
 #include "cmd_devices.h"
 #include "counters.h"
 #include "json_out.h"
+#include "monitored_print.h"
 #include "table.h"
 
 /* Where each group of the list in verdict.h begins. */
@@ -80,11 +81,14 @@ static int print_json(const struct cmd_devices *devices, const struct options *o
 	struct json_object *list = json_object_new_array();
 
 	for (int i = 0; i < devices->count; i++) {
+		struct json_object *object, *verdicts, *monitored = NULL;
 		struct verdict_counter sums[VERDICT_COUNT];
-		struct json_object *object, *verdicts;
 		int err = counters_read(&devices->list[i], sums);
 
+		if (!err)
+			err = monitored_print_json(&devices->list[i], &monitored);
 		if (err) {
+			json_object_put(monitored);
 			json_object_put(list);
 			return err;
 		}
@@ -96,6 +100,7 @@ static int print_json(const struct cmd_devices *devices, const struct options *o
 			if (sums[verdict].packets || options->all)
 				json_object_array_add(verdicts, verdict_to_json(verdict, &sums[verdict]));
 		}
+		json_out_member(object, "monitored", monitored);
 	}
 	return json_out_print(list);
 }
@@ -144,7 +149,7 @@ static int print_table(const struct cmd_devices *devices, const struct options *
 	if (!err)
 		err = table_flush(table, stdout);
 	table_free(table);
-	return err;
+	return err ? err : monitored_print_text(devices->list, devices->count);
 }
 
 static int run(int argc, char **argv)
@@ -195,6 +200,9 @@ const struct command command_counters = {
 		 "Shows what became of the packets: each verdict with its group, what was done, packets, bytes and "
 		 "what it\n"
 		 "means. Verdicts marked \"!\" want an operator to look. Counts run since the device was loaded.\n"
+		 "Of services with policy monitor it shows, besides, what policy always would have done, and what SYNs "
+		 "would have\n"
+		 "lost by that.\n"
 		 "\n"
 		 "  DEV             one device; all that are loaded if left out\n"
 		 "      --all       verdicts that never happened too\n"

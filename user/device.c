@@ -12,8 +12,8 @@
 #include <bpf/bpf.h>
 
 #include "device.h"
+#include "monitor.h"
 #include "pins.h"
-#include "verdict.h"
 
 #define CONFIG_HEAD_BYTES offsetof(struct config, phase)
 
@@ -30,7 +30,7 @@ void device_init(struct device *device)
 {
 	memset(device, 0, sizeof(*device));
 	device->config_fd = device->services_fd = device->ports_fd = -1;
-	device->counters_fd = device->clocks_fd = device->budgets_fd = -1;
+	device->counters_fd = device->clocks_fd = device->budgets_fd = device->monitored_fd = -1;
 	for (int i = 0; i < 2; i++)
 		device->flows_fd[i] = device->half_fd[i] = device->tw_fd[i] = -1;
 }
@@ -50,6 +50,7 @@ void device_close(struct device *device)
 	close_fd(&device->counters_fd);
 	close_fd(&device->clocks_fd);
 	close_fd(&device->budgets_fd);
+	close_fd(&device->monitored_fd);
 	for (int i = 0; i < 2; i++) {
 		close_fd(&device->flows_fd[i]);
 		close_fd(&device->half_fd[i]);
@@ -199,7 +200,8 @@ static int open_other_maps(struct device *device)
 		{ "services", &device->services_fd, sizeof(struct service_key), sizeof(struct service), 0 },
 		{ "ports", &device->ports_fd, sizeof(__u32), sizeof(__u8), 65536 },
 		{ "counters", &device->counters_fd, sizeof(__u32), sizeof(struct verdict_counter), VERDICT_COUNT },
-		{ "budgets", &device->budgets_fd, sizeof(__u32), sizeof(struct budget), BUDGET_COUNT },
+		{ "budgets", &device->budgets_fd, sizeof(__u32), sizeof(struct budget), 2 * BUDGET_COUNT },
+		{ "monitored", &device->monitored_fd, sizeof(struct service_key), sizeof(struct monitored), 0 },
 		{ "flows4", &device->flows_fd[0], sizeof(struct flow4_key), sizeof(struct flow), 0 },
 		{ "flows6", &device->flows_fd[1], sizeof(struct flow6_key), sizeof(struct flow), 0 },
 		{ "half4", &device->half_fd[0], sizeof(struct flow4_key), sizeof(struct half_open), 0 },

@@ -22,6 +22,7 @@ struct device {
 	int counters_fd;
 	int clocks_fd;
 	int budgets_fd;
+	int monitored_fd;
 	int flows_fd[2];
 	int half_fd[2];
 	int tw_fd[2];

@@ -287,6 +287,7 @@ static void borrow_maps(struct device *device, const struct synkeep *skeleton)
 	device->config_fd = bpf_map__fd(skeleton->maps.config);
 	device->services_fd = bpf_map__fd(skeleton->maps.services);
 	device->ports_fd = bpf_map__fd(skeleton->maps.ports);
+	device->monitored_fd = bpf_map__fd(skeleton->maps.monitored);
 }
 
 /* Undoes what was done of a load; what can not be undone is said too. */

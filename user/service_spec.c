@@ -11,9 +11,13 @@
 #include "service_spec.h"
 
 #define SPEC_TEXT_MAX 256
-#define KNOWN_KEYS "policy=always|off, owner=kernel, md5=pass|drop"
+#define KNOWN_KEYS "policy=always|monitor|off, owner=kernel, md5=pass|drop"
 
-static const char *const policy_names[] = { [POLICY_OFF] = "off", [POLICY_ALWAYS] = "always" };
+static const char *const policy_names[] = {
+	[POLICY_OFF] = "off",
+	[POLICY_ALWAYS] = "always",
+	[POLICY_MONITOR] = "monitor",
+};
 static const char *const owner_names[] = { [FLOW_OWNER_KERNEL] = "kernel", [FLOW_OWNER_DAEMON] = "daemon" };
 static const char *const signed_names[] = { [false] = "drop", [true] = "pass" };
 
@@ -43,17 +47,15 @@ static bool is_one_of(const char *word, const char *const *words, size_t count)
 
 static int parse_policy(const char *value, enum service_policy *policy, const struct complaint *complaint)
 {
-	static const char *const later[] = { "auto", "monitor" };
-
 	for (size_t i = 0; i < ARRAY_LEN(policy_names); i++) {
 		if (!strcmp(value, policy_names[i])) {
 			*policy = (enum service_policy)i;
 			return 0;
 		}
 	}
-	if (is_one_of(value, later, ARRAY_LEN(later)))
-		return complain(complaint, "policy \"%s\" is not there yet: always and off are", value);
-	return complain(complaint, "policy \"%.40s\" is unknown: it is always or off", value);
+	if (!strcmp(value, "auto"))
+		return complain(complaint, "policy \"%s\" is not there yet: always, monitor and off are", value);
+	return complain(complaint, "policy \"%.40s\" is unknown: it is always, monitor or off", value);
 }
 
 static int parse_owner(const char *value, enum flow_owner *owner, const struct complaint *complaint)

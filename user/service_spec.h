@@ -8,7 +8,7 @@
  *   10.0.0.2:*                         every port of an address
  *   0.0.0.0:22, [::]:22                a port of every address of one family
  *
- * Keys: policy=always|off, owner=kernel, md5=pass|drop. Pure: no map, no file, no name look-up.
+ * Keys: policy=always|monitor|off, owner=kernel, md5=pass|drop. Pure: no map, no file, no name look-up.
  */
 #ifndef SYNKEEP_SERVICE_SPEC_H
 #define SYNKEEP_SERVICE_SPEC_H

@@ -13,6 +13,7 @@
 
 #include "clocks.h"
 #include "drain.h"
+#include "monitored.h"
 #include "service_table.h"
 
 struct entry {
@@ -160,7 +161,7 @@ static __u8 protected_families(const struct table *table)
 	for (size_t i = 0; i < table->count; i++) {
 		const struct entry *entry = &table->entries[i];
 
-		if (entry->service.policy != POLICY_OFF)
+		if (entry->service.policy == POLICY_ALWAYS)
 			found |= entry->key.family == FAMILY_IPV4 ? PROTECTED_IPV4 : PROTECTED_IPV6;
 	}
 	return found;
@@ -194,6 +195,25 @@ int service_table_begin(const struct device *device)
 	return refresh_port(device, 0);
 }
 
+/*
+ * What is counted of a service begins with policy monitor and ends with it: begun before the programs see the policy,
+ * ended after they have seen another.
+ */
+static int put_service(const struct device *device, const struct service_key *key, const struct service *service)
+{
+	struct service known = {};
+	int err = 0;
+
+	bpf_map_lookup_elem(device->services_fd, key, &known);
+	if (service->policy == POLICY_MONITOR && known.policy != POLICY_MONITOR)
+		err = monitored_begin(device, key);
+	if (err)
+		return err;
+	if (bpf_map_update_elem(device->services_fd, key, service, BPF_ANY) < 0)
+		return errno == E2BIG ? -ENOSPC : -errno;
+	return service->policy == POLICY_MONITOR ? 0 : monitored_end(device, key);
+}
+
 int service_table_add(struct device *device, const struct service_spec *spec)
 {
 	const struct service service = {
@@ -211,8 +231,7 @@ int service_table_add(struct device *device, const struct service_spec *spec)
 
 		if (spec->family && spec->family != families[i])
 			continue;
-		if (bpf_map_update_elem(device->services_fd, &key, &service, BPF_ANY) < 0)
-			err = errno == E2BIG ? -ENOSPC : -errno;
+		err = put_service(device, &key, &service);
 	}
 	return finish_change(device, spec->port, err);
 }
@@ -241,11 +260,13 @@ static int delete_entry(const struct device *device, const struct service_key *k
 	err = cookies_left_ns(device, &service, &left_ns);
 	if (err)
 		return err;
-	if (!left_ns)
-		return bpf_map_delete_elem(device->services_fd, key) < 0 ? -errno : 0;
 	service.policy = POLICY_OFF;
 	service.retired_ns = clocks_now_ns(device) + left_ns;
-	return bpf_map_update_elem(device->services_fd, key, &service, BPF_EXIST) < 0 ? -errno : 0;
+	if (left_ns)
+		return put_service(device, key, &service);
+	if (bpf_map_delete_elem(device->services_fd, key) < 0)
+		return -errno;
+	return monitored_end(device, key);
 }
 
 int service_table_delete(struct device *device, const struct service_spec *spec)
@@ -332,4 +353,18 @@ int service_table_list(const struct device *device, struct service_spec **specs)
 	}
 	qsort(*specs, count, sizeof(**specs), compare_specs);
 	return count;
+}
+
+int service_table_monitored(const struct device *device, const struct service_spec *spec, struct monitored *sum)
+{
+	int err = 0;
+
+	*sum = (struct monitored){};
+	for (size_t i = 0; i < ARRAY_LEN(families) && !err; i++) {
+		struct service_key key = make_key(spec, families[i]);
+
+		if (!spec->family || spec->family == families[i])
+			err = monitored_add(device, &key, sum);
+	}
+	return err;
 }

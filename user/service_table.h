@@ -9,6 +9,7 @@
 #define SYNKEEP_SERVICE_TABLE_H
 
 #include "device.h"
+#include "monitor.h"
 #include "service_spec.h"
 
 /* The table of a device that has no services yet: what concerns every port all the same. 0 or -errno. */
@@ -32,5 +33,8 @@ int service_table_sockets_known(struct device *device);
  * caller to free, or -errno.
  */
 int service_table_list(const struct device *device, struct service_spec **specs);
+
+/* What is counted of a service, since it got policy monitor; zeros where it has another. 0 or -errno. */
+int service_table_monitored(const struct device *device, const struct service_spec *spec, struct monitored *sum);
 
 #endif /* SYNKEEP_SERVICE_TABLE_H */

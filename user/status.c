@@ -65,8 +65,8 @@ static int read_tables(const struct device *device, struct status *status)
 		{ "flows4", FLOW_TABLE_LIVE, device->flows_fd[0] }, { "flows6", FLOW_TABLE_LIVE, device->flows_fd[1] },
 		{ "tw4", FLOW_TABLE_ENDED, device->tw_fd[0] },	    { "tw6", FLOW_TABLE_ENDED, device->tw_fd[1] },
 	};
-	const int others[] = { device->config_fd,   device->services_fd, device->ports_fd,
-			       device->counters_fd, device->clocks_fd,	 device->budgets_fd };
+	const int others[] = { device->config_fd, device->services_fd, device->ports_fd,    device->counters_fd,
+			       device->clocks_fd, device->budgets_fd,  device->monitored_fd };
 
 	for (int i = 0; i < STATUS_TABLES; i++) {
 		struct status_table *table = &status->tables[i];
@@ -104,18 +104,20 @@ static int read_sysctl(const char *name)
 static int read_services(const struct device *device, struct status *status)
 {
 	struct service_spec *specs = NULL;
-	int count = service_table_list(device, &specs);
+	int count = service_table_list(device, &specs), err = 0;
 
 	if (count < 0)
 		return count;
 	status->services = calloc((size_t)count + 1, sizeof(*status->services));
-	for (int i = 0; i < count && status->services; i++)
-		status->services[i].spec = specs[i];
-	free(specs);
 	if (!status->services)
-		return -ENOMEM;
-	status->service_count = count;
-	return 0;
+		err = -ENOMEM;
+	for (int i = 0; i < count && !err; i++) {
+		status->services[i].spec = specs[i];
+		err = service_table_monitored(device, &specs[i], &status->services[i].monitored);
+	}
+	free(specs);
+	status->service_count = err ? 0 : count;
+	return err;
 }
 
 static int read_listeners(struct status *status)

@@ -10,8 +10,8 @@
 #include "device.h"
 #include "flow_view.h"
 #include "listener.h"
+#include "monitor.h"
 #include "service_spec.h"
-#include "verdict.h"
 #include "vlan.h"
 
 #define STATUS_TABLES (2 * FLOW_TABLE_COUNT)
@@ -28,6 +28,7 @@ struct status_table {
 struct status_service {
 	struct service_spec spec;
 	struct listener_match listeners; /* if the device is here */
+	struct monitored monitored;	 /* if its policy is monitor */
 };
 
 /* The sysctls that decide what a handed-over connection can have; -1: could not be read. */

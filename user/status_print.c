@@ -104,6 +104,20 @@ static void print_cookies(const struct status *status)
 		puts("none can come back");
 }
 
+/* How the work goes, in packets since the load. */
+static void print_work(const struct status *status)
+{
+	__u64 answered = 0, dropped = 0;
+
+	for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++) {
+		answered += verdict_action(verdict) == VERDICT_TX ? status->counters[verdict].packets : 0;
+		dropped += verdict_action(verdict) == VERDICT_DROP ? status->counters[verdict].packets : 0;
+	}
+	printf("  packets  %llu SYNs answered, %llu cookies back, %llu connections handed over; %llu dropped\n",
+	       answered, status->counters[V_COOKIE_ACK].packets + status->counters[V_KERNEL_COOKIE_ACK].packets,
+	       status->counters[V_HANDOVER].packets, dropped);
+}
+
 static const char *listener_words(const struct status *status, const struct status_service *service)
 {
 	if (!status->here)
@@ -170,6 +184,55 @@ static int print_services(const struct status *status)
 	return err;
 }
 
+static __u64 losses(const struct monitored *monitored)
+{
+	__u64 sum = 0;
+
+	for (enum monitor_loss loss = 0; loss < LOSS_COUNT; loss++)
+		sum += monitored->losses[loss];
+	return sum;
+}
+
+static void add_count(struct table *table, __u64 count)
+{
+	char text[FORMAT_SIZE_BYTES];
+
+	snprintf(text, sizeof(text), "%llu", count);
+	table_cell(table, text);
+}
+
+/* What policy always would have done, in packets; `synkeep counters` has the reasons. */
+static int print_monitored(const struct status *status)
+{
+	static const struct table_column columns[] = {
+		{ "", false },		{ "MONITORED", false }, { "WOULD-ANSWER", true },
+		{ "WOULD-DROP", true }, { "PASS", true },	{ "LOSSES", true },
+	};
+	struct table *table = table_new(columns, ARRAY_LEN(columns));
+	int err = 0;
+
+	if (!table)
+		return -ENOMEM;
+	for (int i = 0; i < status->service_count; i++) {
+		const struct status_service *service = &status->services[i];
+		char text[SERVICE_SPEC_BYTES];
+
+		if (service->spec.policy != POLICY_MONITOR)
+			continue;
+		service_spec_format(&service->spec, text, sizeof(text));
+		table_cell(table, "");
+		table_cell(table, text);
+		add_count(table, monitor_sum(&service->monitored, VERDICT_TX));
+		add_count(table, monitor_sum(&service->monitored, VERDICT_DROP));
+		add_count(table, monitor_sum(&service->monitored, VERDICT_PASS));
+		add_count(table, losses(&service->monitored));
+	}
+	if (table_rows(table))
+		err = table_flush(table, stdout);
+	table_free(table);
+	return err;
+}
+
 static int print_tables(const struct status *status)
 {
 	static const struct table_column columns[] = {
@@ -203,23 +266,31 @@ static int print_tables(const struct status *status)
 
 static void print_sentence(enum advice_kind kind, const char *sentence, void *context)
 {
-	struct sentences *sentences = context;
-
+	(void)context;
 	printf("  %s  %s\n", kind == ADVICE_PROBLEM ? "PROBLEM" : "note   ", sentence);
-	sentences->problems += kind == ADVICE_PROBLEM;
+}
+
+static void count_sentence(enum advice_kind kind, const char *sentence, void *context)
+{
+	(void)sentence;
+	((struct sentences *)context)->problems += kind == ADVICE_PROBLEM;
 }
 
 int status_print_text(const struct status *status)
 {
-	struct sentences sentences = {};
+	struct sentences counted = {};
 	char age[FORMAT_DURATION_BYTES], memory[FORMAT_SIZE_BYTES];
 	int err;
 
-	printf("%s: %s, loaded %s ago\n", status->name, phase_name(status),
-	       format_duration(age, loaded_for_ns(status)));
+	advice_give(status, count_sentence, &counted);
+	printf("%s: %s, loaded %s ago", status->name, phase_name(status), format_duration(age, loaded_for_ns(status)));
+	if (counted.problems)
+		printf(", %d PROBLEM%s below", counted.problems, counted.problems > 1 ? "S" : "");
+	putchar('\n');
 	print_trial(status);
 	print_attachment(status);
 	print_cookies(status);
+	print_work(status);
 	printf("  flows    %u half-open, %u live, %u ended\n", count_records(status, FLOW_TABLE_HALF),
 	       count_records(status, FLOW_TABLE_LIVE), count_records(status, FLOW_TABLE_ENDED));
 	if (status->config->track_outgoing)
@@ -227,11 +298,13 @@ int status_print_text(const struct status *status)
 	printf("  memory   %s in all maps\n", format_bytes(memory, status->memory_bytes));
 	err = print_services(status);
 	if (!err)
+		err = print_monitored(status);
+	if (!err)
 		err = print_tables(status);
 	if (err)
 		return err;
-	advice_give(status, print_sentence, &sentences);
-	if (!sentences.problems)
+	advice_give(status, print_sentence, NULL);
+	if (!counted.problems)
 		puts(status->here ? "  all well" : "  all well as far as can be seen from here");
 	return fflush(stdout) ? -EIO : 0;
 }
@@ -302,6 +375,19 @@ static void add_handovers(struct json_object *object, const struct status *statu
 	}
 }
 
+static void add_monitored(struct json_object *element, const struct status_service *service)
+{
+	struct json_object *object;
+
+	if (service->spec.policy != POLICY_MONITOR)
+		return;
+	object = json_out_member(element, "monitored", json_object_new_object());
+	json_out_number(object, "would_answer", monitor_sum(&service->monitored, VERDICT_TX));
+	json_out_number(object, "would_drop", monitor_sum(&service->monitored, VERDICT_DROP));
+	json_out_number(object, "pass", monitor_sum(&service->monitored, VERDICT_PASS));
+	json_out_number(object, "losses", losses(&service->monitored));
+}
+
 static void add_services(struct json_object *object, const struct status *status)
 {
 	struct json_object *list = json_out_member(object, "services", json_object_new_array());
@@ -318,6 +404,7 @@ static void add_services(struct json_object *object, const struct status *status
 		json_out_text(element, "md5", service_spec_signed_name(service->spec.passes_signed));
 		json_out_text(element, "listener", listener_word(status, service));
 		add_handovers(element, status, service);
+		add_monitored(element, service);
 		json_object_array_add(list, element);
 	}
 }

@@ -120,7 +120,7 @@ struct tuple shield_tuple(__u8 family, __u16 local_port)
 
 static int *listener_of(__u8 family, __u16 port)
 {
-	static int listeners[2][PORT_WILDCARD - PORT_ALWAYS + 1];
+	static int listeners[2][PORT_MONITOR - PORT_ALWAYS + 1];
 
 	return &listeners[family == FAMILY_IPV6][port - PORT_ALWAYS];
 }
@@ -184,6 +184,36 @@ void shield_delete_service(__u8 family, __u16 port, bool any_address)
 
 	assert_int_equal(bpf_map_delete_elem(bpf_map__fd(skeleton->maps.services), &key), 0);
 	shield_configure();
+}
+
+void shield_monitor(__u8 family, __u16 port, bool any_address)
+{
+	static const struct monitored zeros[CPUS_MAX];
+	struct service_key key = service_key(family, port, any_address);
+	int services = bpf_map__fd(skeleton->maps.services);
+	struct service service;
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.monitored), &key, zeros, BPF_ANY), 0);
+	assert_int_equal(bpf_map_lookup_elem(services, &key, &service), 0);
+	service.policy = POLICY_MONITOR;
+	assert_int_equal(bpf_map_update_elem(services, &key, &service, BPF_EXIST), 0);
+	shield_configure();
+}
+
+struct monitored shield_monitored(__u8 family, __u16 port, bool any_address)
+{
+	static struct monitored of_cpus[CPUS_MAX];
+	struct service_key key = service_key(family, port, any_address);
+	struct monitored sum = {};
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.monitored), &key, of_cpus), 0);
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		for (int v = 0; v < VERDICT_COUNT; v++)
+			sum.verdicts[v] += of_cpus[cpu].verdicts[v];
+		for (int loss = 0; loss < LOSS_COUNT; loss++)
+			sum.losses[loss] += of_cpus[cpu].losses[loss];
+	}
+	return sum;
 }
 
 /* --- records --- */
@@ -584,7 +614,7 @@ int shield_reset(void **state)
 	map_clear(skeleton->maps.tw4);
 	map_clear(skeleton->maps.tw6);
 	presence_clear();
-	for (__u32 reason = 0; reason < BUDGET_COUNT; reason++)
+	for (__u32 reason = 0; reason < 2 * BUDGET_COUNT; reason++)
 		assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.budgets), &reason, no_budget, BPF_ANY),
 				 0);
 	shield_config = (struct config){
@@ -633,6 +663,9 @@ static void services_add(void)
 		listener_open(families[i], PORT_NO_SERVICE);
 		shield_put_service(families[i], PORT_WILDCARD, true, POLICY_ALWAYS, 0);
 		listener_open(families[i], PORT_WILDCARD);
+		shield_put_service(families[i], PORT_MONITOR, false, POLICY_ALWAYS, 0);
+		shield_monitor(families[i], PORT_MONITOR, false);
+		listener_open(families[i], PORT_MONITOR);
 	}
 }
 

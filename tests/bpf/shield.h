@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "config.h"
+#include "monitor.h"
 #include "packet_build.h"
 #include "verdict.h"
 
@@ -26,6 +27,7 @@
 #define PORT_MPTCP 8083	     /* policy always, an MPTCP listener */
 #define PORT_NO_SERVICE 8084 /* a listener, no service */
 #define PORT_WILDCARD 8085   /* policy always for every address, a listener on this host's */
+#define PORT_MONITOR 8086    /* policy monitor, a listener */
 #define PORT_EPHEMERAL 50000 /* what this host opens connections from: no service, no listener */
 #define REMOTE_PORT 40000
 
@@ -71,6 +73,10 @@ void shield_delete_service(__u8 family, __u16 port, bool any_address);
 
 /* Whether connections that this host opens are tracked, to any port: not after a reset. */
 void shield_track_outgoing(bool tracked);
+
+/* Gives a service that there is policy monitor, with nothing counted yet; what has been counted since, on all CPUs. */
+void shield_monitor(__u8 family, __u16 port, bool any_address);
+struct monitored shield_monitored(__u8 family, __u16 port, bool any_address);
 
 struct tuple shield_tuple(__u8 family, __u16 local_port);
 

@@ -114,6 +114,11 @@ static enum hook syn_to_forwarded_address(struct frame *f)
 	return XDP_INGRESS;
 }
 
+static enum hook syn_to_monitored_service(struct frame *f)
+{
+	return syn_frame(f, FAMILY_IPV4, PORT_MONITOR);
+}
+
 static enum hook syn_to_service_off(struct frame *f)
 {
 	return syn_frame(f, FAMILY_IPV6, PORT_OFF);
@@ -487,6 +492,7 @@ const struct stimulus stimuli[] = {
 	{ V_BAD_FLAGS, syn_with_fin },
 	{ V_BAD_OPTIONS, option_of_length_zero },
 	{ V_IMPOSSIBLE_ADDRESS, from_loopback_address },
+	{ V_MONITORED, syn_to_monitored_service },
 	{ V_SYN_COOKIE, syn },
 	{ V_SYN_OFF, syn_to_service_off },
 	{ V_SYN_DRAINING, syn_while_draining },

@@ -12,7 +12,7 @@ import sockets
 PORT = 8000
 LAYOUT_VERSION = int(re.search(r"map layout (\d+)", lab.run(lab.SYNKEEP, "--version").stdout)[1])
 OTHER_VERSION = (99).to_bytes(4, "little")
-MAPS = ["config", "services", "ports", "counters", "clocks", "budgets", "flows4", "flows6", "half4", "half6", "tw4",
+MAPS = ["config", "services", "ports", "counters", "clocks", "budgets", "monitored", "flows4", "flows6", "half4", "half6", "tw4",
         "tw6"]
 REMEDY = "another map layout; unload it with that version, or with `synkeep unload"
 

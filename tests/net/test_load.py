@@ -43,7 +43,6 @@ def assert_refused(done, status, *words):
 @pytest.mark.parametrize("arguments, word", [
     (["--service", "*:80,colour=red"], "colour"),
     (["--service", "*:80,policy=auto"], "not there yet"),
-    (["--service", "*:80,policy=monitor"], "not there yet"),
     (["--service", "*:80,owner=daemon"], "not there yet"),
     (["--service", "*:80,policy=sometimes"], "sometimes"),
     (["--service", "*:70000"], "70000"),

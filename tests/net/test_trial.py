@@ -32,7 +32,7 @@ def wait_for_the_end(shield):
 
 
 def wait_until_gone(shield):
-    lab.wait_until(shield.is_gone, "the unload")
+    lab.wait_until(shield.is_gone, "the unload", timeout=20)
     lab.wait_until(lambda: not shield.guards(), "the guard to end")
 
 
@@ -66,7 +66,7 @@ def test_without_a_cookie_it_is_gone_at_once(shield):
     begun = time.monotonic()
     shield.load("*:*", policy="off", try_for="1s")
     wait_until_gone(shield)
-    assert 1 < time.monotonic() - begun < 3
+    assert 1 < time.monotonic() - begun < COOKIE_SECONDS / 4
 
 
 def test_kept_in_time_it_stays(shield, family, listener):

@@ -126,6 +126,35 @@ static void test_trial_says_when_it_is_over(void **state)
 	assert_note(&status, "nobody kept it");
 }
 
+static void test_monitored_service_says_what_it_would_lose(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+	struct heard heard;
+
+	(void)state;
+	service.spec.policy = POLICY_MONITOR;
+	assert_note(&status, "synkeep service add eth0 '10.0.0.2:80,policy=always'");
+	service.monitored.losses[LOSS_SMALL_MSS] = 7;
+	heard = advice_on(&status);
+	assert_int_equal(heard.problems, 0);
+	assert_int_equal(heard.notes, 2);
+	assert_non_null(strstr(heard.last, "7 times: SYN with an MSS below"));
+}
+
+/* It is not worse off than without the shield. */
+static void test_monitored_service_without_a_listener_is_no_problem(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	service.spec.policy = POLICY_MONITOR;
+	service.listeners.tcp = 0;
+	status.sysctls.syncookies = 0;
+	assert_int_equal(advice_on(&status).problems, 0);
+}
+
 static void test_cookies_back_without_any_handover_are_a_problem(void **state)
 {
 	static const enum verdict met[] = { V_HANDOVER, V_HANDOVER_STALE, V_HANDOVER_EARLY };
@@ -396,6 +425,8 @@ int main(void)
 		cmocka_unit_test(test_tags_that_hardware_takes_off),
 		cmocka_unit_test(test_missing_program_is_a_problem),
 		cmocka_unit_test(test_trial_says_when_it_is_over),
+		cmocka_unit_test(test_monitored_service_says_what_it_would_lose),
+		cmocka_unit_test(test_monitored_service_without_a_listener_is_no_problem),
 		cmocka_unit_test(test_cookies_back_without_any_handover_are_a_problem),
 		cmocka_unit_test(test_filter_before_ours_is_a_note),
 		cmocka_unit_test(test_device_gone_is_the_only_problem),

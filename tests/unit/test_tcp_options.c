@@ -21,6 +21,8 @@ static void assert_options_equal(const struct tcp_options *got, const struct tcp
 	assert_int_equal(got->sack_permitted, want->sack_permitted);
 	assert_int_equal(got->has_timestamps, want->has_timestamps);
 	assert_int_equal(got->has_signature, want->has_signature);
+	assert_int_equal(got->has_mptcp, want->has_mptcp);
+	assert_int_equal(got->has_fast_open, want->has_fast_open);
 	assert_int_equal(got->tsval, want->tsval);
 	assert_int_equal(got->tsecr, want->tsecr);
 }
@@ -55,8 +57,14 @@ static void test_each_option_alone(void **state)
 	const __u8 timestamps[] = { 8, 10, 0x01, 0x02, 0x03, 0x04, 0xf5, 0xf6, 0xf7, 0xf8 };
 	const __u8 md5[18] = { 19, 18 };
 	const __u8 ao[16] = { 29, 16 };
+	const __u8 mptcp[4] = { 30, 4, 0x01 };
+	const __u8 fast_open_wish[2] = { 34, 2 };
+	const __u8 fast_open[10] = { 34, 10 };
 
 	(void)state;
+	assert_parses(mptcp, .wscale = TCP_WSCALE_NONE, .has_mptcp = true);
+	assert_parses(fast_open_wish, .wscale = TCP_WSCALE_NONE, .has_fast_open = true);
+	assert_parses(fast_open, .wscale = TCP_WSCALE_NONE, .has_fast_open = true);
 	assert_parses(mss, .wscale = TCP_WSCALE_NONE, .mss = 1460);
 	assert_parses(wscale, .wscale = 7);
 	assert_parses(sack, .wscale = TCP_WSCALE_NONE, .sack_permitted = true);
@@ -128,7 +136,7 @@ static void test_end_of_list_ends_it(void **state)
 
 static void test_unknown_options_are_skipped(void **state)
 {
-	const __u8 bytes[] = { 253, 2, 30, 6, 2, 4, 9, 9, 3, 3, 5, 34, 2 };
+	const __u8 bytes[] = { 253, 2, 77, 6, 2, 4, 9, 9, 3, 3, 5, 254, 2 };
 
 	(void)state;
 	assert_parses(bytes, .wscale = 5);
