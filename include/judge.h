@@ -102,7 +102,10 @@ static __always_inline void judge_take_fin(struct flow *f)
 {
 	if (!(f->flags & FLOW_RCV_FIN_AHEAD) || seq_before(f->rcv_nxt, f->rcv_fin))
 		return;
-	f->flags = (f->flags & ~FLOW_RCV_FIN_AHEAD) | FLOW_RCV_FIN;
+	f->flags &= ~FLOW_RCV_FIN_AHEAD;
+	if (seq_after(f->rcv_nxt, f->rcv_fin + 1))
+		return; /* an old one: text has come where it said the end was */
+	f->flags |= FLOW_RCV_FIN;
 	f->rcv_nxt = seq_max(f->rcv_nxt, f->rcv_fin + 1);
 	flow_step(f, TCPE_RCV_FIN);
 }

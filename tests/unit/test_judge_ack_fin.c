@@ -355,6 +355,18 @@ static void test_established_hole_before_fin_half_filled_waits(void **state)
 	assert_taken(f, &s, DIRECTION_RCV, &want);
 }
 
+static void test_established_text_beyond_the_waiting_fin_shows_it_was_none(void **state)
+{
+	struct flow f = flow_with_fin_ahead(), want;
+	struct segment s = segment_from_peer(&f, ACK, 152);
+
+	(void)state;
+	want = flow_taken(f, &s, DIRECTION_RCV, TCPS_ESTABLISHED);
+	want.flags = f.flags & ~FLOW_RCV_FIN_AHEAD;
+	want.rcv_nxt = peer(1153);
+	assert_taken(f, &s, DIRECTION_RCV, &want);
+}
+
 static void test_established_owner_acks_the_waiting_fin_close_wait(void **state)
 {
 	struct flow f = flow_with_fin_ahead(), want;
@@ -516,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_fin_behind_a_hole_waits),
 		cmocka_unit_test(test_established_hole_before_fin_filled_close_wait),
 		cmocka_unit_test(test_established_hole_before_fin_half_filled_waits),
+		cmocka_unit_test(test_established_text_beyond_the_waiting_fin_shows_it_was_none),
 		cmocka_unit_test(test_established_owner_acks_the_waiting_fin_close_wait),
 		cmocka_unit_test(test_established_owner_acks_short_of_the_waiting_fin_waits),
 		cmocka_unit_test(test_fin_again_changes_no_number),
