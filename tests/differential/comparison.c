@@ -49,6 +49,8 @@ static void read_record(struct comparison *c, bool rst)
 static enum tcp_conntrack entry_expected(const struct comparison *c)
 {
 	switch (c->record) {
+	case TCPS_SYN_SENT:
+		return TCP_CONNTRACK_SYN_SENT;
 	case TCPS_SYN_RECEIVED:
 		return TCP_CONNTRACK_SYN_RECV;
 	case TCPS_ESTABLISHED:

@@ -53,39 +53,40 @@ static void random_end(struct conversation *c, struct end *e, const struct tuple
 	};
 }
 
-void conversation_begin(struct conversation *c, __u64 seed, const struct tuple *t, bool cookies)
+void conversation_begin(struct conversation *c, __u64 seed, const struct tuple *t, enum conversation_kind kind)
 {
 	memset(c, 0, sizeof(*c));
-	c->cookies = cookies;
+	c->kind = kind;
 	c->series = seed;
 	c->left = PACKETS_MAX;
 	random_end(c, &c->peer, t);
 	random_end(c, &c->owner, t);
 	c->peer.direction = DIRECTION_RCV;
-	c->peer.state = c->peer.closed = TCPS_CLOSED;
+	c->peer.state = c->peer.closed = kind == OWNER_OPENS ? TCPS_LISTEN : TCPS_CLOSED;
 	c->owner.direction = DIRECTION_SND;
-	c->owner.state = c->owner.closed = TCPS_LISTEN;
+	c->owner.state = c->owner.closed = kind == OWNER_OPENS ? TCPS_CLOSED : TCPS_LISTEN;
 }
 
-/* From TIME-WAIT a client opens with a number that is not old (RFC 9293, 3.4.3); from CLOSED it knows no better. */
-static bool open(struct conversation *c)
+/*
+ * The SYN of the end that opens, the first or another one. From TIME-WAIT a client opens with a number that is not old
+ * (RFC 9293, 3.4.3); from CLOSED it knows no better.
+ */
+static bool opens(struct conversation *c, struct end *e, struct packet_spec *spec)
 {
-	struct end *e = &c->peer;
-	struct packet_spec spec;
-
+	if (e->closed == TCPS_LISTEN || (e->state != TCPS_CLOSED && e->state != TCPS_TIME_WAIT))
+		return false;
 	if (c->opened >= OPENED_MAX || (c->opened && !chance_one_in(&c->series, 3)))
 		return false;
-	if (c->cookies)
+	if (c->kind == PEER_OPENS_BY_COOKIE)
 		c->to_owner.length = c->to_peer.length = 0;
 	end_open(e, e->state == TCPS_TIME_WAIT ? e->snd_nxt + 1 + chance_below(&c->series, 70000) : random_isn(c));
 	c->opened++;
-	spec = end_send_syn(e);
-	link_put(c, &c->to_owner, &spec);
+	*spec = end_send_syn(e);
 	return true;
 }
 
-/* What an application or a timer makes an end send; false: nothing this time. */
-static bool end_acts(struct conversation *c, struct end *e, struct packet_spec *spec)
+/* What an application or a timer makes a connected end send; false: nothing this time. */
+static bool talks(struct conversation *c, struct end *e, struct packet_spec *spec)
 {
 	__u32 room = end_room(e), bytes = room ? 1 + chance_below(&c->series, room < 1400 ? room : 1400) : 0;
 
@@ -139,22 +140,36 @@ static struct packet_spec answer(struct end *e, enum end_answer answer)
 	}
 }
 
-/* The peer's own life; what it sends is on its way. */
+/* What an end does of itself; false: nothing this time. */
+static bool end_acts(struct conversation *c, struct end *e, struct packet_spec *spec)
+{
+	bool by_cookie = c->kind == PEER_OPENS_BY_COOKIE && e == &c->owner;
+
+	if (opens(c, e, spec))
+		return true;
+	if (e->state == TCPS_SYN_SENT && chance_one_in(&c->series, 2))
+		*spec = end_send_syn(e); /* again */
+	else if (e->state == TCPS_SYN_RECEIVED && !by_cookie && chance_one_in(&c->series, 4))
+		*spec = end_send_syn_ack(e); /* again */
+	else
+		return talks(c, e, spec);
+	return true;
+}
+
 static void peer_acts(struct conversation *c)
 {
-	struct end *e = &c->peer;
 	struct packet_spec spec;
 
-	if (e->state == TCPS_CLOSED || e->state == TCPS_TIME_WAIT) {
-		open(c);
-		return;
-	}
-	if (e->state == TCPS_SYN_SENT) {
-		spec = end_send_syn(e); /* again */
+	if (end_acts(c, &c->peer, &spec))
 		link_put(c, &c->to_owner, &spec);
-	} else if (end_acts(c, e, &spec)) {
-		link_put(c, &c->to_owner, &spec);
-	}
+}
+
+/* A listener, or an end in TIME-WAIT, may have a connection to begin. */
+static enum end_answer receives(struct conversation *c, struct end *e, const struct packet_spec *spec)
+{
+	if (e->state == e->closed || e->state == TCPS_TIME_WAIT)
+		e->next_iss = random_isn(c);
+	return end_receive(e, spec);
 }
 
 static void peer_receives(struct conversation *c)
@@ -164,7 +179,7 @@ static void peer_receives(struct conversation *c)
 
 	if (!link_take(c, &c->to_peer, &spec))
 		return;
-	says = end_receive(&c->peer, &spec);
+	says = receives(c, &c->peer, &spec);
 	if (says == END_SAYS_NOTHING || (says == END_ACKS_LATER && chance_below(&c->series, 2)))
 		return;
 	spec = answer(&c->peer, says);
@@ -193,6 +208,9 @@ static struct packet_spec forge(struct conversation *c)
 
 	switch (chance_below(&c->series, 5)) {
 	case 0:
+		/* what it would open anew, a socket would keep from the cookies of the connection before */
+		if (c->kind == PEER_OPENS_BY_COOKIE && e->state == TCPS_TIME_WAIT)
+			return spec;
 		spec.flags = TCP_FLAG_SYN;
 		spec.ack = 0;
 		break;
@@ -232,10 +250,6 @@ static bool owner_sends(struct conversation *c, struct packet_spec *spec)
 		return true;
 	if (!chance_one_in(&c->series, 3))
 		return false;
-	if (c->owner.state == TCPS_SYN_RECEIVED && !c->cookies && chance_one_in(&c->series, 4)) {
-		*spec = end_send_syn_ack(&c->owner); /* again */
-		return true;
-	}
 	return end_acts(c, &c->owner, spec);
 }
 
@@ -289,9 +303,7 @@ void conversation_arrives(struct conversation *c, const struct sighting *s)
 		end_accept_cookie(e, &c->cookie_syn, &c->cookie_syn_ack);
 		c->has_cookie = false;
 	}
-	if (e->state == e->closed || e->state == TCPS_TIME_WAIT)
-		e->next_iss = random_isn(c);
-	owes = end_receive(e, p);
+	owes = receives(c, e, p);
 	if (owes > c->owner_owes || e->state == e->closed)
 		c->owner_owes = owes;
 }

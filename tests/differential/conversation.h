@@ -17,6 +17,13 @@ struct link {
 	struct packet_spec packets[CONVERSATION_QUEUE];
 };
 
+enum conversation_kind {
+	PEER_OPENS,
+	PEER_OPENS_BY_COOKIE, /* its SYNs are answered before the owner sees them */
+	OWNER_OPENS,
+	CONVERSATION_KINDS
+};
+
 struct conversation {
 	__u64 series; /* of random numbers */
 	int opened;   /* connections so far, one after the other on the same tuple */
@@ -26,7 +33,7 @@ struct conversation {
 	struct link to_owner;
 	struct link to_peer;
 	enum end_answer owner_owes;
-	bool cookies;	 /* SYNs are answered before the owner sees them */
+	enum conversation_kind kind;
 	bool has_cookie; /* these make a connection when the ACK comes */
 	struct packet_spec cookie_syn;
 	struct packet_spec cookie_syn_ack;
@@ -42,7 +49,7 @@ struct sighting {
  * Where cookies answer SYNs, a new connection begins when the one before has left the network: a socket would keep its
  * old cookie ACKs from the new one, and the owner here is none.
  */
-void conversation_begin(struct conversation *c, __u64 seed, const struct tuple *t, bool cookies);
+void conversation_begin(struct conversation *c, __u64 seed, const struct tuple *t, enum conversation_kind kind);
 
 /* The next packet at this host; false: the conversation is over. */
 bool conversation_next(struct conversation *c, struct sighting *s);

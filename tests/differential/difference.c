@@ -27,6 +27,14 @@
 #define RST_AT_ACK                                                                                                     \
 	"a RST exactly where the owner acknowledged last ends the record, though data may have come since: "           \
 	"RFC 5961 would challenge it. A record that ends too early is made again from the socket"
+#define ANY_SYN_ACK "it takes any SYN-ACK for the answer to a SYN; the record wants the right number"
+#define CLOSED_ENTRY "an entry in CLOSE opens anew with the answer to a SYN, not with the SYN"
+#define WAITS_FOR_OWN_ACK "a client is ESTABLISHED with the SYN-ACK; it waits for the acknowledgement of that"
+#define RST_OF_SYN_SENT                                                                                                \
+	"in SYN_SENT it takes any RST, the owner's answer to a forged segment too; the owner goes on with its SYN"
+#define SIMULTANEOUS                                                                                                   \
+	"a SYN that crosses the owner's leads to SYN-RECEIVED; it follows such an opening otherwise, or not at all"
+
 #define CONNTRACK(stimulus, record, entry, reason, seed)                                                               \
 	{                                                                                                              \
 		WITNESS_CONNTRACK, STIMULUS_##stimulus, TCPS_##record, TCP_CONNTRACK_##entry, reason, seed             \
@@ -38,68 +46,77 @@
 
 /* clang-format off */
 const struct difference differences[] = {
-	/*        begun by       record        conntrack    reason          seed, if it is rare */
-	CONNTRACK(PEER_SYN,      CLOSED,       SYN_SENT,    UNVERIFIED,     0),
-	CONNTRACK(FORGED_SYN,    CLOSED,       SYN_SENT,    UNVERIFIED,     0),
-	CONNTRACK(OWNER_SYN_ACK, CLOSED,       SYN_RECV,    UNVERIFIED,     0),
-	CONNTRACK(PEER_SYN,      TIME_WAIT,    SYN_SENT,    OPENS_ANEW,     0),
-	CONNTRACK(FORGED_SYN,    TIME_WAIT,    SYN_SENT,    OPENS_ANEW,     0),
-	CONNTRACK(PEER_SEGMENT,  SYN_RECEIVED, ESTABLISHED, ANY_ACK_OF_SYN, 0),
-	CONNTRACK(PEER_FIN,      SYN_RECEIVED, FIN_WAIT,    ANY_ACK_OF_SYN, 34917),
-	CONNTRACK(PEER_SEGMENT,  FIN_WAIT_1,   CLOSE_WAIT,  ANY_ACK_OF_FIN, 0),
-	CONNTRACK(PEER_SEGMENT,  CLOSE_WAIT,   CLOSE_WAIT,  ANY_ACK_OF_FIN, 0),
-	CONNTRACK(PEER_SEGMENT,  CLOSING,      TIME_WAIT,   ANY_ACK_OF_FIN, 0),
-	CONNTRACK(PEER_SEGMENT,  LAST_ACK,     TIME_WAIT,   ANY_ACK_OF_FIN, 0),
-	CONNTRACK(OWNER_SEGMENT, FIN_WAIT_1,   CLOSE_WAIT,  ANY_ACK_OF_FIN, 0),
-	CONNTRACK(OWNER_SEGMENT, CLOSING,      TIME_WAIT,   ANY_ACK_OF_FIN, 0),
-	CONNTRACK(OWNER_SEGMENT, LAST_ACK,     TIME_WAIT,   ANY_ACK_OF_FIN, 0),
-	CONNTRACK(PEER_FIN,      CLOSE_WAIT,   LAST_ACK,    FIN_AGAIN,      0),
-	CONNTRACK(OWNER_FIN,     FIN_WAIT_1,   LAST_ACK,    FIN_AGAIN,      0),
-	CONNTRACK(PEER_FIN,      ESTABLISHED,  FIN_WAIT,    FIN_AHEAD,      0),
-	CONNTRACK(PEER_FIN,      FIN_WAIT_1,   LAST_ACK,    FIN_AHEAD,      0),
-	CONNTRACK(PEER_FIN,      FIN_WAIT_2,   LAST_ACK,    FIN_AHEAD,      0),
-	CONNTRACK(PEER_FIN,      TIME_WAIT,    LAST_ACK,    WAITS_FOR_ACK,  0),
-	CONNTRACK(PEER_RST,      SYN_RECEIVED, CLOSE,       INEXACT_RST,    0),
-	CONNTRACK(PEER_RST,      FIN_WAIT_1,   CLOSE,       INEXACT_RST,    0),
-	CONNTRACK(PEER_RST,      FIN_WAIT_2,   CLOSE,       INEXACT_RST,    0),
-	CONNTRACK(PEER_RST,      CLOSE_WAIT,   CLOSE,       INEXACT_RST,    0),
-	CONNTRACK(FORGED_RST,    SYN_RECEIVED, CLOSE,       INEXACT_RST,    0),
-	CONNTRACK(FORGED_RST,    FIN_WAIT_1,   CLOSE,       INEXACT_RST,    0),
-	CONNTRACK(FORGED_RST,    FIN_WAIT_2,   CLOSE,       INEXACT_RST,    0),
-	CONNTRACK(FORGED_RST,    CLOSE_WAIT,   CLOSE,       INEXACT_RST,    0),
-	CONNTRACK(FORGED_RST,    CLOSING,      CLOSE,       INEXACT_RST,    0),
-	CONNTRACK(FORGED_RST,    LAST_ACK,     CLOSE,       INEXACT_RST,    0),
-	CONNTRACK(PEER_RST,      LAST_ACK,     CLOSE,       INEXACT_RST,    19617),
-	CONNTRACK(PEER_RST,      CLOSING,      CLOSE,       INEXACT_RST,    16095),
-	CONNTRACK(PEER_RST,      ESTABLISHED,  CLOSE,       RST_AHEAD,      13742),
-	CONNTRACK(PEER_RST,      TIME_WAIT,    CLOSE,       RST_AFTER_END,  0),
-	CONNTRACK(PEER_RST,      CLOSED,       CLOSE,       RST_AFTER_END,  0),
-	CONNTRACK(FORGED_RST,    TIME_WAIT,    CLOSE,       RST_AFTER_END,  0),
-	CONNTRACK(FORGED_RST,    CLOSED,       CLOSE,       RST_AFTER_END,  0),
-	CONNTRACK(OWNER_RST,     CLOSED,       CLOSE,       RST_AFTER_END,  0),
-	CONNTRACK(OWNER_RST,     CLOSED,       ESTABLISHED, RST_DENIED,     0),
-	CONNTRACK(PEER_RST,      CLOSED,       ESTABLISHED, RST_DENIED,     8272),
-	CONNTRACK(PEER_RST,      CLOSED,       SYN_RECV,    STALE_ACK,      0),
-	CONNTRACK(PEER_SEGMENT,  ESTABLISHED,  CLOSE,       OTHERS_RST,     0),
-	CONNTRACK(PEER_FIN,      CLOSE_WAIT,   CLOSE,       OTHERS_RST,     61650),
-	CONNTRACK(PEER_SEGMENT,  ESTABLISHED,  SYN_RECV,    OWN_WINDOW,     0),
-	CONNTRACK(OWNER_FIN,     FIN_WAIT_1,   ESTABLISHED, OWN_WINDOW,     4935),
-	CONNTRACK(PEER_FIN,      CLOSING,      FIN_WAIT,    OWN_WINDOW,     65539),
-	CONNTRACK(PEER_FIN,      CLOSE_WAIT,   SYN_RECV,    OWN_WINDOW,     18656),
-	CONNTRACK(PEER_SEGMENT,  FIN_WAIT_2,   FIN_WAIT,    OWN_WINDOW,     32466),
-	/*        begun by       record        the owner    reason          seed, if it is rare */
-	OWNER(    PEER_SEGMENT,  ESTABLISHED,  CLOSE_WAIT,  NO_MAP,         0),
-	OWNER(    PEER_SEGMENT,  FIN_WAIT_1,   CLOSING,     NO_MAP,         0),
-	OWNER(    PEER_SEGMENT,  FIN_WAIT_2,   TIME_WAIT,   NO_MAP,         0),
-	OWNER(    PEER_FIN,      FIN_WAIT_1,   CLOSING,     NO_MAP,         0),
-	OWNER(    PEER_FIN,      FIN_WAIT_2,   TIME_WAIT,   NO_MAP,         0),
-	OWNER(    PEER_RST,      FIN_WAIT_1,   CLOSED,      NO_MAP,         7796),
-	OWNER(    PEER_RST,      FIN_WAIT_2,   CLOSED,      NO_MAP,         5666),
-	OWNER(    PEER_FIN,      ESTABLISHED,  CLOSE_WAIT,  NO_MAP,         43449),
-	OWNER(    PEER_RST,      ESTABLISHED,  CLOSED,      NO_MAP,         18201),
-	OWNER(    PEER_RST,      CLOSED,       ESTABLISHED, RST_AT_ACK,     0),
-	OWNER(    PEER_RST,      CLOSED,       FIN_WAIT_1,  RST_AT_ACK,     0),
-	OWNER(    PEER_RST,      CLOSED,       FIN_WAIT_2,  RST_AT_ACK,     7960),
+	/*        begun by        record        conntrack    reason             seed, if it is rare */
+	CONNTRACK(PEER_SYN,       CLOSED,       SYN_SENT,    UNVERIFIED,        0),
+	CONNTRACK(FORGED_SYN,     CLOSED,       SYN_SENT,    UNVERIFIED,        0),
+	CONNTRACK(PEER_SYN,       TIME_WAIT,    SYN_SENT,    OPENS_ANEW,        0),
+	CONNTRACK(FORGED_SYN,     TIME_WAIT,    SYN_SENT,    OPENS_ANEW,        0),
+	CONNTRACK(PEER_SEGMENT,   SYN_RECEIVED, ESTABLISHED, ANY_ACK_OF_SYN,    0),
+	CONNTRACK(PEER_FIN,       SYN_RECEIVED, FIN_WAIT,    ANY_ACK_OF_SYN,    15494),
+	CONNTRACK(PEER_SEGMENT,   FIN_WAIT_1,   CLOSE_WAIT,  ANY_ACK_OF_FIN,    0),
+	CONNTRACK(PEER_SEGMENT,   CLOSE_WAIT,   CLOSE_WAIT,  ANY_ACK_OF_FIN,    0),
+	CONNTRACK(PEER_SEGMENT,   CLOSING,      TIME_WAIT,   ANY_ACK_OF_FIN,    0),
+	CONNTRACK(PEER_SEGMENT,   LAST_ACK,     TIME_WAIT,   ANY_ACK_OF_FIN,    0),
+	CONNTRACK(OWNER_SEGMENT,  FIN_WAIT_1,   CLOSE_WAIT,  ANY_ACK_OF_FIN,    0),
+	CONNTRACK(OWNER_SEGMENT,  CLOSING,      TIME_WAIT,   ANY_ACK_OF_FIN,    0),
+	CONNTRACK(OWNER_SEGMENT,  LAST_ACK,     TIME_WAIT,   ANY_ACK_OF_FIN,    0),
+	CONNTRACK(PEER_FIN,       CLOSE_WAIT,   LAST_ACK,    FIN_AGAIN,         0),
+	CONNTRACK(OWNER_FIN,      FIN_WAIT_1,   LAST_ACK,    FIN_AGAIN,         0),
+	CONNTRACK(PEER_FIN,       ESTABLISHED,  FIN_WAIT,    FIN_AHEAD,         0),
+	CONNTRACK(PEER_FIN,       FIN_WAIT_1,   LAST_ACK,    FIN_AHEAD,         0),
+	CONNTRACK(PEER_FIN,       FIN_WAIT_2,   LAST_ACK,    FIN_AHEAD,         0),
+	CONNTRACK(PEER_FIN,       TIME_WAIT,    LAST_ACK,    WAITS_FOR_ACK,     0),
+	CONNTRACK(PEER_RST,       SYN_RECEIVED, CLOSE,       INEXACT_RST,       0),
+	CONNTRACK(PEER_RST,       FIN_WAIT_1,   CLOSE,       INEXACT_RST,       0),
+	CONNTRACK(PEER_RST,       FIN_WAIT_2,   CLOSE,       INEXACT_RST,       0),
+	CONNTRACK(PEER_RST,       CLOSE_WAIT,   CLOSE,       INEXACT_RST,       0),
+	CONNTRACK(FORGED_RST,     SYN_RECEIVED, CLOSE,       INEXACT_RST,       0),
+	CONNTRACK(FORGED_RST,     FIN_WAIT_1,   CLOSE,       INEXACT_RST,       0),
+	CONNTRACK(FORGED_RST,     FIN_WAIT_2,   CLOSE,       INEXACT_RST,       0),
+	CONNTRACK(FORGED_RST,     CLOSE_WAIT,   CLOSE,       INEXACT_RST,       0),
+	CONNTRACK(FORGED_RST,     CLOSING,      CLOSE,       INEXACT_RST,       0),
+	CONNTRACK(FORGED_RST,     LAST_ACK,     CLOSE,       INEXACT_RST,       0),
+	CONNTRACK(PEER_RST,       LAST_ACK,     CLOSE,       INEXACT_RST,       8166),
+	CONNTRACK(PEER_RST,       CLOSING,      CLOSE,       INEXACT_RST,       10848),
+	CONNTRACK(PEER_RST,       ESTABLISHED,  CLOSE,       RST_AHEAD,         0),
+	CONNTRACK(PEER_RST,       TIME_WAIT,    CLOSE,       RST_AFTER_END,     0),
+	CONNTRACK(PEER_RST,       CLOSED,       CLOSE,       RST_AFTER_END,     0),
+	CONNTRACK(FORGED_RST,     TIME_WAIT,    CLOSE,       RST_AFTER_END,     0),
+	CONNTRACK(FORGED_RST,     CLOSED,       CLOSE,       RST_AFTER_END,     0),
+	CONNTRACK(OWNER_RST,      CLOSED,       CLOSE,       RST_AFTER_END,     0),
+	CONNTRACK(OWNER_RST,      CLOSED,       ESTABLISHED, RST_DENIED,        0),
+	CONNTRACK(PEER_RST,       CLOSED,       ESTABLISHED, RST_DENIED,        39387),
+	CONNTRACK(PEER_RST,       CLOSED,       SYN_RECV,    STALE_ACK,         0),
+	CONNTRACK(PEER_SEGMENT,   ESTABLISHED,  CLOSE,       OTHERS_RST,        0),
+	CONNTRACK(PEER_SEGMENT,   ESTABLISHED,  SYN_RECV,    OWN_WINDOW,        0),
+	CONNTRACK(OWNER_FIN,      FIN_WAIT_1,   ESTABLISHED, OWN_WINDOW,        9077),
+	CONNTRACK(PEER_SYN,       ESTABLISHED,  SYN_SENT,    OWN_WINDOW,        0),
+	CONNTRACK(PEER_SYN,       SYN_SENT,     SYN_RECV,    ANY_SYN_ACK,       0),
+	CONNTRACK(OWNER_SYN,      CLOSED,       SYN_RECV,    CLOSED_ENTRY,      0),
+	CONNTRACK(OWNER_SYN,      SYN_SENT,     CLOSE,       CLOSED_ENTRY,      0),
+	CONNTRACK(PEER_SYN,       ESTABLISHED,  SYN_RECV,    WAITS_FOR_OWN_ACK, 0),
+	CONNTRACK(OWNER_RST,      SYN_SENT,     CLOSE,       RST_OF_SYN_SENT,   0),
+	CONNTRACK(OWNER_RST,      SYN_SENT,     NONE,        RST_OF_SYN_SENT,   0),
+	CONNTRACK(PEER_RST,       SYN_SENT,     CLOSE,       RST_OF_SYN_SENT,   0),
+	CONNTRACK(PEER_RST,       SYN_SENT,     NONE,        RST_OF_SYN_SENT,   0),
+	CONNTRACK(FORGED_RST,     SYN_SENT,     NONE,        RST_OF_SYN_SENT,   0),
+	CONNTRACK(FORGED_RST,     SYN_SENT,     CLOSE,       RST_OF_SYN_SENT,   25112),
+	CONNTRACK(FORGED_SYN,     SYN_RECEIVED, SYN_SENT2,   SIMULTANEOUS,      0),
+	CONNTRACK(FORGED_SYN,     SYN_RECEIVED, SYN_SENT,    SIMULTANEOUS,      0),
+	CONNTRACK(FORGED_GARBAGE, SYN_RECEIVED, SYN_SENT,    SIMULTANEOUS,      0),
+	CONNTRACK(OWNER_SEGMENT,  SYN_RECEIVED, ESTABLISHED, SIMULTANEOUS,      0),
+	/*        begun by        record        the owner    reason             seed, if it is rare */
+	OWNER(    PEER_SEGMENT,   ESTABLISHED,  CLOSE_WAIT,  NO_MAP,            0),
+	OWNER(    PEER_SEGMENT,   FIN_WAIT_1,   CLOSING,     NO_MAP,            0),
+	OWNER(    PEER_SEGMENT,   FIN_WAIT_2,   TIME_WAIT,   NO_MAP,            0),
+	OWNER(    PEER_FIN,       FIN_WAIT_1,   CLOSING,     NO_MAP,            0),
+	OWNER(    PEER_FIN,       FIN_WAIT_2,   TIME_WAIT,   NO_MAP,            0),
+	OWNER(    PEER_RST,       FIN_WAIT_1,   CLOSED,      NO_MAP,            4752),
+	OWNER(    PEER_RST,       FIN_WAIT_2,   CLOSED,      NO_MAP,            0),
+	OWNER(    PEER_FIN,       ESTABLISHED,  CLOSE_WAIT,  NO_MAP,            0),
+	OWNER(    PEER_RST,       CLOSED,       ESTABLISHED, RST_AT_ACK,        0),
+	OWNER(    PEER_RST,       CLOSED,       FIN_WAIT_1,  RST_AT_ACK,        0),
+	OWNER(    PEER_RST,       CLOSED,       FIN_WAIT_2,  RST_AT_ACK,        0),
 };
 /* clang-format on */
 
@@ -123,10 +140,7 @@ enum difference_stimulus difference_stimulus(const struct sighting *s)
 		       : rst ? STIMULUS_PEER_RST
 		       : fin ? STIMULUS_PEER_FIN
 			     : STIMULUS_PEER_SEGMENT;
-	return syn   ? STIMULUS_OWNER_SYN_ACK
-	       : rst ? STIMULUS_OWNER_RST
-	       : fin ? STIMULUS_OWNER_FIN
-		     : STIMULUS_OWNER_SEGMENT;
+	return syn ? STIMULUS_OWNER_SYN : rst ? STIMULUS_OWNER_RST : fin ? STIMULUS_OWNER_FIN : STIMULUS_OWNER_SEGMENT;
 }
 
 const char *difference_stimulus_name(enum difference_stimulus stimulus)

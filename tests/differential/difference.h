@@ -12,13 +12,13 @@
 #include "conntrack.h"
 #include "conversation.h"
 
-/* X(identifier, name): a packet, by who sends it and what it is. */
+/* X(identifier, name): a packet, by who sends it and what it is; a SYN may be a SYN-ACK. */
 #define STIMULI(X)                                                                                                     \
 	X(PEER_SYN, "peer's SYN")                                                                                      \
 	X(PEER_SEGMENT, "peer's segment")                                                                              \
 	X(PEER_FIN, "peer's FIN")                                                                                      \
 	X(PEER_RST, "peer's RST")                                                                                      \
-	X(OWNER_SYN_ACK, "owner's SYN-ACK")                                                                            \
+	X(OWNER_SYN, "owner's SYN")                                                                                    \
 	X(OWNER_SEGMENT, "owner's segment")                                                                            \
 	X(OWNER_FIN, "owner's FIN")                                                                                    \
 	X(OWNER_RST, "owner's RST")                                                                                    \

@@ -70,13 +70,19 @@ static enum end_answer receive_unconnected(struct end *e, const struct packet_sp
 	return END_SYN_ACKS;
 }
 
-/* 3.10.7.3; without simultaneous open */
+/* 3.10.7.3. A SYN that crosses ours opens from both ends. */
 static enum end_answer receive_in_syn_sent(struct end *e, const struct packet_spec *s)
 {
 	bool acknowledged = (s->flags & TCP_FLAG_ACK) && s->ack == e->iss + 1;
 
 	if ((s->flags & TCP_FLAG_ACK) && !acknowledged)
 		return reset_for(e, s);
+	if ((s->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST)) == TCP_FLAG_SYN) {
+		take_syn(e, s);
+		e->rcv_wup = e->rcv_nxt;
+		e->state = TCPS_SYN_RECEIVED;
+		return END_SYN_ACKS;
+	}
 	if (!acknowledged || !(s->flags & (TCP_FLAG_RST | TCP_FLAG_SYN)))
 		return END_SAYS_NOTHING;
 	if (s->flags & TCP_FLAG_RST) {
@@ -90,7 +96,10 @@ static enum end_answer receive_in_syn_sent(struct end *e, const struct packet_sp
 	return END_ACKS;
 }
 
-/* RFC 6191 and RFC 9293, 3.6.1: a SYN that can not be old opens the tuple again. RFC 1337: a RST does nothing. */
+/*
+ * RFC 6191 and RFC 9293, 3.6.1: a SYN that can not be old opens the tuple again, if there is a listener. RFC 1337: a
+ * RST does nothing.
+ */
 static enum end_answer receive_in_time_wait(struct end *e, const struct packet_spec *s)
 {
 	struct tcp_options theirs = options_of(s);
@@ -98,7 +107,7 @@ static enum end_answer receive_in_time_wait(struct end *e, const struct packet_s
 
 	if (s->flags & TCP_FLAG_RST)
 		return END_SAYS_NOTHING;
-	if ((s->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_FIN)) == TCP_FLAG_SYN &&
+	if (e->closed == TCPS_LISTEN && (s->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_FIN)) == TCP_FLAG_SYN &&
 	    (seq_after(s->seq, e->rcv_nxt) || newer)) {
 		take_syn(e, s);
 		return END_SYN_ACKS;

@@ -17,6 +17,7 @@
 
 #define FLUSH_EVERY 1000 /* conversations: the next thousand may use their tuples again */
 #define FIRST_PORT 1024
+#define PORT_EPHEMERAL 50000 /* no service */
 
 static const char usage[] = "usage: test_differential [option]... [CAPTURE]...\n"
 			    "  --seed N    the first conversation (1)\n"
@@ -61,7 +62,8 @@ static void take_cookie(struct conversation *c, struct comparison *cmp, const st
  */
 static bool is_for_the_owners_socket(const struct conversation *c, const struct sighting *s)
 {
-	return (s->spec.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN && c->owner.state != TCPS_LISTEN;
+	return c->kind == PEER_OPENS_BY_COOKIE && c->owner.state != TCPS_LISTEN &&
+	       (s->spec.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
 }
 
 static void see(struct conversation *c, struct comparison *cmp, const struct sighting *s)
@@ -83,18 +85,24 @@ static void see(struct conversation *c, struct comparison *cmp, const struct sig
 	packets++;
 }
 
-/* Both families, the owner's own handshake and the cookie's. */
+/* Both families, each kind. */
 static void converse(__u64 seed)
 {
-	bool cookies = seed & 2;
-	struct tuple t = shield_tuple(seed & 1 ? FAMILY_IPV4 : FAMILY_IPV6, cookies ? PORT_ALWAYS : PORT_OFF);
+	static const __u16 ports[] = {
+		[PEER_OPENS] = PORT_OFF,
+		[PEER_OPENS_BY_COOKIE] = PORT_ALWAYS,
+		[OWNER_OPENS] = PORT_EPHEMERAL,
+	};
+	enum conversation_kind kind = seed % CONVERSATION_KINDS;
+	struct tuple t = shield_tuple(seed / CONVERSATION_KINDS % 2 ? FAMILY_IPV4 : FAMILY_IPV6, ports[kind]);
 	static struct conversation c;
 	struct comparison cmp;
 	struct sighting s;
 
 	t.remote_port = FIRST_PORT + seed % FLUSH_EVERY;
 	shield_reset(NULL);
-	conversation_begin(&c, seed, &t, cookies);
+	shield_track_outgoing(true);
+	conversation_begin(&c, seed, &t, kind);
 	comparison_begin(&cmp, &t, NULL, seed);
 	while (conversation_next(&c, &s))
 		see(&c, &cmp, &s);
