@@ -27,13 +27,15 @@ static int ask(int fd, const char *device, void *question)
 /* How many features the kernel has names for. */
 static int read_count(int fd, const char *device, __u32 *count)
 {
-	struct {
-		struct ethtool_sset_info info;
-		__u32 length;
-	} question = { .info = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES } };
-	int err = ask(fd, device, &question);
+	struct ethtool_sset_info *info = calloc(1, sizeof(*info) + sizeof(info->data[0]));
+	int err;
 
-	*count = question.info.sset_mask ? question.length : 0;
+	if (!info)
+		return -ENOMEM;
+	*info = (struct ethtool_sset_info){ .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES };
+	err = ask(fd, device, info);
+	*count = info->sset_mask ? info->data[0] : 0;
+	free(info);
 	return err;
 }
 
