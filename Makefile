@@ -77,8 +77,9 @@ $(BUILD)/user/%.o: user/%.c | $(BUILD)/synkeep.skel.h
 	@mkdir -p $(@D)
 	$(call say,CC,$@)$(CC) $(USER_CPPFLAGS) $(USER_CFLAGS) -MMD -MP -c $< -o $@
 
+# Bound at start: the lazy binder saves vector registers to the stack, with what they hold of a key.
 $(BUILD)/synkeep: $(USER_OBJECTS)
-	$(call say,LINK,$@)$(CC) $(LDFLAGS) $^ $(USER_LIBS) -o $@
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) -Wl,-z,relro,-z,now $^ $(USER_LIBS) -o $@
 
 # --- tests -----------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the commands that read loaded devices share: which devices they are about.
+ * What the commands that read or change loaded devices share: which devices they are about.
  */
 #include "cmd_devices.h"
 
@@ -8,6 +8,9 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "pins.h"
+#include "teardown.h"
 
 #define EXPLANATION_BYTES 512
 
@@ -87,6 +90,52 @@ void cmd_devices_close(struct cmd_devices *devices)
 		device_close(&devices->list[i]);
 	free(devices->list);
 	*devices = (struct cmd_devices){ 0 };
+}
+
+/* The pins are locked. */
+static int open_for_change(struct device *device, const struct command *command, const char *pin_root, const char *name)
+{
+	char explanation[EXPLANATION_BYTES];
+	int err = device_open(pin_root, name, device);
+	bool gone;
+
+	if (err) {
+		device_explain(err, pin_root, name, explanation, sizeof(explanation));
+		return command_failed(command, "%s", explanation);
+	}
+	err = teardown_locate(device, &gone, explanation, sizeof(explanation));
+	if (!gone && (!err || err == -EXDEV))
+		return EXIT_DONE;
+	device_close(device);
+	if (gone)
+		return command_failed(command,
+				      "%s: the device is gone, and only its pins are left: `synkeep unload %s --now`",
+				      name, name);
+	return command_failed(command, "%s", explanation);
+}
+
+int cmd_devices_lock(struct device *device, const struct command *command, const char *pin_root, const char *name,
+		     int *lock)
+{
+	char pin_dir[DEVICE_PATH_MAX], explanation[EXPLANATION_BYTES];
+	int err, status;
+
+	err = device_pin_dir(pin_root, name, pin_dir, sizeof(pin_dir));
+	*lock = err ? err : pins_lock(pin_dir, false);
+	if (*lock < 0) {
+		device_explain(*lock, pin_root, name, explanation, sizeof(explanation));
+		return command_failed(command, "%s", explanation);
+	}
+	status = open_for_change(device, command, pin_root, name);
+	if (status)
+		pins_unlock(*lock);
+	return status;
+}
+
+void cmd_devices_unlock(struct device *device, int lock)
+{
+	device_close(device);
+	pins_unlock(lock);
 }
 
 int cmd_devices_argument(const struct command *command, int argc, char **argv, const char **name)

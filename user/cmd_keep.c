@@ -10,25 +10,22 @@
 #include "bpf_log.h"
 #include "clocks.h"
 #include "cmd_devices.h"
-#include "pins.h"
 
 /* The pins are locked. Once its time is over a trial may be half taken away: then it is too late. */
 static int keep(struct device *device)
 {
-	int err = device_config_read(device);
+	int err;
 
-	if (err)
-		return command_failed(&command_keep, "%s: its pins can not be read: %s", device->name, strerror(-err));
-	if (!device->config.try_until_ns)
-		return command_failed(
-			&command_keep,
-			"%s: there is nothing to keep: it is loaded for good, without --try or kept before",
-			device->name);
 	if (config_is_draining(&device->config, clocks_now_ns(device)))
 		return command_failed(&command_keep,
 				      "%s: too late: its trial is over, or it is being unloaded; when `synkeep status` "
 				      "shows it no more, load it again",
 				      device->name);
+	if (!device->config.try_until_ns)
+		return command_failed(
+			&command_keep,
+			"%s: there is nothing to keep: it is loaded for good, without --try or kept before",
+			device->name);
 	device->config.try_until_ns = 0;
 	err = device_config_write(device);
 	if (err)
@@ -40,21 +37,14 @@ static int keep(struct device *device)
 
 static int keep_named(const char *pin_root, const char *name)
 {
-	struct cmd_devices devices;
+	struct device device;
 	int status, lock;
 
-	status = cmd_devices_open(&devices, &command_keep, pin_root, name);
+	status = cmd_devices_lock(&device, &command_keep, pin_root, name, &lock);
 	if (status)
 		return status;
-	lock = pins_lock(devices.list->pin_dir, false);
-	if (lock < 0)
-		status = command_failed(&command_keep, "%s can not be locked: %s", devices.list->pin_dir,
-					strerror(-lock));
-	else
-		status = keep(devices.list);
-	if (lock >= 0)
-		pins_unlock(lock);
-	cmd_devices_close(&devices);
+	status = keep(&device);
+	cmd_devices_unlock(&device, lock);
 	return status;
 }
 

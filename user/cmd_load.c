@@ -333,7 +333,7 @@ static void warn_of_interruption(const struct load *load)
 		     load->try_ns ? "" : "`--try 60s` unloads by itself if that locks you out; ");
 }
 
-static int load_and_tell(const struct options *options)
+static int load_and_tell(struct options *options)
 {
 	char error[ERROR_BYTES];
 	struct load_result result;
@@ -344,6 +344,7 @@ static int load_and_tell(const struct options *options)
 	if (options->load.try_ns)
 		signal(SIGHUP, SIG_IGN);
 	err = load_device(&options->load, &result, error, sizeof(error));
+	explicit_bzero(&options->load.key, sizeof(options->load.key)); /* the guard is to inherit nothing of it */
 	if (!err && options->load.try_ns)
 		begin_trial(&options->load, &result);
 	print_notes(&options->load, &result);
@@ -380,7 +381,6 @@ static int run(int argc, char **argv)
 		status = get_key(&options);
 	if (!status)
 		status = load_and_tell(&options);
-	explicit_bzero(&options.load.key, sizeof(options.load.key));
 out:
 	free(options.services);
 	return help ? command_help(&command_load) : status;

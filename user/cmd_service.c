@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clocks.h"
 #include "cmd_devices.h"
 #include "json_out.h"
-#include "pins.h"
 #include "seed.h"
 #include "service_table.h"
 #include "table.h"
@@ -111,23 +111,19 @@ static int seed(struct device *device)
 static int change_all(const struct options *options, enum change change, const char *name,
 		      const struct service_spec *specs)
 {
-	struct cmd_devices devices;
+	struct device device;
 	int status, lock;
 
-	status = cmd_devices_open(&devices, &command_service, options->pin_root, name);
+	status = cmd_devices_lock(&device, &command_service, options->pin_root, name, &lock);
 	if (status)
 		return status;
-	lock = pins_lock(devices.list->pin_dir, false);
-	if (lock < 0)
-		status = command_failed(&command_service, "%s can not be locked: %s", devices.list->pin_dir,
-					strerror(-lock));
 	for (int i = 0; i < options->word_count && !status; i++)
-		status = change_one(devices.list, change, &specs[i]);
+		status = change_one(&device, change, &specs[i]);
 	if (!status && change == CHANGE_ADD)
-		status = seed(devices.list);
-	if (lock >= 0)
-		pins_unlock(lock);
-	cmd_devices_close(&devices);
+		status = seed(&device);
+	if (change == CHANGE_ADD && config_is_draining(&device.config, clocks_now_ns(&device)))
+		command_note(&command_service, "%s is being unloaded, or its trial is over: no SYN is answered", name);
+	cmd_devices_unlock(&device, lock);
 	return status;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bpf_log.h"
+#include "clocks.h"
 #include "command.h"
 #include "drain.h"
 #include "system.h"
@@ -77,7 +78,47 @@ static bool is_interrupted(const sigset_t *signals, __u64 remaining_ns)
 	return sigtimedwait(signals, NULL, &pause) > 0;
 }
 
-/* Signals are blocked while we wait, and asked for: so none is lost between the looks at the clock. */
+/*
+ * Signals are blocked while we wait, and asked for: so none is lost between the looks at the clock. A reader of our
+ * output that goes away interrupts nothing.
+ */
+static void hold_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Other commands go on meanwhile. -ESTALE: one has unloaded the device; -ECANCELED: one has made it active again. */
+static int look(struct device *device, __u64 *remaining_ns)
+{
+	int err = device_check_pinned(device);
+
+	if (!err)
+		err = device_config_read(device);
+	if (!err && !config_is_draining(&device->config, clocks_now_ns(device)))
+		err = -ECANCELED;
+	return err ? err : drain_remaining_ns(device, remaining_ns);
+}
+
+/* Where the wait was interrupted. */
+static int stay_loaded(struct device *device)
+{
+	int err = drain_cancel(device);
+
+	if (err)
+		return err;
+	if (config_is_draining(&device->config, clocks_now_ns(device)))
+		return command_failed(&command_unload,
+				      "%s: interrupted; its trial is over, so it answers no SYN and unloads by itself",
+				      device->name);
+	return command_failed(&command_unload, "%s: interrupted; it stays loaded and answers again", device->name);
+}
+
+/* EXIT_DONE too where the load is gone meanwhile: what is there then, taking it away finds out. */
 static int wait_for_cookies(struct device *device)
 {
 	__u64 remaining_ns = 0;
@@ -85,14 +126,10 @@ static int wait_for_cookies(struct device *device)
 	sigset_t signals;
 	int err, second;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
+	hold_signals(&signals);
 	err = drain_begin(device);
 	for (second = 0; !err && !interrupted; second++) {
-		err = drain_remaining_ns(device, &remaining_ns);
+		err = look(device, &remaining_ns);
 		if (err || !remaining_ns)
 			break;
 		show_progress(device->name, remaining_ns, second);
@@ -100,14 +137,14 @@ static int wait_for_cookies(struct device *device)
 	}
 	end_progress(second);
 	if (interrupted)
-		err = drain_cancel(device);
-	if (err)
+		err = stay_loaded(device);
+	if (err == -ECANCELED)
+		return command_failed(&command_unload, "%s: another command made it active again; it stays loaded",
+				      device->name);
+	if (err < 0 && err != -ESTALE)
 		return command_failed(&command_unload, "%s: its pins can not be used: %s", device->name,
 				      strerror(-err));
-	if (interrupted)
-		return command_failed(&command_unload, "%s: interrupted; it stays loaded and answers again",
-				      device->name);
-	return EXIT_DONE;
+	return err > 0 ? err : EXIT_DONE;
 }
 
 /* --- taking away ------------------------------------------------------------------------------------------------- */
@@ -126,12 +163,19 @@ static void print_done(const char *name, const struct teardown *done)
 		       detached->xdp || detached->tc_ingress || detached->tc_egress ? "" : " nothing", done->pins);
 }
 
-static int take_away(const struct options *options)
+/* It was there when we began. loaded_at_ns is 0 where that is not known, as of a half-load. */
+static int take_away(const struct options *options, __u64 loaded_at_ns)
 {
 	char error[ATTACH_ERROR_BYTES];
 	struct teardown done;
+	int err;
 
-	if (teardown_pinned(options->pin_root, options->name, 0, &done, error, sizeof(error)))
+	err = teardown_pinned(options->pin_root, options->name, loaded_at_ns, &done, error, sizeof(error));
+	if (done.absent) {
+		printf("%s: unloaded by another command\n", options->name);
+		return EXIT_DONE;
+	}
+	if (err)
 		return command_failed(&command_unload, "%s", error);
 	print_done(options->name, &done);
 	if (done.other_layout)
@@ -145,6 +189,7 @@ static int unload(const struct options *options)
 	char error[ATTACH_ERROR_BYTES];
 	struct device device;
 	int err, status = EXIT_DONE;
+	__u64 loaded_at_ns;
 	bool gone;
 
 	err = device_open_remains(options->pin_root, options->name, &device);
@@ -153,12 +198,13 @@ static int unload(const struct options *options)
 		device_close(&device);
 		return command_failed(&command_unload, "%s", error);
 	}
+	loaded_at_ns = device.config.loaded_at_ns;
 	if (teardown_locate(&device, &gone, error, sizeof(error)))
 		status = command_failed(&command_unload, "%s", error);
 	else if (!err && !gone && !options->now && device.config.phase != DEVICE_LOADING)
 		status = wait_for_cookies(&device);
 	device_close(&device);
-	return status ? status : take_away(options);
+	return status ? status : take_away(options, loaded_at_ns);
 }
 
 static int run(int argc, char **argv)

@@ -56,6 +56,7 @@ void device_close(struct device *device)
 		close_fd(&device->half_fd[i]);
 		close_fd(&device->tw_fd[i]);
 	}
+	explicit_bzero(&device->config.master_key, sizeof(device->config.master_key));
 }
 
 static int open_pin(const struct device *device, const char *name, int *fd)
@@ -106,6 +107,7 @@ static int read_config_head(struct device *device, bool *same_size)
 		err = -errno;
 	else
 		memcpy(&device->config, value, CONFIG_HEAD_BYTES);
+	explicit_bzero(value, info.value_size); /* it holds the key */
 	free(value);
 	*same_size = info.value_size == sizeof(struct config);
 	return err;
@@ -229,6 +231,34 @@ int device_open(const char *pin_root, const char *name, struct device *device)
 	return err;
 }
 
+static int map_id(int fd, __u32 *id)
+{
+	struct bpf_map_info info = {};
+	__u32 length = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) < 0)
+		return -errno;
+	*id = info.id;
+	return 0;
+}
+
+int device_check_pinned(const struct device *device)
+{
+	__u32 open_id = 0, pinned_id = 0;
+	int fd, err;
+
+	err = open_pin(device, "config", &fd);
+	if (err)
+		return err == -EINPROGRESS ? -ESTALE : err;
+	err = map_id(fd, &pinned_id);
+	if (!err)
+		err = map_id(device->config_fd, &open_id);
+	close(fd);
+	if (err)
+		return err;
+	return pinned_id == open_id ? 0 : -ESTALE;
+}
+
 void device_explain(int error, const char *pin_root, const char *name, char *text, size_t size)
 {
 	switch (error) {
@@ -237,7 +267,7 @@ void device_explain(int error, const char *pin_root, const char *name, char *tex
 		break;
 	case -EINPROGRESS:
 		snprintf(text, size,
-			 "%s is half-loaded: a load is under way or was cut short; `synkeep load %s` clears it", name,
+			 "%s is half-loaded: a load is under way or was cut short; `synkeep unload %s` clears it", name,
 			 name);
 		break;
 	case -EPROTO:

@@ -52,9 +52,15 @@ int device_open(const char *pin_root, const char *name, struct device *device);
  */
 int device_open_remains(const char *pin_root, const char *name, struct device *device);
 
-/* Closes what is open. A device that was not opened must have been initialised. */
+/* Closes what is open, and forgets the key. A device that was not opened must have been initialised. */
 void device_close(struct device *device);
 void device_init(struct device *device);
+
+/*
+ * Whether what is open is still what is pinned: 0, or -errno; -ESTALE: the device has been unloaded since, and perhaps
+ * loaded anew. The answer holds for as long as the pins are locked.
+ */
+int device_check_pinned(const struct device *device);
 
 /* Writes what an error of the functions above means and what to do about it, without a full stop. */
 void device_explain(int error, const char *pin_root, const char *name, char *text, size_t size);

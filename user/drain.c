@@ -2,6 +2,7 @@
 /*
  * Phases and the age of the last cookie. See drain.h.
  */
+#include <errno.h>
 #include <time.h>
 
 #include "clocks.h"
@@ -24,8 +25,10 @@ static int set_phase(struct device *device, enum device_phase phase)
 
 	lock = pins_lock(device->pin_dir, false);
 	if (lock < 0)
-		return lock;
-	err = device_config_read(device);
+		return lock == -ENOENT ? -ESTALE : lock;
+	err = device_check_pinned(device);
+	if (!err)
+		err = device_config_read(device);
 	if (!err) {
 		device->config.phase = phase;
 		err = device_config_write(device);

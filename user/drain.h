@@ -22,10 +22,13 @@
  */
 int drain_remaining_ns(const struct device *device, __u64 *remaining_ns);
 
-/* Sets phase DRAINING, and waits until every program that saw the phase before has ended. 0 or -errno. */
+/*
+ * Sets phase DRAINING, and waits until every program that saw the phase before has ended. 0 or -errno; -ESTALE: another
+ * command has unloaded the device since it was opened.
+ */
 int drain_begin(struct device *device);
 
-/* Back to phase ACTIVE. 0 or -errno. */
+/* Back to phase ACTIVE. 0 or -errno, as above. */
 int drain_cancel(struct device *device);
 
 #endif /* SYNKEEP_DRAIN_H */

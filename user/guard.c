@@ -36,7 +36,12 @@ static bool is_on_trial(const char *pin_root, const char *name, __u64 loaded_at_
 	int err;
 
 	err = device_open_remains(pin_root, name, &device);
-	on_trial = !err && device.config.loaded_at_ns == loaded_at_ns && device.config.try_until_ns;
+	if (err && err != -EINPROGRESS && err != -EPROTO) {
+		*left_ns = LOOK_INTERVAL_NS;
+		return err != -ENOENT && err != -ENOTDIR; /* else nothing is known: it is looked at again */
+	}
+	/* A half-load, or another layout, has another time of loading, or shows none. */
+	on_trial = device.config.loaded_at_ns == loaded_at_ns && device.config.try_until_ns;
 	if (on_trial && time_left_ns(&device, left_ns))
 		*left_ns = LOOK_INTERVAL_NS;
 	device_close(&device);
@@ -84,6 +89,7 @@ int guard_start(const char *pin_root, const char *name, __u64 loaded_at_ns)
 	if (pid)
 		return pid < 0 ? -errno : 0;
 	prctl(PR_SET_NAME, "synkeep-guard");
+	prctl(PR_SET_DUMPABLE, 0); /* it reads the config, which holds the key */
 	if (!leave_terminal())
 		watch(pin_root, name, loaded_at_ns);
 	_exit(0);

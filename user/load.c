@@ -222,13 +222,13 @@ static int write_config(const struct load *load, struct device *device, enum dev
 		.budget_per_second = SYNKEEP_BUDGET_DEFAULT,
 		.best_handover = load->best_handover,
 		.track_outgoing = load->track_outgoing,
-		.master_key = load->key,
 		.cookie_time_offset_ns = system_tai_offset_ns(),
 		.loaded_at_ns = now_ns,
 		.msl_ns = TCP_MSL_DEFAULT_S * NSEC_PER_SEC,
 		.try_until_ns = load->try_ns ? now_ns + load->try_ns : 0,
 		.presence_words = presence_words(load->flows),
 	};
+	device->config.master_key = load->key; /* not above, which would leave a copy on the stack */
 	err = random_presence_key(&device->config.presence_key);
 	return err ? err : device_config_write(device);
 }
@@ -365,6 +365,7 @@ int load_device(const struct load *load, struct load_result *result, char *error
 	err = clear_remains(load, &device, result, &failure);
 	if (!err)
 		err = load_afresh(load, &device, result, &failure);
+	explicit_bzero(&device.config.master_key, sizeof(device.config.master_key));
 	if (err)
 		pins_remove_empty(load->pin_root, pin_dir);
 	pins_unlock(lock);

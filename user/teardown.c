@@ -108,8 +108,10 @@ int teardown_pinned(const char *pin_root, const char *name, __u64 loaded_at_ns, 
 	char pin_dir[DEVICE_PATH_MAX];
 	int lock, err;
 
+	*done = (struct teardown){};
 	err = device_pin_dir(pin_root, name, pin_dir, sizeof(pin_dir));
 	lock = err ? err : pins_lock(pin_dir, false);
+	done->absent = lock == -ENOENT;
 	if (lock < 0) {
 		device_explain(lock, pin_root, name, error, size);
 		return lock;

@@ -13,6 +13,7 @@
 struct teardown {
 	struct attach_state detached;
 	bool clsact;	   /* the qdisc was ours and is removed */
+	bool absent;	   /* nothing was pinned there any more */
 	bool gone;	   /* the device, or its network namespace, does not exist any more */
 	bool other_layout; /* the pins are of another layout, so whether the qdisc was ours is not known: it stays */
 	int pins;	   /* removed */

@@ -2,7 +2,10 @@
 """Loading, changing and unloading under traffic resets no connection; unload waits for the cookies that are out."""
 
 import contextlib
+import fcntl
 import json
+import os
+import pathlib
 import signal
 import subprocess
 import time
@@ -174,6 +177,116 @@ def test_connections_by_cookie_outlive_the_shield(shield, net, family, listener)
         assert_gone(shield)
         for client, server in ends:
             sockets.exchange(client, server, 10000)
+
+
+# --- commands that cross --------------------------------------------------------------------------------------------
+
+
+def stop(process):
+    """It stands still, and waits for no lock, when this returns."""
+    process.send_signal(signal.SIGSTOP)
+    lab.wait_until(lambda: pathlib.Path(f"/proc/{process.pid}/stat").read_text().split(") ")[1][0] == "T", "the stop")
+
+
+def has_to_wait_for_lock(process):
+    waiting = [line.split() for line in pathlib.Path("/proc/locks").read_text().splitlines() if "->" in line]
+    return str(process.pid) in (words[5] for words in waiting)
+
+
+@contextlib.contextmanager
+def held_before_the_lock(shield, *command):
+    """A command that stands still before it has the lock of the pins; it goes on afterwards."""
+    lock = os.open(shield.pins, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = shield.net.server.start(*shield.command(*command)[2:], stderr=subprocess.PIPE)
+        lab.wait_until(lambda: has_to_wait_for_lock(process), "the command")
+        stop(process)
+    finally:
+        os.close(lock)
+    yield process
+    process.send_signal(signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def held(process):
+    """A process stands still; it goes on afterwards."""
+    stop(process)
+    yield
+    process.send_signal(signal.SIGCONT)
+
+
+def test_service_added_while_the_load_is_changed_is_of_the_new_load(shield):
+    shield.load("*:1")
+    with held_before_the_lock(shield, "service", "add", shield.device, f"*:{PORT}") as add:
+        shield.unload("--now")
+        shield.load("*:2")
+    assert "added" in add.communicate(timeout=5)[0]
+    assert [service["service"] for service in shield.read_json("service", "list", shield.device)] == \
+        ["*:2", f"*:{PORT}"]
+
+
+def test_keep_while_the_load_is_changed_keeps_the_new_load(shield):
+    shield.load("*:1", try_for="60s")
+    with held_before_the_lock(shield, "keep", shield.device) as keep:
+        shield.unload("--now")
+        shield.load("*:1", try_for="60s")
+    assert "kept" in keep.communicate(timeout=5)[0]
+    assert shield.read_json("status", shield.device)[0]["try_left_ms"] is None
+
+
+def test_unload_that_has_not_begun_leaves_a_later_load_alone(shield, net, family, listener):
+    shield.load(f"*:{PORT}")
+    with sockets.connected(net, family, listener):
+        with held_before_the_lock(shield, "unload", shield.device) as unload:
+            shield.unload("--now")
+            shield.load("*:*")
+        assert "loaded anew" in unload.communicate(timeout=5)[1] and unload.returncode == 1
+        assert shield.read_json("status", shield.device)[0]["phase"] == "active"
+
+
+def test_unload_that_waits_leaves_a_later_load_alone(shield, net, family, listener):
+    shield.load(f"*:{PORT}")
+    with sockets.connected(net, family, listener):
+        unload = start_unload(shield)
+        with held(unload):
+            shield.advance_clock(COOKIE_SECONDS)
+            shield.unload("--now")
+            shield.load("*:*")
+        assert "loaded anew" in unload.communicate(timeout=5)[1] and unload.returncode == 1
+        assert shield.read_json("status", shield.device)[0]["phase"] == "active"
+        assert len(shield.attached()) == 4
+
+
+def test_unload_that_another_command_finishes_is_done(shield, net, family, listener):
+    shield.load(f"*:{PORT}")
+    with sockets.connected(net, family, listener):
+        unload = start_unload(shield)
+        shield.unload("--now")
+        output, complaint = unload.communicate(timeout=5)
+        assert (unload.returncode, "another command" in output) == (0, True), (output, complaint)
+        assert_gone(shield)
+
+
+def test_unload_ends_when_another_one_is_interrupted(shield, net, family, listener):
+    shield.load(f"*:{PORT}")
+    with sockets.connected(net, family, listener):
+        first, second = start_unload(shield), start_unload(shield)
+        first.send_signal(signal.SIGINT)
+        assert "answers again" in first.communicate(timeout=5)[1]
+        assert "active again" in second.communicate(timeout=5)[1] and second.returncode == 1
+        assert shield.read_json("status", shield.device)[0]["phase"] == "active"
+
+
+def test_unload_outlives_the_reader_of_its_output(shield, net, family, listener):
+    shield.load(f"*:{PORT}")
+    with sockets.connected(net, family, listener):
+        unload = start_unload(shield)
+        with held(unload):
+            unload.stderr.close()
+            shield.advance_clock(COOKIE_SECONDS - 1)
+        assert unload.wait(timeout=10) == 0
+        assert_gone(shield)
 
 
 # --- without a process ---------------------------------------------------------------------------------------------

@@ -283,6 +283,10 @@ def test_native_that_the_driver_refuses_falls_back_to_generic_and_says_why(shiel
 def test_device_that_goes_takes_the_shield_along(shield):
     shield.load("*:*")
     lab.run("ip", "-n", shield.net.server.namespace, "link", "del", shield.device)
+    for change in (("service", "add", shield.device, "*:1"), ("service", "del", shield.device, "*:*"),
+                   ("keep", shield.device)):
+        done = shield.run(*change, check=False)
+        assert done.returncode == 1 and "device is gone" in done.stderr, done
     done = shield.unload("--now")
     assert "gone" in done.stdout
     assert not shield.pins.exists()

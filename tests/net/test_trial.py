@@ -2,6 +2,7 @@
 """load --try: unless someone keeps it in time it unloads by itself, whatever becomes of terminals and processes."""
 
 import os
+import pathlib
 import pty
 import signal
 import subprocess
@@ -124,6 +125,52 @@ def test_guard_leaves_another_load_alone(shield):
     shield.advance_clock(3)
     time.sleep(1)
     assert status_of(shield)["phase"] == "active"
+
+
+def test_interrupted_unload_after_the_trial_says_that_it_goes_on(shield, net, family, listener):
+    shield.load(f"*:{PORT}", try_for="60s")
+    with sockets.connected(net, family, listener):
+        unload = net.server.start(*shield.command("unload", shield.device)[2:], stderr=subprocess.PIPE)
+        wait_for_the_end(shield)
+        shield.advance_clock(61)
+        unload.send_signal(signal.SIGINT)
+        complaint = unload.communicate(timeout=5)[1]
+        assert unload.returncode == 1
+        assert "unloads by itself" in complaint and "answers again" not in complaint, complaint
+
+
+def test_nothing_is_promised_for_a_shield_that_is_being_unloaded(shield, net, family, listener):
+    shield.load(f"*:{PORT}", try_for="60s")
+    with sockets.connected(net, family, listener):
+        shield.advance_clock(61)
+        assert "no SYN is answered" in shield.add_service("*:1").stderr
+    shield.unload("--now")
+    shield.load(f"*:{PORT}")
+    with sockets.connected(net, family, listener):
+        unload = net.server.start(*shield.command("unload", shield.device)[2:])
+        wait_for_the_end(shield)
+        done = shield.run("keep", shield.device, check=False)
+        assert done.returncode == 1 and "too late" in done.stderr
+        unload.send_signal(signal.SIGINT)
+        assert unload.wait(timeout=5) == 1
+
+
+def test_guard_does_not_know_the_key(shield, tmp_path):
+    key = os.urandom(16)
+    key_file = tmp_path / "key"
+    key_file.write_text(key.hex())
+    key_file.chmod(0o600)
+    shield.load("*:*", key_file=key_file, try_for="60s")
+    guard, = shield.guards()
+    time.sleep(0.1)  # it looks at the config, too
+    words = (key, key.hex().encode())
+    with open(f"/proc/{guard}/mem", "rb") as memory:
+        for line in pathlib.Path(f"/proc/{guard}/maps").read_text().splitlines():
+            start, end = (int(number, 16) for number in line.split()[0].split("-"))
+            if line.split()[1].startswith("rw"):
+                memory.seek(start)
+                content = memory.read(end - start)
+                assert not [word for word in words if word in content], line
 
 
 def test_unload_ends_a_trial(shield):
