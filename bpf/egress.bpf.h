@@ -69,7 +69,6 @@ static __always_inline void egress_write_handshake(const struct packet *p, struc
 	struct ended *e = ended_find(&p->tuple);
 
 	handshake_write(&p->tuple, h, BPF_ANY, clock, conf);
-	presence_mark(conf, &p->tuple);
 	if (e && e->state == TCPS_TIME_WAIT)
 		ended_delete(&p->tuple);
 }
@@ -86,6 +85,7 @@ static __noinline enum verdict egress_syn(struct __sk_buff *skb, const struct pa
 	egress_read_handshake(skb, p, clock, &h, &options);
 	handshake_send_syn(&h, &p->segment, &options);
 	egress_write_handshake(p, &h, clock, conf);
+	presence_mark(conf, &p->tuple);
 	return V_OWN_SYN;
 }
 
@@ -107,6 +107,8 @@ static __noinline enum verdict egress_syn_ack(struct __sk_buff *skb, const struc
 	if (begins)
 		half_open_read_terms(&h, skb, &options);
 	egress_write_handshake(p, &h, clock, conf);
+	if (skb->sk) /* none is behind a cookie of the kernel's own */
+		presence_mark(conf, &p->tuple);
 	return V_OWN_SYN_ACK;
 }
 
@@ -118,10 +120,12 @@ static __noinline enum verdict egress_adopt(struct __sk_buff *skb, const struct 
 	struct tcp_sock *tp = socket ? bpf_skc_to_tcp_sock(socket) : NULL;
 	struct tracked tracked;
 	struct flow f = {};
+	struct ended *e;
 
 	if (!tp || (!of_service && socket_was_accepted(tp)))
 		return V_OWN_UNTRACKED;
-	if (ended_alive(&p->tuple, clock->now_ns))
+	e = ended_alive(&p->tuple, clock->now_ns);
+	if (e && e->state == TCPS_TIME_WAIT)
 		return V_OWN_UNTRACKED; /* the last ACK leaves before the socket itself is in TIME-WAIT */
 	socket_read_flow(tp, socket->state, &f);
 	half_open_delete(&p->tuple);

@@ -79,10 +79,7 @@ static __always_inline bool handover_keep_flow(const struct packet *p, const str
 static __always_inline enum verdict handover_done(const struct tcp_sock *tp, const struct packet *p, bool again,
 						  const struct cpu_clock *clock, const struct config *conf)
 {
-	const struct sock *listener = &tp->inet_conn.icsk_inet.sk;
-	bool has_room = listener->sk_ack_backlog <= listener->sk_max_ack_backlog; /* as sk_acceptq_is_full() has it */
-
-	if (has_room && handover_keep_flow(p, clock, conf) && again)
+	if (!socket_queue_is_full(tp) && handover_keep_flow(p, clock, conf) && again)
 		verdict_note(V_HANDOVER_LOST);
 	return V_HANDOVER;
 }
@@ -136,14 +133,17 @@ static __always_inline enum verdict handover_verify(struct __sk_buff *skb, struc
 	return handover_done(tp, p, again, clock, conf);
 }
 
-/* Without metadata, the record tells; without a record, the packet may be one that found no room for one. */
+/*
+ * Without metadata, the record tells; without a record, the packet may be one that found no room for one, unless its
+ * connection has ended: XDP let it pass to be reset.
+ */
 static __always_inline enum hint_kind handover_hint_from_record(const struct packet *p, const struct cpu_clock *clock)
 {
 	struct flow *f = flow_lock(&p->tuple, clock->now_ns);
 	enum hint_kind kind = HINT_NONE;
 
 	if (!f)
-		return HINT_VERIFY;
+		return ended_alive(&p->tuple, clock->now_ns) ? HINT_NONE : HINT_VERIFY;
 	if (f->flags & FLOW_HANDOVER)
 		kind = answers_handshake(&p->segment, f->irs, f->iss) ? HINT_VERIFY : HINT_WAIT;
 	flow_unlock(f);

@@ -143,7 +143,7 @@ __noinline enum verdict segment_ask_socket(struct xdp_md *ctx, const struct pack
 	if (kind != SOCKET_LISTENING)
 		presence_mark(conf, &p->tuple);
 	if (verdict == V_ADOPTED && !flow_make(&f, &p->tuple, clock, conf))
-		return V_SOCKET;
+		return V_SOCKET_NO_ROOM;
 	return verdict;
 }
 
@@ -189,7 +189,7 @@ static __always_inline enum verdict segment_with_cookie(struct xdp_md *ctx, cons
 {
 	enum verdict verdict = segment_of_socket(ctx, p, clock, conf);
 
-	if (verdict == V_SOCKET || verdict == V_ADOPTED)
+	if (verdict == V_SOCKET || verdict == V_SOCKET_NO_ROOM || verdict == V_ADOPTED)
 		return verdict; /* the connection is there: its record was lost, or had no room */
 	return segment_verified(ctx, p, terms, clock, conf, V_COOKIE_ACK);
 }
@@ -242,7 +242,7 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 	enum verdict verdict = handshake_of_peer(ctx, p, clock, conf);
 	struct ended *e = ended_alive(&p->tuple, clock->now_ns);
 	struct cookie_terms terms = {};
-	bool replayed, in_time_wait;
+	bool replayed, was_reset, in_time_wait;
 
 	/* A half-open record outlives the owner's interest in it: it must not stand in the way of a right cookie. */
 	if (verdict != V_NO_FLOW && verdict != V_HALF_OPEN_SEGMENT)
@@ -251,8 +251,9 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 	if (!replayed && segment_read_timestamps(ctx, p) && segment_has_cookie(p, clock, conf, &terms))
 		return segment_with_cookie(ctx, p, &terms, clock, conf);
 	if (verdict == V_HALF_OPEN_SEGMENT)
-		return verdict;
-	if (replayed)
+		return budget_spend(service->policy, BUDGET_HALF_OPEN, verdict, clock, conf);
+	was_reset = e && e->state == TCPS_CLOSED && (e->flags & FLOW_SND_RST);
+	if (replayed && !was_reset)
 		return segment_of_ended(p, e, clock, conf);
 	in_time_wait = e && e->state == TCPS_TIME_WAIT;
 	verdict = in_time_wait ? V_NO_FLOW : segment_of_socket(ctx, p, clock, conf);
@@ -263,8 +264,12 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 	}
 	if (in_time_wait)
 		return segment_of_ended(p, e, clock, conf);
+	if (was_reset && verdict == V_NO_FLOW) /* its peer has not heard the RST, and is told again */
+		return budget_spend(service->policy, BUDGET_ENDED, V_ENDED_SEGMENT, clock, conf);
 	if (verdict == V_NO_SOCKET)
-		return budget_spend(service->policy, BUDGET_STRANGER, verdict, clock, conf);
+		return budget_spend(service->policy, BUDGET_NO_SOCKET, verdict, clock, conf);
+	if (verdict == V_SOCKET)
+		return budget_spend(service->policy, BUDGET_SOCKET, verdict, clock, conf);
 	if (verdict != V_NO_FLOW)
 		return verdict;
 	return segment_of_nobody(ctx, p, service, clock, conf);
@@ -298,13 +303,13 @@ static __always_inline enum verdict segment_refused(struct xdp_md *ctx, struct p
 	if (answers_handshake(&p->segment, tracked->irs, tracked->iss) || !segment_read_timestamps(ctx, p))
 		return judgement_verdict(tracked->judgement);
 	if (segment_has_cookie(p, clock, conf, &terms)) {
-		flow_delete(&p->tuple);
+		flow_kill(&p->tuple);
 		verdict_note(V_FLOW_REPLACED);
 		return segment_with_cookie(ctx, p, &terms, clock, conf);
 	}
 	if (!segment_has_kernel_cookie(ctx, p, &terms))
 		return judgement_verdict(tracked->judgement);
-	flow_delete(&p->tuple);
+	flow_kill(&p->tuple);
 	verdict_note(V_FLOW_REPLACED);
 	return segment_verified(ctx, p, &terms, clock, conf, V_KERNEL_COOKIE_ACK);
 }

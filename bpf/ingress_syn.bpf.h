@@ -17,16 +17,19 @@
 #include "synack.bpf.h"
 #include "verdict.bpf.h"
 
-/* How a SYN for a listener is answered. */
+/*
+ * How a SYN for a listener is answered. With a full accept queue it is not, as the kernel does it: the peer repeats its
+ * SYN until there is room. A cookie would let it believe in a connection that waits for it to speak first.
+ */
 static __always_inline enum verdict syn_verdict(const struct listener *listener, const struct config *conf)
 {
 	enum handover_reason reason = listener_handover(listener, conf->best_handover);
 
 	switch (handover_way(reason)) {
 	case HANDOVER_KFUNC:
-		return V_SYN_COOKIE;
+		return listener->queue_full ? V_SYN_QUEUE_FULL : V_SYN_COOKIE;
 	case HANDOVER_HELPER:
-		return V_SYN_KERNEL_COOKIE;
+		return listener->queue_full ? V_SYN_QUEUE_FULL : V_SYN_KERNEL_COOKIE;
 	default:
 		return reason == HANDOVER_BECAUSE_NO_SYNCOOKIES ? V_SYN_SYSCTL : V_SYN_UNANSWERED;
 	}
@@ -75,6 +78,8 @@ static __always_inline __u16 syn_window(const struct listener *listener, __u32 m
 {
 	__u32 window = listener->window > 0xffff ? 0xffff : listener->window;
 
+	if (listener->window_clamp && window > listener->window_clamp)
+		window = listener->window_clamp;
 	return mss && window > mss ? window - window % mss : window;
 }
 

@@ -54,10 +54,13 @@ static __always_inline bool lock_take(struct flow *f)
 	return seen == FLOW_LOCK_FREE || (seen == FLOW_LOCK_HELD && lock_wait(f));
 }
 
-/* Gives the record back, or leaves it dead. All that was written to it before is seen before this is. */
+/*
+ * Gives the record back, or leaves it dead. All that was written to it before is seen before this is. A holder that
+ * comes back after others have given it up, and the element to another connection, leaves that one's lock as it is.
+ */
 static __always_inline void lock_give(struct flow *f, enum flow_lock left)
 {
-	__sync_lock_test_and_set(&f->lock, left);
+	lock_exchange(f, FLOW_LOCK_HELD, left);
 }
 
 #endif /* SYNKEEP_LOCK_BPF_H */

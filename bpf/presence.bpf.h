@@ -6,12 +6,13 @@
  *
  * Three bitmaps stand in one map. A tuple's bits are set in two of them, the current one, which SYNs are compared with,
  * and the next, when its flow is made, when the flow ends (TIME-WAIT begins), when this host sends a SYN or SYN-ACK,
- * and whenever a socket is met that has no record. Every PRESENCE_PERIOD_NS the sweep makes the next one current, wipes
- * the other, and puts all live records into it. So bits hold for a period at the least, which is longer than a
- * TIME-WAIT that is not heard of again, and for as long as there is a record.
+ * and whenever a socket is met that has no record. Every PRESENCE_PERIOD_NS the sweep makes the next one current, and
+ * with its next turn wipes the other and puts all live records into it. So bits hold for as long as there is a record,
+ * and for a period less that turn, which is longer than a TIME-WAIT that is not heard of again.
  *
  * What may be connected without a record - the table was full, or the record expired while the owner held on - is set
- * in the third one too, from which a wiped bitmap is filled.
+ * in the third one too, from which a wiped bitmap is filled, and which itself is wiped once a day: else who connects
+ * and stays silent could fill it for good.
  *
  * Which tuples were connected before the service was there, the seed tells (seed.bpf.h); until it has, SYNs of the
  * service are looked up (struct service, sockets_known).
@@ -21,7 +22,8 @@
 
 #include "maps.bpf.h"
 
-#define PRESENCE_PERIOD_NS (64 * NSEC_PER_SEC)
+#define PRESENCE_PERIOD_NS (72 * NSEC_PER_SEC)
+#define PRESENCE_LASTING_NS (86400 * NSEC_PER_SEC)
 
 enum presence_bitmap {
 	PRESENCE_FIRST, /* of these two, presence_current is one */
@@ -38,8 +40,11 @@ struct {
 	__type(value, __u64);
 } presence SEC(".maps");
 
-__u32 presence_current;	   /* written by the sweep alone */
-__u64 presence_rotated_ns; /* likewise */
+/* Written by the sweep alone. */
+__u32 presence_current;
+__u64 presence_rotated_ns; /* when it became that */
+__u64 presence_lasting_ns; /* when the lasting one was begun; 0: not yet */
+bool presence_wipe_is_due; /* of the one that is not current */
 
 static __always_inline __u64 *presence_word(const struct config *conf, __u32 bitmap, __u64 hash)
 {
@@ -82,8 +87,13 @@ static __noinline int presence_mark_lasting(const struct config *conf, const str
 	return presence_mark(conf, t);
 }
 
+struct presence_wipe {
+	__u32 bitmap;
+	bool lasting_too; /* once it has been copied */
+};
+
 /* In blocks, for bpf_loop() takes no more than 2^23 steps. */
-static int presence_recycle_block(__u32 block, const __u32 *recycled)
+static int presence_wipe_block(__u32 block, const struct presence_wipe *wipe)
 {
 	const struct config *conf = config_get();
 
@@ -92,32 +102,47 @@ static int presence_recycle_block(__u32 block, const __u32 *recycled)
 	for (__u32 i = 0; i < PRESENCE_BLOCK_WORDS; i++) {
 		__u32 word = block * PRESENCE_BLOCK_WORDS + i;
 		__u32 from_index = PRESENCE_LASTING * conf->presence_words + word;
-		__u32 to_index = *recycled * conf->presence_words + word;
+		__u32 to_index = wipe->bitmap * conf->presence_words + word;
 		__u64 *from = bpf_map_lookup_elem(&presence, &from_index);
 		__u64 *to = bpf_map_lookup_elem(&presence, &to_index);
 
 		if (!from || !to)
 			return 1;
 		*to = *from;
+		if (wipe->lasting_too)
+			*from = 0;
 	}
 	return 0;
 }
 
-/*
- * Makes the next bitmap current when it is time; true: all live records are to be marked now. A bit that is set while
- * its word is wiped is lost there, but not in the current one, and its record is found by the walk that follows. Who
- * has read presence_current before it changed reads the old bitmap nanoseconds later, long before its words are wiped.
- */
-static __always_inline bool presence_rotate(const struct config *conf, __u64 now_ns)
+static __always_inline void presence_wipe(const struct config *conf, __u64 now_ns)
 {
-	__u32 recycled = presence_current;
+	struct presence_wipe wipe = { .bitmap = presence_current == PRESENCE_FIRST ? PRESENCE_SECOND : PRESENCE_FIRST };
 
-	if (now_ns - presence_rotated_ns < PRESENCE_PERIOD_NS)
-		return false;
-	presence_rotated_ns = now_ns;
-	presence_current = recycled == PRESENCE_FIRST ? PRESENCE_SECOND : PRESENCE_FIRST;
-	bpf_loop(conf->presence_words / PRESENCE_BLOCK_WORDS, presence_recycle_block, &recycled, 0);
-	return true;
+	wipe.lasting_too = presence_lasting_ns && now_ns - presence_lasting_ns >= PRESENCE_LASTING_NS;
+	if (wipe.lasting_too || !presence_lasting_ns)
+		presence_lasting_ns = now_ns;
+	bpf_loop(conf->presence_words / PRESENCE_BLOCK_WORDS, presence_wipe_block, &wipe, 0);
+}
+
+/*
+ * A turn of the sweep: makes the next bitmap current when it is time, or wipes the one that was current until the last
+ * turn, which no program reads any more. True: all live records are to be marked now. A bit that is set while its word
+ * is wiped is lost there, but not in the current one, and its record is found by the walk that follows.
+ */
+static __always_inline bool presence_turn(const struct config *conf, __u64 now_ns)
+{
+	if (presence_wipe_is_due) {
+		presence_wipe_is_due = false;
+		presence_wipe(conf, now_ns);
+		return true;
+	}
+	if (now_ns - presence_rotated_ns >= PRESENCE_PERIOD_NS) {
+		presence_rotated_ns = now_ns;
+		presence_current = presence_current == PRESENCE_FIRST ? PRESENCE_SECOND : PRESENCE_FIRST;
+		presence_wipe_is_due = true;
+	}
+	return false;
 }
 
 #endif /* SYNKEEP_PRESENCE_BPF_H */

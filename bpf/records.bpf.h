@@ -95,9 +95,13 @@ struct tracked {
 	__u16 flags; /* the flow's, after the segment */
 };
 
+/* How long a peer that has not heard our RST may go on sending: Linux repeats data for some 15 minutes. */
+#define RESET_UNHEARD_NS (1000 * NSEC_PER_SEC)
+
 /*
- * What stays of a flow in TIME_WAIT, for its 2MSL, and of any flow while its cookie could be shown again: for the last
- * seconds of that, the 2MSL of a short connection may be over. A CLOSED one without a cookie leaves nothing to replay.
+ * What stays of a flow in TIME_WAIT, for its 2MSL; of one that the owner reset, for as long as its peer may need to be
+ * told again; and of any flow while its cookie could be shown again: for the last seconds of that, the 2MSL of a short
+ * connection may be over. Of others that are CLOSED nothing stays.
  */
 static __always_inline void flow_to_ended(const struct flow *f, struct ended *e, __u64 now_ns)
 {
@@ -111,9 +115,21 @@ static __always_inline void flow_to_ended(const struct flow *f, struct ended *e,
 	e->state = f->state;
 	e->owner = f->owner;
 	e->flags = f->flags;
-	e->deadline_ns = f->state == TCPS_TIME_WAIT ? f->deadline_ns : 0;
+	e->deadline_ns = f->state == TCPS_TIME_WAIT ? f->deadline_ns
+			 : f->flags & FLOW_SND_RST  ? now_ns + RESET_UNHEARD_NS
+						    : 0;
 	if ((f->flags & FLOW_COOKIE) && stale_ns > now_ns && stale_ns > e->deadline_ns)
 		e->deadline_ns = stale_ns;
+}
+
+/* Takes the tuple's record away from whoever else may hold it, and deletes it. */
+static __noinline int flow_kill(const struct tuple *t)
+{
+	struct flow *f = flow_find(t);
+
+	if (f && lock_take(f))
+		lock_give(f, FLOW_LOCK_DEAD);
+	return flow_delete(t);
 }
 
 /* Moves a flow that is marked dead to the ended: written first, so that the tuple is never unknown. */
@@ -170,6 +186,7 @@ static __always_inline bool flow_make(struct flow *f, const struct tuple *t, con
 				      const struct config *conf)
 {
 	flow_init(f, t, clock, conf);
+	flow_kill(t);
 	if (!flow_put(t, f, BPF_ANY)) {
 		presence_mark(conf, t);
 		return true;

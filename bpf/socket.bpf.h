@@ -24,6 +24,7 @@ enum socket_kind {
 struct listener {
 	__u32 window;	    /* bytes that it can buffer */
 	__u32 window_clamp; /* bytes that it will ever offer; 0: no such limit */
+	bool queue_full;    /* its accept queue has no room */
 	bool mptcp;
 	bool syncookies; /* its namespace's net.ipv4.tcp_syncookies is not 0 */
 	bool wscale;	 /* the options that its namespace's sysctls leave on */
@@ -161,12 +162,21 @@ static __always_inline __u32 socket_window(const struct tcp_sock *tp, const stru
 	return scale <= 0 ? space >> -scale : space - (space >> scale);
 }
 
+/* As sk_acceptq_is_full() has it. */
+static __always_inline bool socket_queue_is_full(const struct tcp_sock *tp)
+{
+	const struct sock *listener = &tp->inet_conn.icsk_inet.sk;
+
+	return listener->sk_ack_backlog > listener->sk_max_ack_backlog;
+}
+
 static __always_inline void socket_read_listener(const struct tcp_sock *tp, struct listener *l)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	const struct netns_ipv4 *sysctls = &sk->__sk_common.skc_net.net->ipv4;
 
 	l->window = socket_window(tp, sysctls);
+	l->queue_full = socket_queue_is_full(tp);
 	l->window_clamp = socket_window_clamp(tp, l->window);
 	l->mptcp = bpf_core_field_exists(tp->is_mptcp) ? tp->is_mptcp : false;
 	l->syncookies = sysctls->sysctl_tcp_syncookies;

@@ -64,6 +64,7 @@ static __always_inline void sweep_mark(const void *key, __u8 family, bool lastin
 static __always_inline int sweep_flow(void *map, const void *key, struct flow *f, const struct sweep_walk *walk,
 				      __u8 family)
 {
+	enum flow_lock seen;
 	bool never_owned;
 
 	if (f->deadline_ns > walk->now_ns) {
@@ -71,8 +72,14 @@ static __always_inline int sweep_flow(void *map, const void *key, struct flow *f
 			sweep_mark(key, family, false);
 		return 0;
 	}
-	if (lock_exchange(f, FLOW_LOCK_FREE, FLOW_LOCK_DEAD) != FLOW_LOCK_FREE)
+	seen = lock_exchange(f, FLOW_LOCK_FREE, FLOW_LOCK_DEAD);
+	if (seen == FLOW_LOCK_HELD)
 		return 0;
+	if (seen == FLOW_LOCK_FREE &&
+	    f->deadline_ns > walk->now_ns) { /* the element was given to another connection since it was read */
+		lock_exchange(f, FLOW_LOCK_DEAD, FLOW_LOCK_FREE);
+		return 0;
+	}
 	never_owned = (f->flags & (FLOW_HANDOVER | FLOW_QUEUED)) == FLOW_HANDOVER;
 	if (!never_owned)
 		sweep_mark(key, family, true); /* the owner's socket may be there still, and silent */
@@ -124,7 +131,7 @@ static int sweep_all(void *map, int *key, void *value)
 	if (!conf)
 		return 0;
 	walk.now_ns = bpf_ktime_get_ns() + conf->test_advance_ns - SWEEP_GRACE_NS;
-	walk.mark = presence_rotate(conf, walk.now_ns);
+	walk.mark = presence_turn(conf, walk.now_ns);
 	bpf_for_each_map_elem(&flows4, sweep_flow4, &walk, 0);
 	bpf_for_each_map_elem(&half4, sweep_half_open4, &walk, 0);
 	bpf_for_each_map_elem(&tw4, sweep_ended4, &walk, 0);

@@ -194,7 +194,7 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct packet 
 	if (flow_track(p, DIRECTION_SND, clock, conf, &tracked)) {
 		if (!egress_begins_anew(&p->segment, &tracked))
 			return V_OWN_SEGMENT;
-		flow_delete(&p->tuple);
+		flow_kill(&p->tuple);
 		verdict_note(V_FLOW_REPLACED);
 	}
 	of_service = service_find(&p->tuple, port_kinds, clock->now_ns).service;

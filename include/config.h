@@ -121,7 +121,11 @@ struct cpu_clock {
  * these BUDGET_COUNT as many again, with which it is reckoned what would be passed for services with policy monitor.
  */
 enum budget_reason {
-	BUDGET_STRANGER, /* a segment without a flow, while it may be of a connection that the kernel knows */
+	BUDGET_STRANGER,  /* a segment without a flow, while it may be of a connection that the kernel knows */
+	BUDGET_NO_SOCKET, /* one where nothing listens: it may be forwarded */
+	BUDGET_HALF_OPEN, /* one of a handshake that it does not complete */
+	BUDGET_SOCKET,	  /* one for a socket that is not connected, and has no record */
+	BUDGET_ENDED,	  /* one of a connection that the owner has reset */
 	BUDGET_FRAGMENT,
 	BUDGET_NOT_UNDERSTOOD,
 	BUDGET_SYN_LIVE,

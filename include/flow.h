@@ -61,6 +61,7 @@ enum flow_flag {
 	FLOW_RCV_FIN = 1 << 9,	     /* the peer's FIN was taken */
 	FLOW_QUEUED = 1 << 10,	     /* handed to a listener with room in its accept queue */
 	FLOW_OUTGOING = 1 << 11,     /* this host opened it */
+	FLOW_SND_RST = 1 << 12,	     /* the owner reset it */
 };
 
 /* Who may step a flow's record. */

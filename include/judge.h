@@ -211,6 +211,7 @@ static __always_inline enum judgement judge_send(struct flow *f, const struct se
 	if (s->flags & TCP_FLAG_RST) {
 		if (seq_before(s->seq, f->snd_una) || seq_after(s->seq, f->snd_nxt))
 			return JUDGE_OUT_OF_WINDOW;
+		f->flags |= FLOW_SND_RST;
 		flow_step(f, TCPE_SND_RST);
 		return JUDGE_TAKEN;
 	}

@@ -54,6 +54,7 @@ enum verdict_severity {
 	X(SYN_SIGNED, PASS, NORMAL, "SYN passed: it is signed (MD5 or AO), which only the socket can check")           \
 	X(SYN_SIGNED_REFUSED, DROP, TROUBLE,                                                                           \
 	  "SYN dropped: it is signed (MD5 or AO); md5=pass behind the service passes such SYNs")                       \
+	X(SYN_QUEUE_FULL, DROP, TROUBLE, "SYN dropped, as the kernel would: the accept queue of its listener is full") \
 	X(SYN_NO_ROOM, DROP, TROUBLE, "SYN dropped: the frame could not be made into an answer")                       \
 	/* xdp_ingress: segments */                                                                                    \
 	X(SEGMENT, PASS, NORMAL, "segment of a flow, in order or repeated")                                            \
@@ -70,7 +71,9 @@ enum verdict_severity {
 	X(KERNEL_COOKIE_ACK, PASS, NORMAL, "right cookie of the kernel's own: the source is verified")                 \
 	X(COOKIE_REPLAY, DROP, ATTACK, "cookie of a connection that has ended")                                        \
 	X(ADOPTED, PASS, NORMAL, "connection met in mid-life: its record was made from the socket")                    \
-	X(SOCKET, PASS, NORMAL, "segment for a socket that has no record: handshake under way, TIME-WAIT, or no room") \
+	X(SOCKET, PASS, NORMAL, "segment for a socket that has no record: handshake under way, or TIME-WAIT")          \
+	X(SOCKET_NO_ROOM, PASS, NORMAL, "segment of a connection that has no record: the flow table is full")          \
+	X(ENDED_SEGMENT, PASS, NORMAL, "segment of a connection that this host has reset: it is reset again")          \
 	X(STRANGER, PASS, NORMAL, "segment without a flow, passed to the kernel within the budget")                    \
 	X(NO_SOCKET, PASS, NORMAL, "segment without a flow where nothing listens: reset, or forwarded elsewhere")      \
 	X(NO_FLOW, DROP, ATTACK, "segment for a listener without a flow or a right cookie")                            \

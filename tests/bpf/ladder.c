@@ -121,7 +121,8 @@ static void check_ended(const struct ladder *l, const struct ended *e, const str
 
 static void check_record(const struct ladder *l, const struct rung *r)
 {
-	bool none = r->state == NO_RECORD || (r->state == TCPS_CLOSED && !l->by_cookie);
+	bool was_reset = r->sender == DIRECTION_SND && (r->flags & TCP_FLAG_RST);
+	bool none = r->state == NO_RECORD || (r->state == TCPS_CLOSED && !l->by_cookie && !was_reset);
 	bool is_half_open = r->state == TCPS_SYN_SENT || r->state == TCPS_SYN_RECEIVED;
 	bool has_ended = !none && (r->state == TCPS_TIME_WAIT || r->state == TCPS_CLOSED);
 	struct half_open h;

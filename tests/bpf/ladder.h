@@ -35,7 +35,7 @@ struct rung {
 	__u32 seq, ack, bytes;
 	enum verdict verdict;
 	/* after it */
-	enum tcp_state state; /* NO_RECORD: none in any table; so is CLOSED, but for a connection by cookie */
+	enum tcp_state state; /* NO_RECORD: none in any table; so is CLOSED, but by cookie or with our RST */
 	__u32 rcv_nxt, rcv_wup, snd_nxt, snd_una;
 	/* before it */
 	__u32 later_s; /* time that passes */

@@ -95,6 +95,19 @@ int sockets_listen_mptcp(__u8 family, __u16 port)
 	return listen_by(family, port, IPPROTO_MPTCP);
 }
 
+int sockets_fill_queue(int listener)
+{
+	struct sockaddr_storage at;
+	socklen_t length = sizeof(at);
+	int fd;
+
+	assert_int_equal(listen(listener, 0), 0); /* room for one */
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &length), 0);
+	fd = socket(at.ss_family, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, length), 0);
+	return fd;
+}
+
 /* Where connections over lo come from. */
 static struct address address_remote(__u8 family, __u16 port)
 {

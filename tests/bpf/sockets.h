@@ -18,6 +18,9 @@ int sockets_make_namespace(void);
 int sockets_listen(__u8 family, __u16 port);
 int sockets_listen_mptcp(__u8 family, __u16 port);
 
+/* Leaves the listener no room in its accept queue: the connection that is in it, for the caller to close. */
+int sockets_fill_queue(int listener);
+
 /* A connection over lo to the listener on port, seen from the listening end. */
 struct connection {
 	int local;  /* what accept() gave */

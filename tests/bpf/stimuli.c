@@ -164,6 +164,21 @@ static enum hook syn_with_syncookies_always(struct frame *f)
 	return syn_to_mptcp_listener(f);
 }
 
+static int full_listener = -1, queued = -1;
+
+static enum hook syn_to_full_queue(struct frame *f)
+{
+	struct packet_spec syn;
+	struct talk t;
+
+	full_listener = sockets_listen(FAMILY_IPV4, PORT_UNHEARD);
+	queued = sockets_fill_queue(full_listener);
+	talk_init(&t, FAMILY_IPV4, PORT_UNHEARD);
+	syn = talk_syn(&t);
+	packet_build(f, &syn);
+	return XDP_INGRESS;
+}
+
 static enum hook syn_while_handover_passes(struct frame *f)
 {
 	shield_config.best_handover = HANDOVER_PASS;
@@ -353,6 +368,25 @@ static enum hook segment_of_connection(struct frame *f)
 	return segment_frame(f, &t, ACK, 0);
 }
 
+static enum hook segment_of_connection_without_room(struct frame *f)
+{
+	struct talk t;
+
+	connect_here(&t);
+	shield_fill_flows();
+	return segment_frame(f, &t, ACK, 0);
+}
+
+static enum hook segment_after_own_rst(struct frame *f)
+{
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_open(&t);
+	talk_owner_sends(&t, TCP_FLAG_RST, 0);
+	return segment_frame(f, &t, ACK, 0);
+}
+
 static enum hook segment_of_time_wait_socket(struct frame *f)
 {
 	struct talk t;
@@ -502,6 +536,7 @@ const struct stimulus stimuli[] = {
 	{ V_SYN_NO_COOKIE, syn_to_mptcp_listener },
 	{ V_SYN_UNANSWERED, syn_while_handover_passes },
 	{ V_SYN_SYSCTL, syn_without_syncookies },
+	{ V_SYN_QUEUE_FULL, syn_to_full_queue },
 	{ V_SYN_SMALL_MSS, syn_with_small_mss },
 	{ V_SYN_SIGNED, syn_with_md5_that_may_pass },
 	{ V_SYN_SIGNED_REFUSED, syn_with_md5 },
@@ -519,6 +554,8 @@ const struct stimulus stimuli[] = {
 	{ V_COOKIE_REPLAY, cookie_ack_after_rst },
 	{ V_ADOPTED, segment_of_connection },
 	{ V_SOCKET, segment_of_time_wait_socket },
+	{ V_SOCKET_NO_ROOM, segment_of_connection_without_room },
+	{ V_ENDED_SEGMENT, segment_after_own_rst },
 	{ V_STRANGER, segment_to_service_off },
 	{ V_NO_SOCKET, segment_without_listener },
 	{ V_NO_FLOW, segment_to_service_always },
@@ -536,6 +573,9 @@ const size_t stimuli_count = ARRAY_LEN(stimuli);
 
 void stimuli_end(void)
 {
+	close(full_listener);
+	close(queued);
+	full_listener = queued = -1;
 	sockets_close(&connection);
 	shield_pass_signed(FAMILY_IPV4, PORT_ALWAYS, false);
 	sockets_sysctl("tcp_syncookies", 1);

@@ -210,13 +210,15 @@ void talk_assert_state(const struct talk *t, enum tcp_state state)
 	assert_int_equal(t->model.snd_nxt, t->own_nxt);
 }
 
-/* 2MSL, and at least until the cookie is stale, reckoned from a full second. */
+/* As long as the peer may need to hear of a reset, or 2MSL, and until the cookie is stale, from a full second. */
 static __u64 ended_deadline_ns(const struct flow *f)
 {
 	__u64 stale_ns = (f->born_s + 1) * NSEC_PER_SEC + COOKIE_LIFETIME_NS + COOKIE_SKEW_NS;
-	__u64 time_wait_ns = f->state == TCPS_TIME_WAIT ? f->deadline_ns : 0;
+	__u64 state_ns = f->state == TCPS_TIME_WAIT ? f->deadline_ns : 0;
 
-	return (f->flags & FLOW_COOKIE) && stale_ns > time_wait_ns ? stale_ns : time_wait_ns;
+	if (f->flags & FLOW_SND_RST)
+		state_ns = shield_now_ns() + 1000 * NSEC_PER_SEC;
+	return (f->flags & FLOW_COOKIE) && stale_ns > state_ns ? stale_ns : state_ns;
 }
 
 void talk_assert_ended(const struct talk *t, enum tcp_state state)
@@ -226,6 +228,8 @@ void talk_assert_ended(const struct talk *t, enum tcp_state state)
 
 	assert_false(shield_flow(&t->tuple, &f));
 	assert_state(t->model.state, state == TCPS_COUNT ? TCPS_CLOSED : state);
+	if (state == TCPS_COUNT && (t->model.flags & FLOW_SND_RST))
+		state = TCPS_CLOSED;
 	if (state == TCPS_COUNT) {
 		assert_false(shield_ended(&t->tuple, &e));
 		return;

@@ -267,6 +267,63 @@ static void test_syn_to_broadcast_mac_dropped(void **state)
 	assert_verdict(shield_receive(&f), V_IMPOSSIBLE_ADDRESS);
 }
 
+/* One SYN that passes, for its small MSS say, opens the tuple to no more than its handshake needs. */
+static void test_half_open_handshake_is_no_way_past_the_budget(void **state)
+{
+	struct packet_spec spec;
+	struct frame f;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	t.peer_nxt++;
+	spec = talk_owner_segment(&t, TCP_FLAG_SYN | TCP_FLAG_ACK, 0);
+	packet_build(&f, &spec);
+	assert_verdict(shield_send(&f), V_OWN_SYN_ACK);
+	spec = talk_peer_segment(&t, TCP_FLAG_ACK, 0);
+	spec.ack += 4711;
+	packet_build(&f, &spec);
+	assert_burst_is_stopped(&f);
+}
+
+static void test_time_wait_socket_is_no_way_past_the_budget(void **state)
+{
+	struct connection c = sockets_connect(shield_listener(FAMILY_IPV4, PORT_ALWAYS), FAMILY_IPV4, PORT_ALWAYS);
+	struct packet_spec ack;
+	struct frame f;
+	struct talk t;
+
+	(void)state;
+	sockets_close_to_time_wait(&c);
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	t.tuple = c.tuple;
+	ack = talk_peer_segment(&t, TCP_FLAG_ACK, 0);
+	packet_build(&f, &ack);
+	assert_burst_is_stopped(&f);
+}
+
+/* Its peer is reset again, within the budget; its cookie makes no connection any more. */
+static void test_connection_that_the_owner_reset_is_no_way_past_the_budget(void **state)
+{
+	struct packet_spec ack;
+	struct outcome o;
+	struct frame f;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_open(&t);
+	ack = talk_peer_segment(&t, TCP_FLAG_ACK, 0); /* the handshake's, as well */
+	talk_owner_sends(&t, TCP_FLAG_RST, 0);
+	packet_build(&f, &ack);
+	o = shield_receive(&f);
+	assert_verdict(o, V_ENDED_SEGMENT);
+	assert_int_equal(o.hint, SHIELD_HINT_NONE);
+	shield_set_metadata_missing(true);
+	assert_int_equal(shield_hand_over(&f).verdict, VERDICT_COUNT);
+	assert_burst_is_stopped(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +342,10 @@ int main(void)
 		cmocka_unit_test_setup(test_syn_from_unusual_source_answered, shield_reset),
 		cmocka_unit_test_setup(test_syn_from_group_mac_dropped, shield_reset),
 		cmocka_unit_test_setup(test_syn_to_broadcast_mac_dropped, shield_reset),
+		cmocka_unit_test_setup(test_half_open_handshake_is_no_way_past_the_budget, setup_small_budget),
+		cmocka_unit_test_setup(test_time_wait_socket_is_no_way_past_the_budget, setup_small_budget),
+		cmocka_unit_test_setup(test_connection_that_the_owner_reset_is_no_way_past_the_budget,
+				       setup_small_budget),
 	};
 
 	return shield_run_tests("bypass", tests, ARRAY_LEN(tests));

@@ -11,8 +11,8 @@
 #include "talk.h"
 
 #define ACK TCP_FLAG_ACK
-#define SWEEP_PATIENCE_S 8 /* a sweep every 5 s */
-#define PERIOD_NS (64 * NSEC_PER_SEC)
+#define SWEEP_PATIENCE_S 13 /* two turns of the sweep, one every 5 s */
+#define PERIOD_NS (72 * NSEC_PER_SEC)
 
 /* In which bitmaps a tuple has its bit. */
 enum { FIRST = 1 << 0, SECOND = 1 << 1, LASTING = 1 << 2 };
@@ -213,7 +213,8 @@ static struct tuple tuple_of(__u8 family, __u16 remote_port)
 	return t;
 }
 
-/* One sweep, a period after the last: it rotates the bitmaps. The bit of a tuple that nothing reminds of shows it. */
+/* Two turns of the sweep, a period after the last: the bitmaps change places, and one is wiped. The bit of a tuple that
+ * nothing reminds of shows it. */
 static void sweep_after_a_period(void)
 {
 	const struct tuple witness = tuple_of(FAMILY_IPV4, 9);

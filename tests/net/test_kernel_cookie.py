@@ -264,7 +264,7 @@ def test_full_accept_queue_makes_the_client_ask_again(shield, net, family):
             peer.send("S", seq=1000)
             peer.take(peer.receive("SA"))
         counted = shield.counters() - before
-        assert (counted["SYN_NO_COOKIE"], counted["SYN_KERNEL_COOKIE"]) == (1, 1), counted
+        assert (counted["SYN_QUEUE_FULL"], counted["SYN_KERNEL_COOKIE"]) == (1, 1), counted
 
 
 # --- cookies that the kernel sent itself ---------------------------------------------------------------------------

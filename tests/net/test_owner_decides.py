@@ -2,6 +2,7 @@
 """SYNs that a cookie must not answer: of tuples that are live or in TIME-WAIT, and where the handover can not be made.
 The kernel does what it does without the shield, and status says why the service is unprotected."""
 
+import concurrent.futures
 import socket
 
 import pytest
@@ -112,25 +113,23 @@ def test_with_syncookies_on_status_has_no_problem(shield, net, family, value):
 
 
 def test_accept_queue_full_is_no_reset(shield, net, family):
-    # The kernel drops the handshake's ACK while the queue is full; the client's data makes the connection later.
+    # What comes while the queue is full waits, with its SYN or with its data, and is served later.
+    def talk():
+        with sockets.connect(net.client, family, (family.address(net.server), PORT)) as client:
+            client.sendall(b"hello")
+            return sockets.read_exactly(client, 5)
+
     shield.load(f"*:{PORT}")
     with sockets.listen(net.server, family, port=PORT) as listener:
         listener.listen(1)
-        to = (family.address(net.server), PORT)
-        clients = [sockets.connect(net.client, family, to) for _ in range(4)]
-        try:
-            for client in clients:
-                client.sendall(b"hello")
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            clients = [threads.submit(talk) for _ in range(4)]
             for _ in clients:
                 with listener.accept()[0] as server:
                     server.settimeout(sockets.SECONDS)
                     assert sockets.read_exactly(server, 5) == b"hello"
                     server.sendall(b"world")
-            for client in clients:
-                assert sockets.read_exactly(client, 5) == b"world"
-        finally:
-            for client in clients:
-                client.close()
+            assert [client.result() for client in clients] == [b"world"] * 4
         assert not shield.counters()["HANDOVER_REFUSED"]
 
 
