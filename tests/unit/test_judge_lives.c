@@ -10,6 +10,7 @@
 #define AHEAD FLOW_RCV_FIN_AHEAD
 #define RFIN FLOW_RCV_FIN
 #define SFIN FLOW_SND_FIN
+#define SRST FLOW_SND_RST
 
 struct rung {
 	enum direction sender;
@@ -239,7 +240,7 @@ static void test_life_reset_by_owner(void **state)
 	assert_life(flow_in_syn_received(),
 	{ PEER,  ACK,          1,    1,  100, JUDGE_TAKEN, TCPS_ESTABLISHED,      101,   1,     1,    1, 0 },
 	{ OWNER, ACK,          1,  101,  100, JUDGE_TAKEN, TCPS_ESTABLISHED,      101, 101,   101,    1, 0 },
-	{ OWNER, RST | ACK,  101,  101,    0, JUDGE_TAKEN, TCPS_CLOSED,           101, 101,   101,    1, 0 });
+	{ OWNER, RST | ACK,  101,  101,    0, JUDGE_TAKEN, TCPS_CLOSED,           101, 101,   101,    1, SRST });
 }
 
 /* clang-format on */

@@ -199,6 +199,7 @@ static void test_synchronized_own_rst_closed(void **state)
 		struct segment s = segment_from_owner(&f, RST | ACK, 0);
 
 		want = flow_taken(f, &s, DIRECTION_SND, TCPS_CLOSED);
+		want.flags |= FLOW_SND_RST;
 		assert_taken(f, &s, DIRECTION_SND, &want);
 	}
 }
