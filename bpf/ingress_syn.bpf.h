@@ -37,7 +37,8 @@ static __always_inline enum verdict syn_verdict(const struct listener *listener,
 
 /*
  * Looks up who would get the SYN. V_SYN_LIVE: a tuple that is live or in TIME-WAIT decides for itself, for a cookie
- * would leave its peer hanging (RFC 5961, 4; RFC 6191). Any other verdict is of the listener, and is remembered.
+ * would leave its peer hanging (RFC 5961, 4; RFC 6191). Any other verdict is of the listener, and is remembered, but
+ * not while its accept queue fills.
  */
 __noinline enum verdict syn_find_owner(struct xdp_md *ctx, const struct packet *p, struct local_end *end)
 {
@@ -61,7 +62,7 @@ __noinline enum verdict syn_find_owner(struct xdp_md *ctx, const struct packet *
 	}
 	if (socket)
 		bpf_sk_release(socket);
-	end->has_listener = true;
+	end->has_listener = !tp || !end->listener.queue_filling;
 	return end->listener_verdict;
 }
 

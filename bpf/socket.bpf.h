@@ -25,6 +25,7 @@ struct listener {
 	__u32 window;	    /* bytes that it can buffer */
 	__u32 window_clamp; /* bytes that it will ever offer; 0: no such limit */
 	bool queue_full;    /* its accept queue has no room */
+	bool queue_filling; /* it is half full at least, and may be full with the next packets */
 	bool mptcp;
 	bool syncookies; /* its namespace's net.ipv4.tcp_syncookies is not 0 */
 	bool wscale;	 /* the options that its namespace's sysctls leave on */
@@ -177,6 +178,7 @@ static __always_inline void socket_read_listener(const struct tcp_sock *tp, stru
 
 	l->window = socket_window(tp, sysctls);
 	l->queue_full = socket_queue_is_full(tp);
+	l->queue_filling = sk->sk_ack_backlog >= sk->sk_max_ack_backlog / 2;
 	l->window_clamp = socket_window_clamp(tp, l->window);
 	l->mptcp = bpf_core_field_exists(tp->is_mptcp) ? tp->is_mptcp : false;
 	l->syncookies = sysctls->sysctl_tcp_syncookies;
