@@ -31,16 +31,21 @@ say(const struct advisor *advisor, enum advice_kind kind, const char *format, ..
 	advisor->visit(kind, sentence, advisor->context);
 }
 
+static void judge_name(const struct advisor *advisor)
+{
+	const struct status *status = advisor->status;
+
+	if (status->current_name[0] && strcmp(status->current_name, status->name))
+		say(advisor, ADVICE_NOTE,
+		    "the device is called %s now; synkeep goes on calling it %s until it is unloaded",
+		    status->current_name, status->name);
+}
+
 static void judge_attachment(const struct advisor *advisor)
 {
 	const struct status *status = advisor->status;
 	const char *name = status->name;
 
-	if (!status->exists) {
-		say(advisor, ADVICE_PROBLEM, "the device is gone and only its pins are left: `synkeep unload %s --now`",
-		    name);
-		return;
-	}
 	if (status->attach_error) {
 		say(advisor, ADVICE_PROBLEM, "what is attached can not be seen: %s", strerror(-status->attach_error));
 		return;
@@ -258,20 +263,27 @@ void advice_give(const struct status *status, advice_visit visit, void *context)
 {
 	const struct advisor advisor = { status, visit, context };
 
-	if (!status->here)
+	if (!status->exists)
+		say(&advisor, ADVICE_PROBLEM,
+		    "the device is gone and only its pins are left: `synkeep unload %s --now`", status->name);
+	else if (!status->here)
 		say(&advisor, ADVICE_NOTE,
 		    "the device is in another network namespace (inode %llu): what is attached and who listens can be "
 		    "seen "
 		    "from there only",
 		    status->config->netns_inode);
 	else {
+		judge_name(&advisor);
 		judge_attachment(&advisor);
 		judge_vlan(&advisor);
 		judge_ingress_chain(&advisor);
 	}
 	if (status->config->phase == DEVICE_DRAINING)
 		say(&advisor, ADVICE_NOTE,
-		    "being unloaded: SYNs are passed, cookies still taken; `synkeep unload %s` goes on", status->name);
+		    "being unloaded: SYNs are passed, cookies still taken; `synkeep unload %s` goes on, and Ctrl-C "
+		    "then "
+		    "makes it answer again",
+		    status->name);
 	else if (config_is_draining(status->config, status->now_ns))
 		say(&advisor, ADVICE_NOTE,
 		    "the trial is over and nobody kept it: SYNs are passed, cookies still taken, and it unloads by "

@@ -189,6 +189,8 @@ static int run(int argc, char **argv)
 		return result;
 	err = options.json ? print_json(&devices, &options) : print_table(&devices, &options);
 	cmd_devices_close(&devices);
+	if (err == -EIO)
+		return EXIT_FAILED; /* main() says it */
 	return err ? command_failed(&command_counters, "the counters can not be shown: %s", strerror(-err)) : EXIT_DONE;
 }
 

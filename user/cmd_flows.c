@@ -156,6 +156,8 @@ static int run(int argc, char **argv)
 		return result;
 	err = options.count ? print_count(&devices, &listing) : print_flows(&devices, &listing);
 	cmd_devices_close(&devices);
+	if (err == -EIO)
+		return EXIT_FAILED; /* main() says it */
 	if (err)
 		return command_failed(&command_flows, "the listing was cut short: %s", strerror(-err));
 	return EXIT_DONE;

@@ -76,9 +76,8 @@ const struct command command_keep = {
 	.summary = "keep a shield that was loaded with --try: it does not unload by itself any more",
 	.usage = "Usage: synkeep keep DEV [--pin-root DIR]\n"
 		 "\n"
-		 "A shield that was loaded with --try unloads by itself when its time is over. This makes it stay. Too "
-		 "late it\n"
-		 "fails, and there is nothing to keep of a shield that was loaded without --try.\n"
+		 "A shield that was loaded with --try unloads by itself when its time is over. This makes it stay.\n"
+		 "Too late it fails, and there is nothing to keep of a shield that was loaded without --try.\n"
 		 "\n"
 		 "  DEV                the device\n"
 		 "      --pin-root DIR where it is pinned, " COMMAND_PIN_ROOT " by default\n"

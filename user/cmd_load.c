@@ -34,17 +34,27 @@ struct options {
 	bool verbose;
 };
 
+static bool is_same_service(const struct service_spec *a, const struct service_spec *b)
+{
+	return a->family == b->family && a->port == b->port && !memcmp(a->address, b->address, sizeof(a->address));
+}
+
 static int add_service(struct options *options, const char *text)
 {
 	char error[SERVICE_SPEC_ERROR_BYTES];
+	size_t count = options->load.service_count;
 	struct service_spec *grown;
 
-	grown = realloc(options->services, (options->load.service_count + 1) * sizeof(*grown));
+	grown = realloc(options->services, (count + 1) * sizeof(*grown));
 	if (!grown)
 		return command_failed(&command_load, "%s", strerror(ENOMEM));
 	options->services = grown;
-	if (service_spec_parse(text, &grown[options->load.service_count], error, sizeof(error)))
+	if (service_spec_parse(text, &grown[count], error, sizeof(error)))
 		return command_misused(&command_load, "--service %s: %s", text, error);
+	for (size_t i = 0; i < count; i++) {
+		if (is_same_service(&grown[i], &grown[count]))
+			return command_misused(&command_load, "--service %s: this service is named twice", text);
+	}
 	options->load.service_count++;
 	return EXIT_DONE;
 }
@@ -216,7 +226,7 @@ static int check_vlan(const struct load *load)
 /* The maps are filled in advance: the kernel would rather kill processes than refuse them. */
 static int check_memory(const struct load *load)
 {
-	__u64 needed = (__u64)load->flows * LOAD_BYTES_PER_FLOW, available = system_available_bytes();
+	__u64 needed = load_memory_bytes(load->flows), available = system_available_bytes();
 	char needed_text[FORMAT_SIZE_BYTES], available_text[FORMAT_SIZE_BYTES];
 
 	if (!available || needed <= available)
@@ -244,9 +254,11 @@ static void print_notes(const struct load *load, const struct load_result *resul
 	if (result->mounted_bpffs)
 		command_note(&command_load, "mounted the BPF file system at /sys/fs/bpf");
 	if (result->cleared)
-		command_note(&command_load,
-			     "%s: cleared away what a load that was cut short, or a device that is gone, had left",
-			     load->name);
+		command_note(
+			&command_load,
+			"%s: cleared away what was left of an earlier load: it was cut short, its device was gone, "
+			"or its XDP program or a filter had been taken off",
+			load->name);
 }
 
 static void print_summary(const struct options *options, const struct load_result *result)
@@ -398,33 +410,26 @@ const struct command command_load = {
 		"\n"
 		"  DEV                the device that the services' clients come in by\n"
 		"      --service SPEC what to protect: "
-		"ADDR:PORT[,policy=always|monitor|off][,owner=kernel][,md5=pass]; may\n"
-		"                     be repeated.\n"
-		"                     10.0.0.2:80  [2001:db8::2]:443,policy=always  *:22 (every address)  10.0.0.2:* "
-		"(every\n"
-		"                     port)\n"
-		"      --policy P     for services that do not say: always answers every SYN with a cookie, off only "
-		"tracks\n"
-		"                     connections, monitor tracks and counts what always would do; always by default\n"
+		"ADDR:PORT[,policy=always|monitor|off][,owner=kernel][,md5=pass]\n"
+		"                     10.0.0.2:80  [2001:db8::2]:443,policy=always  *:22 (every address)\n"
+		"                     10.0.0.2:* (every port); may be repeated\n"
+		"      --policy P     for services that do not say: always answers every SYN with a cookie,\n"
+		"                     off only tracks connections, monitor tracks and counts what always would do;\n"
+		"                     always by default\n"
 		"      --xdp MODE     native (in the driver) or generic; by default native, or generic if the driver "
 		"can not\n"
-		"      --handover WAY no listener gets its connections in a better way than this: kfunc (our cookies, "
-		"all\n"
-		"                     options kept; the default), helper (the kernel's cookies, answered in XDP), "
-		"pass\n"
-		"                     (SYNs go to the kernel). `synkeep status` says which each service has, and why\n"
+		"      --handover WAY no listener gets its connections in a better way than this: kfunc (our cookies,\n"
+		"                     all options kept; the default), helper (the kernel's cookies, answered in XDP),\n"
+		"                     pass (SYNs go to the kernel). `synkeep status` says which each service has,\n"
+		"                     and why\n"
 		"      --track-outgoing\n"
-		"                     tracks connections that this host opens through the device, too, to any\n"
-		"                     port\n"
-		"      --try TIME     for so long only (60s, 5m), unless `synkeep keep DEV` comes in time: then it "
-		"unloads by\n"
-		"                     itself, and nobody is locked out\n"
-		"      --key-file F   the cookies' master key, 32 hexadecimal digits in a file of mode 0600; machines "
-		"that\n"
-		"                     share it take each other's cookies. By default a random key\n"
-		"      --flows N      connections to track at the same time, of each address family; 262144 by "
-		"default,\n"
-		"                     of 704 bytes each\n"
+		"                     tracks connections that this host opens through the device, too, to any port\n"
+		"      --try TIME     for so long only (60s, 5m), unless `synkeep keep DEV` comes in time: then it\n"
+		"                     unloads by itself, and nobody is locked out\n"
+		"      --key-file F   the cookies' master key, 32 hexadecimal digits in a file of mode 0600; machines\n"
+		"                     that share it take each other's cookies. By default a random key\n"
+		"      --flows N      connections to track at the same time, of each address family; 262144 by\n"
+		"                     default, of about 700 bytes each\n"
 		"      --pin-root DIR where to pin, in a BPF file system; " COMMAND_PIN_ROOT " by default\n"
 		"      --verbose      shows what libbpf and libxdp say\n"
 		"  -h, --help         this text\n",

@@ -278,11 +278,8 @@ const struct command command_service = {
 		 "  add                adds services; one that is there takes over the policy that is given\n"
 		 "  del                deletes services; of a SPEC only ADDR:PORT matters\n"
 		 "  list               lists the services of DEV, or of every loaded device\n"
-		 "  SPEC               ADDR:PORT[,policy=always|monitor|off][,owner=kernel][,md5=pass], as in `synkeep "
-		 "load\n"
-		 "                     --help`; the "
-		 "policy is\n"
-		 "                     always where it is not given\n"
+		 "  SPEC               ADDR:PORT[,policy=always|monitor|off][,owner=kernel][,md5=pass]\n"
+		 "                     as in `synkeep load --help`; the policy is always where it is not given\n"
 		 "      --json         list: for programs\n"
 		 "      --pin-root DIR where the devices are pinned, " COMMAND_PIN_ROOT " by default\n"
 		 "  -h, --help         this text\n",

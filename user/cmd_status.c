@@ -63,6 +63,8 @@ static int show_device(struct report *report, const char *name, bool must_be_loa
 	if (!err) {
 		err = show(report, &device);
 		device_close(&device);
+		if (err == -EIO)
+			return EXIT_FAILED; /* main() says it */
 		return err ? command_failed(&command_status, "%s: %s", name, strerror(-err)) : EXIT_DONE;
 	}
 	device_explain(err, report->pin_root, name, explanation, sizeof(explanation));
@@ -131,12 +133,10 @@ const struct command command_status = {
 	.usage =
 		"Usage: synkeep status [DEV] [--json] [--pin-root DIR]\n"
 		"\n"
-		"Shows, of each device that is loaded: what is attached and how, cookies that may still come back, "
-		"the\n"
-		"number of connections, services and who listens for them in this network namespace, and how full the\n"
-		"tables are. A PROBLEM keeps the shield from its work, wholly or for a service, and says what to do; a "
-		"note\n"
-		"is good to know. The exit status is 0 with problems too, and 1 if DEV is not loaded.\n"
+		"Shows, of each device that is loaded: what is attached and how, cookies that may still come back,\n"
+		"the number of connections, services and who listens for them in this network namespace, and how full\n"
+		"the tables are. A PROBLEM keeps the shield from its work, wholly or for a service, and says what to\n"
+		"do; a note is good to know. The exit status is 0 with problems too, and 1 if DEV is not loaded.\n"
 		"\n"
 		"  DEV                one device; all that are loaded if left out\n"
 		"      --json         for programs: a list of devices\n"

@@ -123,6 +123,18 @@ out:
 	return err;
 }
 
+/* Of all three bitmaps. */
+static __u32 presence_elements(__u32 flows)
+{
+	return 3 * presence_words(flows);
+}
+
+__u64 load_memory_bytes(__u32 flows)
+{
+	return (__u64)flows * LOAD_BYTES_PER_FLOW + (__u64)presence_elements(flows) * sizeof(__u64) +
+	       LOAD_BYTES_CONSTANT;
+}
+
 /* --- 2: programs and maps ---------------------------------------------------------------------------------------- */
 
 static int size_maps(struct synkeep *skeleton, __u32 flows)
@@ -133,7 +145,7 @@ static int size_maps(struct synkeep *skeleton, __u32 flows)
 		skeleton->maps.tw4,
 		skeleton->maps.tw6,
 	};
-	int err = bpf_map__set_max_entries(skeleton->maps.presence, 3 * presence_words(flows));
+	int err = bpf_map__set_max_entries(skeleton->maps.presence, presence_elements(flows));
 
 	for (size_t i = 0; i < ARRAY_LEN(maps) && !err; i++)
 		err = bpf_map__set_max_entries(maps[i], flows);

@@ -13,7 +13,9 @@
 
 #define LOAD_FLOWS_MIN 64 /* LRU maps need a few elements a CPU */
 #define LOAD_FLOWS_MAX (1U << 27)
-#define LOAD_BYTES_PER_FLOW 704 /* in flows4, flows6, tw4, tw6, with their share of the buckets */
+/* In flows4, flows6, tw4, tw6, with their share of the buckets; the presence filter comes on top of it. */
+#define LOAD_BYTES_PER_FLOW 704
+#define LOAD_BYTES_CONSTANT (17 << 20) /* half4 and half6 */
 
 enum load_xdp {
 	LOAD_XDP_ANY, /* native, or generic where the driver can not */
@@ -43,6 +45,9 @@ struct load_result {
 	__u64 loaded_at_ns; /* as in the config */
 	int native_error;   /* -errno: why XDP is not native although that was tried; 0 */
 };
+
+/* What a load of so many flows takes, bytes. */
+__u64 load_memory_bytes(__u32 flows);
 
 /*
  * 0, or -errno and the reason in error; nothing is left behind then, unless the reason says so. result is filled as far

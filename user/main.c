@@ -102,7 +102,7 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-int main(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
 	const struct command *command;
 	char full_name[32];
@@ -127,4 +127,15 @@ int main(int argc, char **argv)
 	snprintf(full_name, sizeof(full_name), "synkeep %s", command->name);
 	argv[1] = full_name;
 	return command->run(argc - 1, argv + 1);
+}
+
+/* What was printed is of use only if it has arrived; commands leave it to this to say so. */
+int main(int argc, char **argv)
+{
+	int status = run_command(argc, argv);
+
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fputs("synkeep: the output could not be written: is its disk full?\n", stderr);
+	return status == EXIT_DONE ? EXIT_FAILED : status;
 }

@@ -214,6 +214,26 @@ static int put_service(const struct device *device, const struct service_key *ke
 	return service->policy == POLICY_MONITOR ? 0 : monitored_end(device, key);
 }
 
+/* Whether there is room for all of a service, as a "*:PORT" is not to be half there. 0 or -errno; -ENOSPC. */
+static int check_room(const struct device *device, const struct service_spec *spec)
+{
+	struct table table;
+	size_t wanted;
+	int err;
+
+	err = read_table(device, &table);
+	if (err)
+		return err;
+	wanted = table.count;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct service_key key = make_key(spec, families[i]);
+
+		if ((!spec->family || spec->family == families[i]) && !find_entry(&table, &key))
+			wanted++;
+	}
+	return wanted > SYNKEEP_SERVICES_MAX ? -ENOSPC : 0;
+}
+
 int service_table_add(struct device *device, const struct service_spec *spec)
 {
 	const struct service service = {
@@ -224,6 +244,8 @@ int service_table_add(struct device *device, const struct service_spec *spec)
 	int err;
 
 	err = delete_expired(device);
+	if (!err)
+		err = check_room(device, spec);
 	if (err)
 		return err;
 	for (size_t i = 0; i < ARRAY_LEN(families) && !err; i++) {
@@ -277,17 +299,17 @@ int service_table_delete(struct device *device, const struct service_spec *spec)
 	err = delete_expired(device);
 	if (err)
 		return err;
-	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(families) && (!err || err == -ENOENT); i++) {
 		struct service_key key = make_key(spec, families[i]);
 
 		if (spec->family && spec->family != families[i])
 			continue;
 		err = delete_entry(device, &key);
-		if (err && err != -ENOENT)
-			return err;
 		found |= !err;
 	}
-	return found ? finish_change(device, spec->port, 0) : -ENOENT;
+	if (!found)
+		return err;
+	return finish_change(device, spec->port, err == -ENOENT ? 0 : err);
 }
 
 int service_table_sockets_known(struct device *device)

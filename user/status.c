@@ -3,9 +3,13 @@
  * Gathering the condition of a loaded device. See status.h.
  */
 #include <bpf/bpf.h>
+#include <dirent.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "clocks.h"
 #include "counters.h"
@@ -15,10 +19,11 @@
 #include "status.h"
 #include "system.h"
 
-/* The kernel's account of a map's memory, bytes; 0 if it keeps none. */
+/* The kernel's account of a map's memory, bytes; 0 if it keeps none, or if it is a program. */
 static __u64 map_memory_bytes(int fd)
 {
 	char path[64], line[128];
+	bool is_map = false;
 	__u64 bytes = 0;
 	FILE *info;
 
@@ -27,11 +32,35 @@ static __u64 map_memory_bytes(int fd)
 	if (!info)
 		return 0;
 	while (fgets(line, sizeof(line), info)) {
+		is_map |= !strncmp(line, "map_type:", strlen("map_type:"));
 		if (sscanf(line, "memlock: %llu", &bytes) == 1)
 			break;
 	}
 	fclose(info);
-	return bytes;
+	return is_map ? bytes : 0;
+}
+
+static __u64 pinned_memory_bytes(const char *pin_dir)
+{
+	struct dirent *entry;
+	__u64 sum = 0;
+	DIR *dir;
+
+	dir = opendir(pin_dir);
+	while (dir && (entry = readdir(dir))) {
+		char path[DEVICE_PATH_MAX + 256];
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s", pin_dir, entry->d_name);
+		fd = bpf_obj_get(path);
+		if (fd < 0)
+			continue;
+		sum += map_memory_bytes(fd);
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
+	return sum;
 }
 
 static int read_table(struct status_table *table, int fd)
@@ -65,8 +94,6 @@ static int read_tables(const struct device *device, struct status *status)
 		{ "flows4", FLOW_TABLE_LIVE, device->flows_fd[0] }, { "flows6", FLOW_TABLE_LIVE, device->flows_fd[1] },
 		{ "tw4", FLOW_TABLE_ENDED, device->tw_fd[0] },	    { "tw6", FLOW_TABLE_ENDED, device->tw_fd[1] },
 	};
-	const int others[] = { device->config_fd, device->services_fd, device->ports_fd,    device->counters_fd,
-			       device->clocks_fd, device->budgets_fd,  device->monitored_fd };
 
 	for (int i = 0; i < STATUS_TABLES; i++) {
 		struct status_table *table = &status->tables[i];
@@ -77,10 +104,8 @@ static int read_tables(const struct device *device, struct status *status)
 		err = read_table(table, tables[i].fd);
 		if (err)
 			return err;
-		status->memory_bytes += table->memory_bytes;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(others); i++)
-		status->memory_bytes += map_memory_bytes(others[i]);
+	status->memory_bytes = pinned_memory_bytes(device->pin_dir);
 	return flow_walk(device, count_record, status);
 }
 
@@ -139,6 +164,7 @@ static int read_namespace(const struct device *device, struct status *status)
 	int err;
 
 	status->exists = system_device_exists((int)device->config.ifindex) != 0;
+	if_indextoname(device->config.ifindex, status->current_name);
 	status->attach_error = attach_query(device, &status->attach);
 	status->sysctls = (struct status_sysctls){
 		.syncookies = read_sysctl("ipv4/tcp_syncookies"),
@@ -162,6 +188,8 @@ int status_read_services(const struct device *device, struct status *status)
 		.config = &device->config,
 		.here = device->config.netns_inode == system_netns_inode(),
 	};
+	if (!status->here)
+		status->exists = system_netns_is_alive(device->config.netns_inode) != 0;
 	err = read_services(device, status);
 	if (!err && status->here)
 		err = read_namespace(device, status);

@@ -49,14 +49,15 @@ struct status {
 	__u64 cookie_left_ns; /* how long a cookie that was sent may still come back; 0: none can */
 	__u32 cookie_epoch;
 	struct status_table tables[STATUS_TABLES];
-	__u64 memory_bytes; /* of all maps, by the kernel's account */
+	__u64 memory_bytes; /* of all pinned maps, by the kernel's account */
 	struct verdict_counter counters[VERDICT_COUNT];
 	struct status_service *services;
 	int service_count;
+	bool here;   /* the device's network namespace is this one */
+	bool exists; /* the device does, or at least its namespace */
 	/* What can be seen from the device's network namespace only. */
-	bool here;
-	bool exists;	  /* the device does */
-	int attach_error; /* -errno: attach could not be asked for */
+	char current_name[IFNAMSIZ]; /* "" where there is none */
+	int attach_error;	     /* -errno: attach could not be asked for */
 	struct attach_state attach;
 	struct vlan_loss vlan_loss; /* if attach.xdp */
 	struct status_sysctls sysctls;

@@ -2,9 +2,11 @@
 /*
  * Detach, then unpin. See teardown.h.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pins.h"
 #include "system.h"
@@ -61,11 +63,44 @@ static int detach(struct device *device, struct teardown *done, char *error, siz
 	return attach_detach(device, &done->detached, &done->clsact, error, size);
 }
 
+/*
+ * Whether there are pins and none has the name of a map of ours: then they are another program's. A load that was cut
+ * short may have come to any of the maps.
+ */
+static bool is_of_others(const char *pin_dir)
+{
+	static const char *const maps[] = {
+		"config", "services", "ports", "counters", "clocks",  "budgets",  "monitored", "flows4",     "flows6",
+		"half4",  "half6",    "tw4",   "tw6",	   "packets", "presence", "sweeper",   "local_ends",
+	};
+	int others = 0;
+	DIR *dir;
+
+	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
+		char path[DEVICE_PATH_MAX + 32];
+
+		snprintf(path, sizeof(path), "%s/%s", pin_dir, maps[i]);
+		if (access(path, F_OK) == 0)
+			return false;
+	}
+	dir = opendir(pin_dir);
+	while (dir && readdir(dir))
+		others++;
+	if (dir)
+		closedir(dir);
+	return others > 2; /* "." and ".." */
+}
+
 int teardown_device(struct device *device, struct teardown *done, char *error, size_t size)
 {
 	int err;
 
 	*done = (struct teardown){};
+	if (is_of_others(device->pin_dir)) {
+		snprintf(error, size, "%s holds another program's pins, and nothing of synkeep's: it is left alone",
+			 device->pin_dir);
+		return -EBUSY;
+	}
 	err = teardown_locate(device, &done->gone, error, size);
 	if (!err && !done->gone)
 		err = detach(device, done, error, size);

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What the reading commands say, in words and in JSON, of a shield that has work."""
 
+import json
+import subprocess
+
 import pytest
 
 import lab
 import sockets
-from shield import shielded
+from shield import BPFTOOL, shielded
 
 PORT = 8000
 COMMANDS = ["load", "keep", "unload", "service", "status", "flows", "counters"]
@@ -38,6 +41,23 @@ def test_without_and_with_an_unknown_command():
     for words in ([], ["fly"]):
         done = lab.run(lab.SYNKEEP, *words, check=False)
         assert done.returncode == 2 and not done.stdout and done.stderr
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("load", "--help"), ("status",), ("status", "--json"),
+                                   ("flows",), ("flows", "--json"), ("counters",), ("service", "list")])
+def test_output_that_is_lost_is_an_error(shield, words):
+    with open("/dev/full", "w") as full:
+        place = ["--pin-root", shield.net.pin_root] if "-" not in words[0] and "--help" not in words else []
+        done = subprocess.run([str(word) for word in (lab.SYNKEEP, *words, *place)], stdout=full, stderr=subprocess.PIPE,
+                              text=True, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "could not be written" in done.stderr, done
+
+
+def test_memory_is_that_of_all_maps(shield):
+    shown = [lab.run(BPFTOOL, "-j", "map", "show", "pinned", pin, check=False) for pin in shield.pins.iterdir()]
+    maps = [json.loads(done.stdout) for done in shown if done.returncode == 0]  # the others are programs
+    assert len(maps) > 14
+    assert shield.read_json("status", shield.device)[0]["memory_bytes"] == sum(found["bytes_memlock"] for found in maps)
 
 
 def test_every_verdict_has_its_sentence(shield):

@@ -19,6 +19,7 @@ import traffic
 import wire
 
 WEB, PORT = 80, 8000
+SERVICES_MAX = 1024
 RETRANSMISSION_SECONDS = 0.5  # in which a client repeats what followed a lost ACK: 200 ms, and time to spare
 COOKIE_SECONDS = 133  # how long after its last one a cookie may come back
 
@@ -289,6 +290,16 @@ def test_unload_outlives_the_reader_of_its_output(shield, net, family, listener)
         assert_gone(shield)
 
 
+def test_service_without_room_is_not_half_there(shield):
+    shield.load("*:1", policy="off")  # two of the entries
+    shield.add_service(*(f"10.0.0.1:{port},policy=off" for port in range(2, SERVICES_MAX - 1)))
+    done = shield.run("service", "add", shield.device, "*:5000", check=False)
+    assert done.returncode == 1 and "no room" in done.stderr
+    services = {service["service"] for service in shield.read_json("service", "list", shield.device)}
+    assert len(services) == SERVICES_MAX - 2 and not [text for text in services if text.endswith(":5000")]
+    shield.add_service("[::]:5000")  # there is room for one
+
+
 # --- without a process ---------------------------------------------------------------------------------------------
 
 
@@ -310,9 +321,7 @@ def test_expired_records_leave_by_themselves(shield, net):
 def test_unload_is_immediate_where_no_cookie_was_sent(shield, net, family, listener):
     shield.load(f"*:{PORT}", policy="off")
     with sockets.connected(net, family, listener) as (client, server):
-        begun = time.monotonic()
-        done = shield.unload()
-        assert time.monotonic() - begun < 2 and not done.stderr, done.stderr
+        assert not shield.unload().stderr  # it tells of any wait
         assert_gone(shield)
         sockets.exchange(client, server, 1000)
 
@@ -347,10 +356,7 @@ def test_unload_waits_as_long_as_a_cookie_lives(shield, net, family, listener):
     shield.load(f"*:{PORT}")
     with sockets.connected(net, family, listener) as (client, server):
         shield.advance_clock(COOKIE_SECONDS - 2)
-        begun = time.monotonic()
-        done = shield.unload()
-        assert 0.5 < time.monotonic() - begun < 4
-        assert "cookies may come back for another" in done.stderr
+        assert "cookies may come back for another" in shield.unload().stderr
         assert_gone(shield)
         sockets.exchange(client, server, 1000)
 

@@ -52,6 +52,7 @@ def assert_refused(done, status, *words):
     (["--policy", "auto"], "not there yet"),
     (["--xdp", "magic"], "magic"),
     (["--flows", "some"], "some"),
+    (["--service", "*:80", "--service", "*:80,policy=off"], "twice"),
     (["--try", "60"], "60s or 5m"),
     (["--try", "0s"], "from 1s"),
     (["--try", "366d"], "365d"),
@@ -146,13 +147,14 @@ def test_half_load_is_cleared_by_unload(shield):
 
 @pytest.mark.parametrize("then", ["load", "unload"])
 def test_load_killed_anywhere(shield, family, then):
+    load = shield.command("load", *shield.load_arguments("*:*"))[2:]
     begun = time.monotonic()
-    shield.load("*:*")
+    shield.net.server.run(*load)
     whole = time.monotonic() - begun
     shield.unload("--now")
     half_loads = 0
     for part in range(8):
-        process = shield.net.server.start(*shield.command("load", shield.device, "--service", "*:*")[2:])
+        process = shield.net.server.start(*load)
         time.sleep(whole * part / 8)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -290,6 +292,46 @@ def test_device_that_goes_takes_the_shield_along(shield):
     done = shield.unload("--now")
     assert "gone" in done.stdout
     assert not shield.pins.exists()
+
+
+def test_namespace_that_goes_takes_the_shield_along(shield):
+    host = lab.Host(f"{shield.net.server.namespace}-away", "eth0", 3)
+    command = [lab.SYNKEEP, "status", "--pin-root", shield.net.pin_root, host.device]
+    lab.run("ip", "netns", "add", host.namespace)
+    try:
+        host.run("ip", "link", "add", host.device, "type", "veth", "peer", "name", "peer0")
+        host.run(lab.SYNKEEP, "load", "--pin-root", shield.net.pin_root, host.device, "--flows", 64, "--service", "*:1")
+        assert "another network namespace" in lab.run(*command).stdout
+    finally:
+        lab.run("ip", "netns", "del", host.namespace)
+    status = lab.run(*command).stdout
+    assert "PROBLEM  the device is gone" in status and "all well" not in status, status
+    lab.run(lab.SYNKEEP, "unload", "--pin-root", shield.net.pin_root, host.device, "--now")
+    assert not (shield.net.pin_root / host.device).exists()
+
+
+def test_renamed_device_is_named(shield):
+    shield.load("*:*")
+    for command in (("set", shield.device, "down"), ("set", shield.device, "name", "other0")):
+        shield.net.server.run("ip", "link", *command)
+    status = shield.run("status", shield.device).stdout
+    assert "called other0 now" in status, status
+    shield.unload("--now")
+    assert not shield.pins.exists()
+
+
+def test_pins_of_another_program_stay(shield):
+    shield.load("*:*")
+    others = shield.net.pin_root / "others"
+    others.mkdir()
+    shield.bpftool("map", "pin", "pinned", shield.pins / "config", others / "theirs")
+    try:
+        done = shield.run("unload", "others", "--now", check=False)
+        assert done.returncode == 1 and "another program" in done.stderr, done
+        assert (others / "theirs").exists()
+    finally:
+        (others / "theirs").unlink()
+        others.rmdir()
 
 
 # --- the key -------------------------------------------------------------------------------------------------------

@@ -47,16 +47,17 @@ def connect_and_count(shield, family, listener):
 
 def test_it_unloads_by_itself_and_breaks_nothing(shield, net, family, listener):
     with sockets.connected(net, family, listener) as before:
-        shield.load(f"*:{PORT}", try_for="2s")
+        shield.load(f"*:{PORT}", try_for="60s")
         assert len(shield.guards()) == 1
-        assert 0 < status_of(shield)["try_left_ms"] <= 2000
+        assert 0 < status_of(shield)["try_left_ms"] <= 60_000
         assert "synkeep keep" in shield.run("status", shield.device).stdout
         with sockets.connected(net, family, listener) as during:
             assert shield.counters()["HANDOVER"] == 1
+            shield.advance_clock(60)
             wait_for_the_end(shield)
             counted = connect_and_count(shield, family, listener)
             assert (counted["SYN_DRAINING"], counted["SYN_COOKIE"]) == (1, 0), counted
-            shield.advance_clock(COOKIE_SECONDS)
+            shield.advance_clock(61 + COOKIE_SECONDS)
             wait_until_gone(shield)
             with sockets.connected(net, family, listener) as after:
                 for client, server in (before, during, after):
@@ -64,10 +65,9 @@ def test_it_unloads_by_itself_and_breaks_nothing(shield, net, family, listener):
 
 
 def test_without_a_cookie_it_is_gone_at_once(shield):
-    begun = time.monotonic()
-    shield.load("*:*", policy="off", try_for="1s")
-    wait_until_gone(shield)
-    assert 1 < time.monotonic() - begun < COOKIE_SECONDS / 4
+    shield.load("*:*", policy="off", try_for="60s")
+    shield.advance_clock(61)
+    wait_until_gone(shield)  # which waits for less than a cookie lives
 
 
 def test_kept_in_time_it_stays(shield, family, listener):
