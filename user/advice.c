@@ -44,7 +44,7 @@ static void judge_name(const struct advisor *advisor)
 static void judge_attachment(const struct advisor *advisor)
 {
 	const struct status *status = advisor->status;
-	const char *name = status->name;
+	const char *argument = status->argument;
 
 	if (status->attach_error) {
 		say(advisor, ADVICE_PROBLEM, "what is attached can not be seen: %s", strerror(-status->attach_error));
@@ -53,18 +53,18 @@ static void judge_attachment(const struct advisor *advisor)
 	if (!status->attach.xdp)
 		say(advisor, ADVICE_PROBLEM,
 		    "the XDP program is not attached, so no SYN is answered: `synkeep unload %s`, then load it again",
-		    name);
+		    argument);
 	if (!status->attach.tc_ingress)
 		say(advisor, ADVICE_PROBLEM,
 		    "the filter at tc ingress is missing, so no connection is handed over: `synkeep unload %s`, then "
 		    "load "
 		    "it again",
-		    name);
+		    argument);
 	if (!status->attach.tc_egress)
 		say(advisor, ADVICE_PROBLEM,
 		    "the filter at tc egress is missing, so only peers are followed: `synkeep unload %s`, then load it "
 		    "again",
-		    name);
+		    argument);
 }
 
 /* Whether cookies came back to the XDP program, and the filter at tc ingress met none of their packets. */
@@ -154,7 +154,7 @@ static void tell_monitored(const struct advisor *advisor, const struct status_se
 	service_spec_format(&service->spec, text, sizeof(text));
 	say(advisor, ADVICE_NOTE,
 	    "%s is only monitored, and nothing is answered: `synkeep service add %s '%s,policy=always'` protects it",
-	    text, advisor->status->name, text);
+	    text, advisor->status->argument, text);
 	for (enum monitor_loss loss = 0; loss < LOSS_COUNT; loss++) {
 		if (service->monitored.losses[loss])
 			say(advisor, ADVICE_NOTE, "%s, under policy always: %llu times: %s", text,
@@ -265,7 +265,7 @@ void advice_give(const struct status *status, advice_visit visit, void *context)
 
 	if (!status->exists)
 		say(&advisor, ADVICE_PROBLEM,
-		    "the device is gone and only its pins are left: `synkeep unload %s --now`", status->name);
+		    "the device is gone and only its pins are left: `synkeep unload %s --now`", status->argument);
 	else if (!status->here)
 		say(&advisor, ADVICE_NOTE,
 		    "the device is in another network namespace (inode %llu): what is attached and who listens can be "
@@ -283,15 +283,15 @@ void advice_give(const struct status *status, advice_visit visit, void *context)
 		    "being unloaded: SYNs are passed, cookies still taken; `synkeep unload %s` goes on, and Ctrl-C "
 		    "then "
 		    "makes it answer again",
-		    status->name);
+		    status->argument);
 	else if (config_is_draining(status->config, status->now_ns))
 		say(&advisor, ADVICE_NOTE,
 		    "the trial is over and nobody kept it: SYNs are passed, cookies still taken, and it unloads by "
 		    "itself; `synkeep unload %s` does so, too",
-		    status->name);
+		    status->argument);
 	if (!status->service_count && !status->config->track_outgoing)
 		say(&advisor, ADVICE_PROBLEM, "no service is protected: `synkeep service add %s SPEC` adds one",
-		    status->name);
+		    status->argument);
 	advice_give_on_services(status, visit, context);
 	judge_lost_handovers(&advisor);
 	judge_tables(&advisor);

@@ -161,7 +161,7 @@ static int run(int argc, char **argv)
 		COMMAND_OPTIONS,
 		{ 0 },
 	};
-	struct options options = { .pin_root = COMMAND_PIN_ROOT };
+	struct options options = { .pin_root = PINS_ROOT };
 	struct cmd_devices devices;
 	const char *name;
 	bool help = false;
@@ -209,7 +209,7 @@ const struct command command_counters = {
 		 "  DEV             one device; all that are loaded if left out\n"
 		 "      --all       verdicts that never happened too\n"
 		 "      --json      for programs: a list of devices, each with its counters\n"
-		 "      --pin-root  where the devices are pinned, " COMMAND_PIN_ROOT " by default\n"
+		 "      --pin-root  where the devices are pinned, " PINS_ROOT " by default\n"
 		 "  -h, --help      this text\n",
 	.run = run,
 };

@@ -110,7 +110,7 @@ static int open_for_change(struct device *device, const struct command *command,
 	if (gone)
 		return command_failed(command,
 				      "%s: the device is gone, and only its pins are left: `synkeep unload %s --now`",
-				      name, name);
+				      name, device->argument);
 	return command_failed(command, "%s", explanation);
 }
 

@@ -139,7 +139,7 @@ static int take_options(struct options *options, int argc, char **argv)
 
 static int run(int argc, char **argv)
 {
-	struct options options = { .pin_root = COMMAND_PIN_ROOT };
+	struct options options = { .pin_root = PINS_ROOT };
 	struct listing listing = { .options = &options };
 	struct cmd_devices devices;
 	const char *name;
@@ -187,7 +187,7 @@ const struct command command_flows = {
 		"      --direction D   out: this host opened it; in: the others\n"
 		"      --count         only their number\n"
 		"      --json          for programs: a list of connections\n"
-		"      --pin-root DIR  where the devices are pinned, " COMMAND_PIN_ROOT " by default\n"
+		"      --pin-root DIR  where the devices are pinned, " PINS_ROOT " by default\n"
 		"  -h, --help          this text\n",
 	.run = run,
 };

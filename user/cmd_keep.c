@@ -54,7 +54,7 @@ static int run(int argc, char **argv)
 		COMMAND_OPTIONS,
 		{ 0 },
 	};
-	const char *pin_root = COMMAND_PIN_ROOT;
+	const char *pin_root = PINS_ROOT;
 	bool help = false;
 	int option, status = EXIT_DONE;
 
@@ -80,7 +80,7 @@ const struct command command_keep = {
 		 "Too late it fails, and there is nothing to keep of a shield that was loaded without --try.\n"
 		 "\n"
 		 "  DEV                the device\n"
-		 "      --pin-root DIR where it is pinned, " COMMAND_PIN_ROOT " by default\n"
+		 "      --pin-root DIR where it is pinned, " PINS_ROOT " by default\n"
 		 "  -h, --help         this text\n",
 	.run = run,
 };

@@ -263,13 +263,12 @@ static void print_notes(const struct load *load, const struct load_result *resul
 
 static void print_summary(const struct options *options, const struct load_result *result)
 {
-	char pin_dir[DEVICE_PATH_MAX];
+	char pin_dir[DEVICE_PATH_MAX], argument[DEVICE_ARGUMENT_BYTES];
 	const struct load *load = &options->load;
-	bool usual_place = !strcmp(load->pin_root, COMMAND_PIN_ROOT);
-	const char *option = usual_place ? "" : " --pin-root ", *root = usual_place ? "" : load->pin_root;
 	const char *title = "services";
 	char time[FORMAT_DURATION_BYTES];
 
+	device_argument(argument, load->pin_root, load->name);
 	printf("%s: loaded, XDP %s", load->name, result->xdp_mode == DEVICE_XDP_GENERIC ? "generic" : "native");
 	if (result->native_error)
 		printf(" (native: %s)", strerror(-result->native_error));
@@ -282,16 +281,16 @@ static void print_summary(const struct options *options, const struct load_resul
 		title = "";
 	}
 	if (!load->service_count)
-		printf("  %-9s none: synkeep service add %s SPEC%s%s\n", title, load->name, option, root);
+		printf("  %-9s none: synkeep service add %s SPEC\n", title, argument);
 	if (load->track_outgoing)
 		printf("  %-9s connections that this host opens, too\n", "tracked");
 	if (!device_pin_dir(load->pin_root, load->name, pin_dir, sizeof(pin_dir)))
 		printf("  %-9s %s\n", "pins", pin_dir);
-	printf("  %-9s synkeep status %s%s%s\n", "see", load->name, option, root);
-	printf("  %-9s synkeep unload %s%s%s\n", "remove", load->name, option, root);
+	printf("  %-9s synkeep status %s\n", "see", argument);
+	printf("  %-9s synkeep unload %s\n", "remove", argument);
 	if (load->try_ns)
-		printf("  %-9s synkeep keep %s%s%s: within %s, or it unloads by itself\n", "KEEP", load->name, option,
-		       root, format_duration(time, load->try_ns));
+		printf("  %-9s synkeep keep %s: within %s, or it unloads by itself\n", "KEEP", argument,
+		       format_duration(time, load->try_ns));
 }
 
 static void print_advice(enum advice_kind kind, const char *sentence, void *context)
@@ -316,6 +315,7 @@ static void print_services_advice(const struct load *load)
 
 static void begin_trial(const struct load *load, const struct load_result *result)
 {
+	char argument[DEVICE_ARGUMENT_BYTES];
 	int err = guard_start(load->pin_root, load->name, result->loaded_at_ns);
 
 	if (err)
@@ -323,7 +323,7 @@ static void begin_trial(const struct load *load, const struct load_result *resul
 			&command_load,
 			"%s: no process could be started to unload it (%s): when the time is over, SYNs are passed "
 			"all the same; `synkeep unload %s` then removes it",
-			load->name, strerror(-err), load->name);
+			load->name, strerror(-err), device_argument(argument, load->pin_root, load->name));
 }
 
 /* Who is logged in by the device wants to know before, not after. */
@@ -370,7 +370,7 @@ static int load_and_tell(struct options *options)
 static int run(int argc, char **argv)
 {
 	struct options options = {
-		.load = { .pin_root = COMMAND_PIN_ROOT, .flows = SYNKEEP_FLOWS_DEFAULT },
+		.load = { .pin_root = PINS_ROOT, .flows = SYNKEEP_FLOWS_DEFAULT },
 	};
 	bool help = false;
 	int status;
@@ -430,7 +430,7 @@ const struct command command_load = {
 		"                     that share it take each other's cookies. By default a random key\n"
 		"      --flows N      connections to track at the same time, of each address family; 262144 by\n"
 		"                     default, of about 700 bytes each\n"
-		"      --pin-root DIR where to pin, in a BPF file system; " COMMAND_PIN_ROOT " by default\n"
+		"      --pin-root DIR where to pin, in a BPF file system; " PINS_ROOT " by default\n"
 		"      --verbose      shows what libbpf and libxdp say\n"
 		"  -h, --help         this text\n",
 	.run = run,

@@ -77,7 +77,7 @@ static int change_one(struct device *device, enum change change, const struct se
 	if (err == -ENOENT)
 		return command_failed(&command_service,
 				      "%s is not a service of %s; `synkeep service list %s` lists them", text,
-				      device->name, device->name);
+				      device->name, device->argument);
 	if (err == -ENOSPC)
 		return command_failed(&command_service,
 				      "no room for %s: there may be %d services, \"*:PORT\" counts twice", text,
@@ -244,7 +244,7 @@ static int list(const struct options *options)
 
 static int run(int argc, char **argv)
 {
-	struct options options = { .pin_root = COMMAND_PIN_ROOT };
+	struct options options = { .pin_root = PINS_ROOT };
 	const char *action;
 	int status;
 
@@ -281,7 +281,7 @@ const struct command command_service = {
 		 "  SPEC               ADDR:PORT[,policy=always|monitor|off][,owner=kernel][,md5=pass]\n"
 		 "                     as in `synkeep load --help`; the policy is always where it is not given\n"
 		 "      --json         list: for programs\n"
-		 "      --pin-root DIR where the devices are pinned, " COMMAND_PIN_ROOT " by default\n"
+		 "      --pin-root DIR where the devices are pinned, " PINS_ROOT " by default\n"
 		 "  -h, --help         this text\n",
 	.run = run,
 };

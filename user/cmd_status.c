@@ -97,7 +97,7 @@ static int run(int argc, char **argv)
 		COMMAND_OPTIONS,
 		{ 0 },
 	};
-	struct report report = { .pin_root = COMMAND_PIN_ROOT };
+	struct report report = { .pin_root = PINS_ROOT };
 	bool json = false, help = false;
 	const char *name;
 	int option, result = EXIT_DONE;
@@ -140,7 +140,7 @@ const struct command command_status = {
 		"\n"
 		"  DEV                one device; all that are loaded if left out\n"
 		"      --json         for programs: a list of devices\n"
-		"      --pin-root DIR where the devices are pinned, " COMMAND_PIN_ROOT " by default\n"
+		"      --pin-root DIR where the devices are pinned, " PINS_ROOT " by default\n"
 		"  -h, --help         this text\n",
 	.run = run,
 };

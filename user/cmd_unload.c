@@ -209,7 +209,7 @@ static int unload(const struct options *options)
 
 static int run(int argc, char **argv)
 {
-	struct options options = { .pin_root = COMMAND_PIN_ROOT };
+	struct options options = { .pin_root = PINS_ROOT };
 	bool help = false;
 	int status;
 
@@ -236,7 +236,7 @@ const struct command command_unload = {
 		 "\n"
 		 "  DEV                the device\n"
 		 "      --now          does not wait: a client that holds a cookie gets a reset\n"
-		 "      --pin-root DIR where it is pinned, " COMMAND_PIN_ROOT " by default\n"
+		 "      --pin-root DIR where it is pinned, " PINS_ROOT " by default\n"
 		 "  -h, --help         this text\n",
 	.run = run,
 };

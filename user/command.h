@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#define COMMAND_PIN_ROOT "/sys/fs/bpf/synkeep" /* where --pin-root is not given */
+#include "pins.h"
 
 /* What getopt_long() returns for options that every command has and that have no letter. */
 enum command_option {

@@ -154,13 +154,24 @@ int device_pin_dir(const char *pin_root, const char *name, char *path, size_t si
 	return written < (int)size ? 0 : -ENAMETOOLONG;
 }
 
+char *device_argument(char argument[DEVICE_ARGUMENT_BYTES], const char *pin_root, const char *name)
+{
+	if (!strcmp(pin_root, PINS_ROOT))
+		snprintf(argument, DEVICE_ARGUMENT_BYTES, "%s", name);
+	else
+		snprintf(argument, DEVICE_ARGUMENT_BYTES, "%s --pin-root %s", name, pin_root);
+	return argument;
+}
+
 static int set_place(struct device *device, const char *pin_root, const char *name)
 {
 	int err = device_pin_dir(pin_root, name, device->pin_dir, sizeof(device->pin_dir));
 
-	if (!err)
-		strcpy(device->name, name);
-	return err;
+	if (err)
+		return err;
+	strcpy(device->name, name);
+	device_argument(device->argument, pin_root, name);
+	return 0;
 }
 
 static int open_clocks(struct device *device)
@@ -261,21 +272,24 @@ int device_check_pinned(const struct device *device)
 
 void device_explain(int error, const char *pin_root, const char *name, char *text, size_t size)
 {
+	char argument[DEVICE_ARGUMENT_BYTES];
+
+	device_argument(argument, pin_root, name);
 	switch (error) {
 	case -ENOENT:
-		snprintf(text, size, "%s is not loaded; `synkeep load %s --service SPEC` loads it", name, name);
+		snprintf(text, size, "%s is not loaded; `synkeep load %s --service SPEC` loads it", name, argument);
 		break;
 	case -EINPROGRESS:
 		snprintf(text, size,
 			 "%s is half-loaded: a load is under way or was cut short; `synkeep unload %s` clears it", name,
-			 name);
+			 argument);
 		break;
 	case -EPROTO:
 		snprintf(text, size,
 			 "%s was loaded by a version of synkeep with another map layout; unload it with that version, "
 			 "or "
 			 "with `synkeep unload %s --now`, and load it again",
-			 name, name);
+			 name, argument);
 		break;
 	case -EPERM:
 	case -EACCES:

@@ -10,11 +10,13 @@
 #include "config.h"
 
 #define DEVICE_PATH_MAX 512
+#define DEVICE_ARGUMENT_BYTES (DEVICE_PATH_MAX + 32)
 
 struct device {
 	char name[IFNAMSIZ];
 	char pin_dir[DEVICE_PATH_MAX];
-	struct config config; /* as it was when the device was opened */
+	char argument[DEVICE_ARGUMENT_BYTES]; /* as device_argument() writes it */
+	struct config config;		      /* as it was when the device was opened */
 	/* Descriptors of the pinned maps, -1 where not open; of pairs, IPv4 is first. */
 	int config_fd;
 	int services_fd;
@@ -30,6 +32,12 @@ struct device {
 
 /* Writes the directory of a device's pins. 0, -EINVAL: not a device's name, or -ENAMETOOLONG. */
 int device_pin_dir(const char *pin_root, const char *name, char *path, size_t size);
+
+/*
+ * Writes what names a device in a command that is suggested: DEV, and --pin-root DIR where its pins are not in the
+ * usual place. Returns argument.
+ */
+char *device_argument(char argument[DEVICE_ARGUMENT_BYTES], const char *pin_root, const char *name);
 
 /*
  * Opens everything that is pinned for a device. On failure nothing stays open, and the error is one of

@@ -90,8 +90,8 @@ static int refuse_if_standing(const struct device *device, const struct failure 
 		return 0;
 	snprintf(failure->text, failure->size,
 		 "already loaded%s; `synkeep service add %s SPEC` adds services, `synkeep unload %s` removes it",
-		 config_is_draining(&device->config, clocks_now_ns(device)) ? ", and being unloaded" : "", device->name,
-		 device->name);
+		 config_is_draining(&device->config, clocks_now_ns(device)) ? ", and being unloaded" : "",
+		 device->argument, device->argument);
 	return -EEXIST;
 }
 

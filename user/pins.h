@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 
-#define PINS_BPFFS "/sys/fs/bpf" /* where the BPF file system usually is */
+#define PINS_BPFFS "/sys/fs/bpf"	/* where the BPF file system usually is */
+#define PINS_ROOT PINS_BPFFS "/synkeep" /* where --pin-root is not given */
 
 /* Whether path, or the nearest directory above it that exists, is in a BPF file system. */
 bool pins_on_bpffs(const char *path);

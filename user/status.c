@@ -185,6 +185,7 @@ int status_read_services(const struct device *device, struct status *status)
 
 	*status = (struct status){
 		.name = device->name,
+		.argument = device->argument,
 		.config = &device->config,
 		.here = device->config.netns_inode == system_netns_inode(),
 	};

@@ -43,6 +43,7 @@ struct status_sysctls {
 
 struct status {
 	const char *name;
+	const char *argument; /* what names it in a command that is suggested */
 	const struct config *config;
 	__u64 now_ns;	      /* as the programs see it */
 	__u64 cookie_sent_ns; /* 0: never */

@@ -72,7 +72,7 @@ static void print_trial(const struct status *status)
 
 	if (trial_left_ns(status))
 		printf("  TRIAL    %s left, then it unloads by itself: `synkeep keep %s` keeps it\n",
-		       format_duration(left, trial_left_ns(status)), status->name);
+		       format_duration(left, trial_left_ns(status)), status->argument);
 }
 
 static void print_attachment(const struct status *status)

@@ -85,6 +85,14 @@ def test_status_in_words(shield, net, family):
         assert word in status, status
 
 
+def test_commands_that_are_suggested_name_the_pin_root(shield):
+    place = f"{shield.device} --pin-root {shield.net.pin_root}"
+    assert f"`synkeep service add {place} SPEC`" in shield.load("*:1", check=False).stderr
+    done = shield.run("service", "del", shield.device, "*:2", check=False)
+    assert f"`synkeep service list {place}`" in done.stderr
+    assert f"`synkeep load nosuch0 --pin-root {shield.net.pin_root} " in shield.run("keep", "nosuch0", check=False).stderr
+
+
 def test_status_as_json(shield):
     status, = shield.read_json("status", shield.device)
     assert (status["device"], status["phase"], status["xdp"]["mode"]) == (shield.device, "active", "native")
