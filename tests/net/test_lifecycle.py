@@ -282,10 +282,12 @@ def test_unload_ends_when_another_one_is_interrupted(shield, net, family, listen
 def test_unload_outlives_the_reader_of_its_output(shield, net, family, listener):
     shield.load(f"*:{PORT}")
     with sockets.connected(net, family, listener):
-        unload = start_unload(shield)
-        with held(unload):
-            unload.stderr.close()
-            shield.advance_clock(COOKIE_SECONDS - 1)
+        reader, writer = os.pipe()
+        os.close(reader)
+        unload = net.server.start(*shield.command("unload", shield.device)[2:], stderr=writer)
+        os.close(writer)
+        lab.wait_until(lambda: shield.read_json("status", shield.device)[0]["phase"] == "draining", "the unload")
+        shield.advance_clock(COOKIE_SECONDS)
         assert unload.wait(timeout=10) == 0
         assert_gone(shield)
 
