@@ -53,6 +53,7 @@ __noinline int local_end_read(struct xdp_md *ctx, const struct packet *p, const 
 			      const struct config *conf, struct local_end *end)
 {
 	struct service_match match;
+	struct service_key key;
 
 	if (!p || !clock || !conf || !end)
 		return -1;
@@ -62,7 +63,8 @@ __noinline int local_end_read(struct xdp_md *ctx, const struct packet *p, const 
 	end->port = p->tuple.local_port;
 	end->family = p->tuple.family;
 	end->has_listener = false;
-	match = service_find_key(&p->tuple, service_port_kinds(p->tuple.local_port), clock->now_ns, &end->service_key);
+	match = service_find_key(&p->tuple, service_port_kinds(p->tuple.local_port), clock->now_ns, &key);
+	end->service_key = key; /* Linux 6.1 looks nothing up by a key that is not on the stack */
 	end->has_service = match.service;
 	if (!match.service)
 		return 0;

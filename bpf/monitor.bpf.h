@@ -50,11 +50,13 @@ __noinline enum verdict monitor_syn(struct xdp_md *ctx, const struct packet *p, 
 				    enum verdict verdict)
 {
 	struct tcp_options options;
+	struct service_key key;
 	struct monitored *m;
 
 	if (!p || !end)
 		return V_MONITORED;
-	m = bpf_map_lookup_elem(&monitored, &end->service_key);
+	key = end->service_key; /* as in local_end_read() */
+	m = bpf_map_lookup_elem(&monitored, &key);
 	if (m && options_read_xdp(ctx, p, &options))
 		monitor_losses(m, p, &options, end, verdict);
 	return monitor_verdict(m, verdict);
