@@ -170,6 +170,8 @@ static __always_inline void flow_init(struct flow *f, const struct tuple *t, con
 {
 	f->tag = flow_tag(t);
 	f->owner = FLOW_OWNER_KERNEL;
+	if (!(f->flags & FLOW_RCV_FIN))
+		f->rcv_max = f->rcv_nxt; /* a number that nobody can guess */
 	f->born_s = clock->now_ns / NSEC_PER_SEC;
 	f->rcv_seen_ms = clock->now_ns / NSEC_PER_MSEC;
 	judge_refresh(f, clock->now_ns, conf->msl_ns);

@@ -243,7 +243,7 @@ static __always_inline void socket_read_flow(const struct tcp_sock *tp, __u32 ke
 	if (f->state == TCPS_CLOSE_WAIT || f->state == TCPS_CLOSING || f->state == TCPS_LAST_ACK ||
 	    f->state == TCPS_TIME_WAIT) {
 		f->flags |= FLOW_RCV_FIN;
-		f->rcv_fin = tp->rcv_nxt - 1;
+		f->rcv_max = tp->rcv_nxt - 1;
 	}
 }
 

@@ -57,7 +57,7 @@ enum flow_flag {
 	FLOW_HANDOVER = 1 << 5,	     /* the owner has not shown yet that it has the connection */
 	FLOW_ADOPTED = 1 << 6,	     /* met in mid-life: read from the owner's socket */
 	FLOW_SND_FIN = 1 << 7,	     /* our FIN went out at snd_fin */
-	FLOW_RCV_FIN_AHEAD = 1 << 8, /* the peer's FIN came at rcv_fin, data before it is still missing */
+	FLOW_RCV_FIN_AHEAD = 1 << 8, /* the peer's FIN came at rcv_max, data before it is still missing */
 	FLOW_RCV_FIN = 1 << 9,	     /* the peer's FIN was taken */
 	FLOW_QUEUED = 1 << 10,	     /* handed to a listener with room in its accept queue */
 	FLOW_OUTGOING = 1 << 11,     /* this host opened it */
@@ -91,13 +91,13 @@ struct flow {
 	__u32 rcv_nxt;	 /* after what came without a hole */
 	__u32 rcv_wup;	 /* the last acknowledgement that we sent */
 	__u32 rcv_edge;	 /* the right edge of the window that we offered */
-	__u32 rcv_fin;	 /* sequence number of the peer's FIN, see the flags */
+	__u32 rcv_max;	 /* the peer's FIN, see the flags; before that the end of what came behind a hole, if any */
 	__u32 snd_nxt;
 	__u32 snd_una;
 	__u32 snd_fin;	 /* sequence number of our FIN, if FLOW_SND_FIN */
 	__u16 rcv_wnd;	 /* the last window fields, unshifted: ours */
 	__u16 snd_wnd;	 /* and the peer's */
-	__u32 rcv_tsval; /* the last TSval that came, if FLOW_TIMESTAMPS */
+	__u32 rcv_tsval; /* TS.Recent, the TSval to echo, if FLOW_TIMESTAMPS */
 	__u32 snd_tsval; /* the last TSval that we sent */
 	__u64 rcv_bytes; /* bytes of IP packets */
 	__u64 snd_bytes;

@@ -11,7 +11,7 @@
  * What the owner sends is believed: it is the truth about the connection.
  *
  * A record runs ahead of the socket where a segment passed here and was lost behind (a full queue, a bad checksum); it
- * is right again with the retransmission. PAWS (RFC 7323, 5) is left to the socket.
+ * is right again with the retransmission.
  */
 #ifndef SYNKEEP_JUDGE_H
 #define SYNKEEP_JUDGE_H
@@ -53,7 +53,7 @@ enum direction {
 enum judgement {
 	JUDGE_TAKEN,	     /* acceptable: the record was stepped */
 	JUDGE_PROBE,	     /* a keepalive probe (RFC 9293, 3.8.4): shows that the peer lives, changes nothing */
-	JUDGE_OUT_OF_WINDOW, /* 3.10.7.4, first: nothing was changed */
+	JUDGE_OUT_OF_WINDOW, /* 3.10.7.4, first, or too old by its timestamp: nothing was changed */
 	JUDGE_CHALLENGED,    /* a SYN, or a RST not exactly at RCV.NXT (RFC 5961, 3 and 4): nothing was changed */
 	JUDGE_BAD_ACK,	     /* acknowledges what was never sent, or long ago (RFC 5961, 5): nothing was changed */
 	JUDGE_NO_ACK,	     /* neither ACK nor RST nor SYN: nothing was changed */
@@ -100,13 +100,13 @@ static __always_inline void judge_refresh(struct flow *f, __u64 now_ns, __u64 ms
 /* The peer's FIN is complete once everything before it is: it takes one sequence number and raises its event. */
 static __always_inline void judge_take_fin(struct flow *f)
 {
-	if (!(f->flags & FLOW_RCV_FIN_AHEAD) || seq_before(f->rcv_nxt, f->rcv_fin))
+	if (!(f->flags & FLOW_RCV_FIN_AHEAD) || seq_before(f->rcv_nxt, f->rcv_max))
 		return;
 	f->flags &= ~FLOW_RCV_FIN_AHEAD;
-	if (seq_after(f->rcv_nxt, f->rcv_fin + 1))
+	if (seq_after(f->rcv_nxt, f->rcv_max + 1))
 		return; /* an old one: text has come where it said the end was */
 	f->flags |= FLOW_RCV_FIN;
-	f->rcv_nxt = seq_max(f->rcv_nxt, f->rcv_fin + 1);
+	f->rcv_nxt = seq_max(f->rcv_nxt, f->rcv_max + 1);
 	flow_step(f, TCPE_RCV_FIN);
 }
 
@@ -130,6 +130,12 @@ static __always_inline void judge_take_timestamp(struct flow *f, const struct se
 		f->rcv_tsval = s->tsval;
 }
 
+/* Whether something came that lies behind a hole; where there is none, rcv_max is not in the window. */
+static __always_inline bool judge_has_hole(const struct flow *f)
+{
+	return f->rcv_max - f->rcv_nxt - 1 < f->rcv_edge - f->rcv_nxt;
+}
+
 /*
  * 3.10.7.4, seventh and eighth: text and FIN. Text beyond the offered edge is cut off; a FIN behind it counts once all
  * before it is there. A FIN before RCV.NXT is not one: text has come where it says the end is.
@@ -142,21 +148,44 @@ static __always_inline void judge_take_text(struct flow *f, const struct segment
 		return; /* after the FIN there is nothing (3.10.7.4: "this should not occur") */
 	if (!seq_after(s->seq, f->rcv_nxt))
 		f->rcv_nxt = seq_max(f->rcv_nxt, seq_after(text_end, f->rcv_edge) ? f->rcv_edge : text_end);
+	else if (s->payload_bytes && !(f->flags & FLOW_RCV_FIN_AHEAD))
+		f->rcv_max = judge_has_hole(f) ? seq_max(f->rcv_max, text_end) : text_end;
 	if ((s->flags & TCP_FLAG_FIN) && !seq_before(text_end, f->rcv_nxt)) {
 		f->flags |= FLOW_RCV_FIN_AHEAD;
-		f->rcv_fin = text_end;
+		f->rcv_max = text_end;
 	}
 	judge_take_fin(f);
 }
 
 /*
  * A RST counts where its number is exactly the next one expected (RFC 5961, 3.2). A hook beside the socket may have
- * seen data that the socket has not, so the owner's last acknowledgement counts as well. After the peer's FIN so does
- * the FIN's own number: a peer that closed and then aborts sends it, and Linux takes it.
+ * seen data that the socket has not, so the owner's last acknowledgement counts as well. So does what a peer sends that
+ * closed, or has data on the way, and then aborts, for Linux takes it (tcp_validate_incoming()): the number of its FIN,
+ * and with SACK the end of the last block that we would acknowledge.
  */
 static __always_inline bool judge_rst_is_exact(const struct flow *f, const struct segment *s)
 {
-	return s->seq == f->rcv_nxt || s->seq == f->rcv_wup || ((f->flags & FLOW_RCV_FIN) && s->seq == f->rcv_nxt - 1);
+	bool fin_ahead = f->flags & FLOW_RCV_FIN_AHEAD;
+
+	if (s->seq == f->rcv_nxt || s->seq == f->rcv_wup)
+		return true;
+	if (f->flags & FLOW_RCV_FIN)
+		return s->seq == f->rcv_nxt - 1;
+	return (f->flags & FLOW_SACK) && judge_has_hole(f) && s->seq == f->rcv_max + fin_ahead;
+}
+
+/* How long TS.Recent holds: in the fastest clock that RFC 7323, 5.4 allows for, 2^31 ticks. Linux has the same. */
+#define JUDGE_TIMESTAMP_LIFE_MS 2147000
+
+/*
+ * RFC 7323, 5.3, R1: a segment whose timestamp is older than the last is one of long ago, and its number may be in the
+ * window by chance. As Linux has it, a tick is forgiven, and all is where the peer was silent for too long.
+ */
+static __always_inline bool judge_is_old(const struct flow *f, const struct segment *s, __u64 now_ns)
+{
+	if (!s->has_timestamps || !(f->flags & FLOW_TIMESTAMPS) || (__s32)(f->rcv_tsval - s->tsval) <= 1)
+		return false;
+	return f->rcv_tsval && (__u32)(now_ns / NSEC_PER_MSEC) - f->rcv_seen_ms < JUDGE_TIMESTAMP_LIFE_MS;
 }
 
 /* Out of the window by one: what a keepalive sends (RFC 9293, 3.8.4). With a garbage octet it reaches the window. */
@@ -174,7 +203,7 @@ static __always_inline bool judge_ack_is_acceptable(const struct flow *f, const 
 	return !seq_after(s->ack, f->snd_nxt) && !seq_before(s->ack, f->snd_una - (0xffffU << f->snd_wscale));
 }
 
-static __always_inline enum judgement judge_receive(struct flow *f, const struct segment *s)
+static __always_inline enum judgement judge_receive(struct flow *f, const struct segment *s, __u64 now_ns)
 {
 	__u32 end = s->seq + s->payload_bytes + !!(s->flags & TCP_FLAG_FIN);
 
@@ -186,7 +215,9 @@ static __always_inline enum judgement judge_receive(struct flow *f, const struct
 		flow_step(f, TCPE_RCV_RST);
 		return JUDGE_TAKEN;
 	}
-	/* first: the sequence number */
+	/* first: the sequence number, and the timestamp, which a RST need not have right (RFC 7323, 5.2) */
+	if (!(s->flags & TCP_FLAG_RST) && judge_is_old(f, s, now_ns))
+		return JUDGE_OUT_OF_WINDOW;
 	if (seq_before(end, f->rcv_wup) || seq_after(s->seq, f->rcv_edge))
 		return judge_is_probe(f, s) ? JUDGE_PROBE : JUDGE_OUT_OF_WINDOW;
 	if (s->flags & TCP_FLAG_RST)
@@ -219,8 +250,10 @@ static __always_inline enum judgement judge_send(struct flow *f, const struct se
 		return JUDGE_TAKEN; /* a SYN-ACK again; a new connection's was told apart before */
 	f->flags &= ~FLOW_HANDOVER;
 	f->snd_nxt = seq_max(f->snd_nxt, text_end);
-	if (s->has_timestamps)
+	if (s->has_timestamps) {
 		f->snd_tsval = s->tsval;
+		f->rcv_tsval = s->tsecr; /* the socket's own TS.Recent */
+	}
 	if (s->flags & TCP_FLAG_ACK) {
 		f->rcv_wup = seq_max(f->rcv_wup, s->ack);
 		f->rcv_nxt = seq_max(f->rcv_nxt, s->ack);
@@ -247,7 +280,7 @@ static __always_inline enum judgement flow_judge(struct flow *f, const struct se
 	enum judgement judgement;
 
 	judge_count(f, s, direction);
-	judgement = direction == DIRECTION_RCV ? judge_receive(f, s) : judge_send(f, s);
+	judgement = direction == DIRECTION_RCV ? judge_receive(f, s, now_ns) : judge_send(f, s);
 	if (judgement != JUDGE_TAKEN && judgement != JUDGE_PROBE)
 		return judgement;
 	if (direction == DIRECTION_RCV)

@@ -58,7 +58,7 @@ enum verdict_severity {
 	X(SYN_NO_ROOM, DROP, TROUBLE, "SYN dropped: the frame could not be made into an answer")                       \
 	/* xdp_ingress: segments */                                                                                    \
 	X(SEGMENT, PASS, NORMAL, "segment of a flow, in order or repeated")                                            \
-	X(OUT_OF_WINDOW, PASS, NORMAL, "segment of a flow outside its window: the socket is the judge")                \
+	X(OUT_OF_WINDOW, PASS, NORMAL, "segment of a flow outside its window, or an old one: the socket is the judge") \
 	X(CHALLENGED, PASS, NORMAL, "SYN or inexact RST on a flow: the socket challenges it (RFC 5961)")               \
 	X(BAD_ACK, PASS, NORMAL, "segment of a flow that acknowledges what was never sent")                            \
 	X(NO_ACK_BIT, PASS, NORMAL, "segment of a flow without ACK, SYN or RST")                                       \

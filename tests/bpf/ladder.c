@@ -46,6 +46,14 @@ struct ladder ladder_opened(__u8 family)
 	return l;
 }
 
+struct ladder ladder_connection(int i)
+{
+	__u8 family = ladder_families[i % 2];
+
+	shield_reset(NULL);
+	return i / 2 ? ladder_opened(family) : ladder_accepted(family);
+}
+
 static void add_options(struct packet_spec *spec, __u32 tsval, __u32 tsecr)
 {
 	const struct tcp_options of_syn = { .tsval = tsval,

@@ -59,6 +59,10 @@ struct ladder ladder_begin(__u8 family, __u16 local_port);
 struct ladder ladder_accepted(__u8 family);
 struct ladder ladder_opened(__u8 family);
 
+/* One of each, in each family, from a clean state. */
+#define LADDER_CONNECTIONS 4
+struct ladder ladder_connection(int i);
+
 /* Sends the packets one after the other, and looks after each. */
 void ladder_climb(struct ladder *l, const struct rung *rungs, size_t count);
 

@@ -108,6 +108,7 @@ struct flow talk_flow_from_cookie(const struct talk *t, const struct packet_spec
 		.rcv_nxt = TALK_PEER_ISN + 1,
 		.rcv_wup = TALK_PEER_ISN + 1,
 		.rcv_edge = TALK_PEER_ISN + 1 + 0xffff,
+		.rcv_max = TALK_PEER_ISN + 1,
 		.snd_nxt = t->iss + 1,
 		.snd_una = t->iss,
 		.snd_tsval = t->offer.has_timestamps ? t->own_tsval : 0,

@@ -118,7 +118,7 @@ static struct flow random_flow(__u64 *series, const struct tuple *t, __u64 now_n
 	f.flags = random_flow_flags(series, f.state);
 	f.rcv_wup = f.rcv_nxt - random_below(series, 2) * random_below(series, 5000);
 	f.rcv_edge = f.rcv_wup + random_below(series, 100000);
-	f.rcv_fin = f.rcv_nxt - 1;
+	f.rcv_max = f.rcv_nxt - 1;
 	f.snd_una = f.snd_nxt - random_below(series, 2) * random_below(series, 5000);
 	f.snd_fin = f.snd_nxt - 1;
 	return f;

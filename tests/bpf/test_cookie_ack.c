@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * What a cookie's ACK makes, when it is good, and what becomes of it when it is shown again.
+ * What a cookie's ACK makes, and when it is good.
  *
- * Not here: the cookie's arithmetic (unit tests), the handover to the socket (test_handover.c).
+ * Not here: the cookie's arithmetic (unit tests), a cookie that is shown again (test_cookie_replay.c), the handover to
+ * the socket (test_handover.c).
  */
 #include "talk.h"
 
@@ -278,204 +279,6 @@ static void test_cookie_ack_under_another_key_refused(void **state)
 	assert_refused(&ack);
 }
 
-/* --- replay and the next connection on the same tuple --- */
-
-static void reset_then_replay(__u8 family)
-{
-	struct packet_spec ack;
-	struct talk t;
-
-	talk_init(&t, family, PORT_ALWAYS);
-	talk_open(&t);
-	ack = talk_peer_segment(&t, ACK, 0);
-	talk_owner_sends(&t, ACK, 0);
-	talk_peer_sends(&t, RST, 0);
-	talk_assert_ended(&t, TCPS_CLOSED);
-	assert_verdict(shield_receive_packet(&ack), V_COOKIE_REPLAY);
-	shield_advance(44 * NSEC_PER_SEC + COOKIE_EPOCH_NS - NSEC_PER_SEC); /* the last second of the next epoch */
-	assert_verdict(shield_receive_packet(&ack), V_COOKIE_REPLAY);
-	shield_advance(2 * NSEC_PER_SEC); /* the cookie is stale, the tombstone stands */
-	assert_verdict(shield_receive_packet(&ack), V_COOKIE_REPLAY);
-	shield_advance(COOKIE_EPOCH_NS); /* both are gone */
-	assert_verdict(shield_receive_packet(&ack), V_NO_FLOW);
-}
-
-static void test_closed_by_rst_cookie_again_is_replay_until_stale(void **state)
-{
-	(void)state;
-	reset_then_replay(FAMILY_IPV4);
-	shield_reset(NULL);
-	reset_then_replay(FAMILY_IPV6);
-}
-
-/* At no moment after a connection has ended may its own cookie make another one. */
-static void assert_never_made_again(struct talk *t, const struct packet_spec *ack)
-{
-	struct flow f;
-
-	for (int second = 0; second < 200; second++) {
-		struct outcome o;
-
-		shield_advance(NSEC_PER_SEC);
-		o = shield_receive_packet(ack);
-		if (o.verdict == V_COOKIE_ACK)
-			print_message("made again %d s after its end\n", second + 1);
-		assert_int_not_equal(o.verdict, V_COOKIE_ACK);
-		assert_false(shield_flow(&t->tuple, &f));
-	}
-}
-
-/* Opened in the first second of an epoch, so that the cookie lives longest. */
-static void open_at_start_of_epoch(struct talk *t, struct packet_spec *ack)
-{
-	shield_set_cookie_time(AT(SHIELD_EPOCH, 0));
-	talk_init(t, FAMILY_IPV4, PORT_ALWAYS);
-	talk_open(t);
-	*ack = talk_peer_segment(t, ACK, 0);
-	talk_owner_sends(t, ACK, 0);
-}
-
-static void test_closed_by_rst_cookie_again_never_makes_flow(void **state)
-{
-	struct packet_spec ack;
-	struct talk t;
-
-	(void)state;
-	open_at_start_of_epoch(&t, &ack);
-	talk_peer_sends(&t, RST, 0);
-	talk_assert_ended(&t, TCPS_CLOSED);
-	assert_never_made_again(&t, &ack);
-}
-
-static void test_time_wait_cookie_again_never_makes_flow(void **state)
-{
-	struct packet_spec ack;
-	struct talk t;
-
-	(void)state;
-	open_at_start_of_epoch(&t, &ack);
-	talk_owner_sends(&t, TCP_FLAG_FIN | ACK, 0);
-	talk_peer_sends(&t, TCP_FLAG_FIN | ACK, 0);
-	talk_assert_ended(&t, TCPS_TIME_WAIT);
-	assert_never_made_again(&t, &ack);
-}
-
-static void test_time_wait_fin_again_cookie_again_never_makes_flow(void **state)
-{
-	struct packet_spec ack, fin;
-	struct talk t;
-
-	(void)state;
-	open_at_start_of_epoch(&t, &ack);
-	talk_owner_sends(&t, TCP_FLAG_FIN | ACK, 0);
-	fin = talk_peer_segment(&t, TCP_FLAG_FIN | ACK, 0);
-	talk_peer_sends(&t, TCP_FLAG_FIN | ACK, 0);
-	talk_assert_ended(&t, TCPS_TIME_WAIT);
-	assert_verdict(shield_receive_packet(&fin), V_TIME_WAIT_SEGMENT); /* restarts the 2MSL, and not less */
-	assert_never_made_again(&t, &ack);
-}
-
-/* The same for a cookie that was made a moment before the boundary by a machine that is ahead. */
-static void test_closed_by_rst_cookie_of_next_epoch_never_makes_flow(void **state)
-{
-	struct packet_spec ack;
-	struct talk t;
-
-	(void)state;
-	shield_set_cookie_time(AT(SHIELD_EPOCH, 0));
-	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
-	talk_get_cookie(&t);
-	shield_set_cookie_time(AT(SHIELD_EPOCH, 0) - 4 * NSEC_PER_SEC);
-	ack = talk_peer_segment(&t, ACK, 0);
-	assert_verdict(shield_receive_packet(&ack), V_COOKIE_ACK);
-	t.model = talk_flow_from_cookie(&t, &ack);
-	talk_peer_sends(&t, RST, 0);
-	talk_assert_ended(&t, TCPS_CLOSED);
-	assert_never_made_again(&t, &ack);
-}
-
-static struct talk another_connection(const struct talk *t)
-{
-	struct talk next = { .tuple = t->tuple, .offer = t->offer, .peer_nxt = TALK_PEER_ISN + 0x1000000 };
-
-	talk_get_cookie(&next);
-	return next;
-}
-
-static void assert_cookie_makes_flow(struct talk *next, bool replaces)
-{
-	struct packet_spec ack = talk_peer_segment(next, ACK, 0);
-	struct outcome o = shield_receive_packet(&ack);
-	struct ended e;
-	struct flow f;
-
-	assert_verdict(o, V_COOKIE_ACK);
-	assert_int_equal(o.noted[V_FLOW_REPLACED], replaces);
-	assert_true(shield_flow(&next->tuple, &f));
-	assert_int_equal(f.irs, next->peer_nxt - 1);
-	assert_int_equal(f.iss, next->iss);
-	assert_state(f.state, TCPS_ESTABLISHED);
-	assert_false(shield_ended(&next->tuple, &e));
-}
-
-static void test_established_new_handshake_replaces_stale_flow(void **state)
-{
-	struct talk t, next;
-
-	(void)state;
-	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
-	talk_establish(&t);
-	next = another_connection(&t); /* no socket has the tuple: the flow is stale */
-	assert_cookie_makes_flow(&next, true);
-}
-
-static void test_closed_new_handshake_makes_new_flow(void **state)
-{
-	struct talk t, next;
-
-	(void)state;
-	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
-	talk_establish(&t);
-	talk_peer_sends(&t, RST, 0);
-	talk_assert_ended(&t, TCPS_CLOSED);
-	next = another_connection(&t);
-	assert_cookie_makes_flow(&next, false);
-}
-
-static void test_time_wait_new_handshake_makes_new_flow(void **state)
-{
-	struct talk t, next;
-
-	(void)state;
-	talk_init(&t, FAMILY_IPV6, PORT_ALWAYS);
-	talk_establish(&t);
-	talk_owner_sends(&t, TCP_FLAG_FIN | ACK, 0);
-	talk_peer_sends(&t, TCP_FLAG_FIN | ACK, 0);
-	talk_assert_ended(&t, TCPS_TIME_WAIT);
-	next = another_connection(&t);
-	assert_cookie_makes_flow(&next, false);
-}
-
-/* Shown again while the connection lives, the ACK is a segment like any other. */
-static void test_established_cookie_ack_again_is_segment(void **state)
-{
-	struct packet_spec ack;
-	struct outcome o;
-	struct talk t;
-
-	(void)state;
-	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
-	talk_open(&t);
-	ack = talk_peer_segment(&t, ACK, 0);
-	o = talk_passes(&t, &ack);
-	assert_verdict(o, V_SEGMENT);
-	assert_int_equal(o.hint, SHIELD_HINT_VERIFY); /* the first may have been lost before the socket was made */
-	talk_owner_sends(&t, ACK, 0);
-	o = talk_passes(&t, &ack);
-	assert_verdict(o, V_SEGMENT);
-	assert_int_equal(o.hint, SHIELD_HINT_NONE);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,15 +294,6 @@ int main(void)
 		cmocka_unit_test_setup(test_cookie_ack_clock_stepped_forth_and_back_is_right, shield_reset),
 		cmocka_unit_test_setup(test_cookie_ack_time_travel_of_all_clocks_goes_stale, shield_reset),
 		cmocka_unit_test_setup(test_cookie_ack_under_another_key_refused, shield_reset),
-		cmocka_unit_test_setup(test_closed_by_rst_cookie_again_is_replay_until_stale, shield_reset),
-		cmocka_unit_test_setup(test_closed_by_rst_cookie_again_never_makes_flow, shield_reset),
-		cmocka_unit_test_setup(test_time_wait_cookie_again_never_makes_flow, shield_reset),
-		cmocka_unit_test_setup(test_time_wait_fin_again_cookie_again_never_makes_flow, shield_reset),
-		cmocka_unit_test_setup(test_closed_by_rst_cookie_of_next_epoch_never_makes_flow, shield_reset),
-		cmocka_unit_test_setup(test_established_new_handshake_replaces_stale_flow, shield_reset),
-		cmocka_unit_test_setup(test_closed_new_handshake_makes_new_flow, shield_reset),
-		cmocka_unit_test_setup(test_time_wait_new_handshake_makes_new_flow, shield_reset),
-		cmocka_unit_test_setup(test_established_cookie_ack_again_is_segment, shield_reset),
 	};
 
 	return shield_run_tests("cookie_ack", tests, ARRAY_LEN(tests));

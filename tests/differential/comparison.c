@@ -32,7 +32,7 @@ static void read_record(struct comparison *c, bool rst)
 
 	if (shield_flow(&c->tuple, &f)) {
 		c->record = f.state;
-		c->peers_fin_acked = (f.flags & FLOW_RCV_FIN) && seq_after(f.rcv_wup, f.rcv_fin);
+		c->peers_fin_acked = (f.flags & FLOW_RCV_FIN) && seq_after(f.rcv_wup, f.rcv_max);
 	} else if (shield_half_open(&c->tuple, &h)) {
 		c->record = h.state;
 	} else {

@@ -24,6 +24,7 @@ static void take_syn(struct end *e, const struct packet_spec *syn)
 	e->irs = syn->seq;
 	e->rcv_nxt = syn->seq + 1;
 	e->timestamps = e->offer.has_timestamps && theirs.has_timestamps;
+	e->sack = e->offer.sack_permitted && theirs.sack_permitted;
 	e->ts_recent = theirs.tsval;
 	e->rcv_wscale = wscale ? e->offer.wscale : 0;
 	e->snd_wscale = wscale ? theirs.wscale : 0;
@@ -125,12 +126,25 @@ static bool in_window(const struct end *e, const struct packet_spec *s)
 	return !seq_before(end, e->rcv_wup) && !seq_after(s->seq, e->rcv_edge);
 }
 
-/* Second (RFC 5961, 3.2): exactly the next number; behind the peer's FIN, the FIN's own too. */
+/* The end of what came behind a hole, which a SACK block names; RCV.NXT where there is no hole. */
+static __u32 sacked_until(const struct end *e)
+{
+	__u32 first = e->irs + 1, at = e->rcv_edge - first < END_STREAM_BYTES ? e->rcv_edge : first + END_STREAM_BYTES;
+
+	if (e->peers_fin_known)
+		return e->peers_fin + 1;
+	while (seq_after(at, e->rcv_nxt) && !e->received[at - 1 - first])
+		at--;
+	return at;
+}
+
+/* Second (RFC 5961, 3.2): exactly the next number; Linux takes the peer's FIN's, and the one behind the last block. */
 static enum end_answer receive_reset(struct end *e, const struct packet_spec *s)
 {
 	bool closed = e->state == TCPS_CLOSE_WAIT || e->state == TCPS_LAST_ACK || e->state == TCPS_CLOSING;
 
-	if (s->seq == e->rcv_nxt || (closed && s->seq == e->rcv_nxt - 1)) {
+	if (s->seq == e->rcv_nxt || (closed && s->seq == e->rcv_nxt - 1) ||
+	    (e->sack && !closed && s->seq == sacked_until(e))) {
 		e->state = e->closed;
 		return END_SAYS_NOTHING;
 	}

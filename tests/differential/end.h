@@ -42,7 +42,8 @@ struct end {
 	__u8 snd_wscale;
 	struct tcp_options offer; /* of its SYN or SYN-ACK */
 	bool timestamps;	  /* in use */
-	__u32 tsval;		  /* its clock */
+	bool sack;
+	__u32 tsval; /* its clock */
 	__u32 ts_recent;
 	bool fin_sent;
 	__u32 fin;

@@ -36,8 +36,8 @@ static struct flow take_flow(struct fuzz_input *in)
 	fuzz_take(in, &f.rcv_wnd, sizeof(f.rcv_wnd));
 	f.snd_wscale = (shifts & 15) % 15;
 	f.rcv_wscale = (shifts >> 4) % 15;
-	f.flags = FLOW_WSCALE | FLOW_TIMESTAMPS | FLOW_HANDOVER;
-	f.rcv_nxt = f.rcv_wup = f.irs + 1;
+	f.flags = FLOW_WSCALE | FLOW_SACK | FLOW_TIMESTAMPS | FLOW_HANDOVER;
+	f.rcv_nxt = f.rcv_wup = f.rcv_max = f.irs + 1;
 	f.rcv_edge = f.irs + 1 + f.rcv_wnd;
 	f.snd_una = f.iss;
 	f.snd_nxt = f.iss + 1;
@@ -46,7 +46,7 @@ static struct flow take_flow(struct fuzz_input *in)
 
 static struct segment segment_of_peer(const struct flow *f, const struct step *step)
 {
-	const __u32 seqs[] = { f->rcv_nxt, f->rcv_wup, f->rcv_edge, f->rcv_fin,
+	const __u32 seqs[] = { f->rcv_nxt, f->rcv_wup, f->rcv_edge, f->rcv_max,
 			       f->irs,	   step->wild, f->rcv_nxt,  f->rcv_nxt };
 	const __u32 acks[] = { f->snd_nxt, f->snd_nxt, f->snd_una, f->snd_fin,
 			       f->iss,	   f->snd_nxt, step->wild, f->snd_una };
@@ -87,6 +87,7 @@ static struct segment segment_of_owner(const struct flow *f, const struct step *
 		.packet_bytes = bytes + 40,
 		.packets = 1,
 		.tsval = step->wild,
+		.tsecr = f->rcv_tsval,
 		.window = step->window,
 		.flags = flags,
 		.has_timestamps = step->kind & 16,
@@ -170,22 +171,35 @@ static void refused_is_only_counted(const struct flow *before, const struct flow
 	must(!memcmp(&want, after, sizeof(want)));
 }
 
-/* A refusal must have its reason, and what has a reason must be refused. */
-static void refusal_is_right(const struct flow *before, const struct segment *s, enum judgement judgement)
+/* Whether the peer may abort there: where it is expected next, at its FIN, or behind what came behind a hole. */
+static bool is_place_of_rst(const struct flow *f, __u32 seq)
 {
+	if (seq == f->rcv_nxt || seq == f->rcv_wup)
+		return true;
+	if (f->flags & FLOW_RCV_FIN)
+		return seq == f->rcv_nxt - 1;
+	return seq_after(f->rcv_max, f->rcv_nxt) && !seq_after(f->rcv_max, f->rcv_edge) &&
+	       seq == f->rcv_max + !!(f->flags & FLOW_RCV_FIN_AHEAD);
+}
+
+/* A refusal must have its reason, and what has a reason must be refused. */
+static void refusal_is_right(const struct flow *before, const struct segment *s, enum judgement judgement, __u64 now_ns)
+{
+	bool old = s->has_timestamps && before->rcv_tsval && (__s32)(before->rcv_tsval - s->tsval) > 1 &&
+		   (__u32)(now_ns / NSEC_PER_MSEC) - before->rcv_seen_ms < JUDGE_TIMESTAMP_LIFE_MS;
 	__u32 end = s->seq + s->payload_bytes + !!(s->flags & TCP_FLAG_FIN);
 	bool outside = seq_before(end, before->rcv_wup) || seq_after(s->seq, before->rcv_edge);
 	bool taken = judgement == JUDGE_TAKEN;
 
 	must(!(taken && outside && !(s->flags & TCP_FLAG_RST)));
-	must(!(taken && (s->flags & TCP_FLAG_SYN)));
-	must(!(taken && (s->flags & TCP_FLAG_RST) && s->seq != before->rcv_nxt && s->seq != before->rcv_wup &&
-	       !((before->flags & FLOW_RCV_FIN) && s->seq == before->rcv_nxt - 1)));
+	must(!(s->flags & TCP_FLAG_SYN) || judgement == JUDGE_CHALLENGED);
+	must((s->flags & (TCP_FLAG_RST | TCP_FLAG_SYN)) != TCP_FLAG_RST || taken == is_place_of_rst(before, s->seq));
 	if (!(s->flags & TCP_FLAG_RST)) {
+		must(!(taken && old));
 		must(!(taken && !(s->flags & TCP_FLAG_ACK)));
 		must(!(taken && seq_after(s->ack, before->snd_nxt)));
 	}
-	must(judgement != JUDGE_OUT_OF_WINDOW || outside);
+	must(judgement != JUDGE_OUT_OF_WINDOW || outside || (old && !(s->flags & TCP_FLAG_RST)));
 	must(judgement != JUDGE_NO_ACK || !(s->flags & (TCP_FLAG_ACK | TCP_FLAG_RST | TCP_FLAG_SYN)));
 	must(judgement != JUDGE_CHALLENGED || (s->flags & (TCP_FLAG_SYN | TCP_FLAG_RST)));
 	must(judgement != JUDGE_BAD_ACK || seq_after(s->ack, before->snd_nxt) || seq_before(s->ack, before->snd_una) ||
@@ -207,7 +221,7 @@ static void judge_step(struct flow *f, const struct step *step, __u64 now_ns)
 		must(judgement == JUDGE_TAKEN);
 		must(f->snd_una == before.snd_una);
 	} else {
-		refusal_is_right(&before, &s, judgement);
+		refusal_is_right(&before, &s, judgement, now_ns);
 		must(f->snd_nxt == before.snd_nxt && f->rcv_wup == before.rcv_wup && f->rcv_edge == before.rcv_edge);
 	}
 	if (judgement != JUDGE_TAKEN && judgement != JUDGE_PROBE) {

@@ -193,6 +193,33 @@ def test_client_resets_after_closing(shield, family, listener, peer):
         assert_state(shield, family, peer.port, "CLOSED")
 
 
+def test_client_resets_behind_what_is_missing(shield, family, listener, peer):
+    with opened(listener, peer) as server:
+        at = peer.snd_nxt
+        peer.send("A", b"second", seq=at + 5)
+        peer.receive("A")  # with a SACK block
+        peer.send("R", seq=at + 11)
+        assert_state(shield, family, peer.port, "CLOSED")
+        with pytest.raises(ConnectionResetError):
+            server.recv(1)
+
+
+def test_segment_of_long_ago_changes_nothing(shield, family, listener, peer):
+    with opened(listener, peer) as server:
+        peer.send("PA", b"today")
+        assert sockets.read_exactly(server, 5) == b"today"
+        peer.clock_lag_ms = 60000
+        before = shield.counters()
+        peer.send("FPA", b"and then", seq=peer.snd_nxt)
+        peer.receive("A")  # the socket does not take it either (PAWS)
+        assert (shield.counters() - before)["OUT_OF_WINDOW"] == 1
+        assert_state(shield, family, peer.port, "ESTABLISHED")
+        peer.clock_lag_ms = 0
+        peer.send("FPA", b"bye")
+        assert sockets.read_exactly(server, 3) == b"bye"
+        assert_state(shield, family, peer.port, "CLOSE-WAIT")
+
+
 def test_server_resets(shield, family, listener, peer):
     sockets.reset(opened(listener, peer))
     peer.receive("RA")

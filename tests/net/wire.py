@@ -111,6 +111,7 @@ class Peer:
         self.snd_nxt = isn
         self.rcv_nxt = 0
         self.ts_recent = 0
+        self.clock_lag_ms = 0  # how far its TSval lies behind
         self.socket = packet_socket(net.client)
 
     @property
@@ -123,13 +124,16 @@ class Peer:
     def __exit__(self, *_exception):
         self.socket.close()
 
+    def _tsval(self):
+        return (int(time.monotonic() * 1000) - self.clock_lag_ms) & 0xffffffff
+
     def _options(self, flags):
         options = []
         if "S" in flags and self.mss:
             options += [("MSS", self.mss), ("WScale", 7), ("SAckOK", b"")]
         if self.timestamps:
             options += [("NOP", None), ("NOP", None)] if "S" not in flags else []
-            options += [("Timestamp", (int(time.monotonic() * 1000) & 0xffffffff, self.ts_recent))]
+            options += [("Timestamp", (self._tsval(), self.ts_recent))]
         return options
 
     def send(self, flags, payload=b"", seq=None, ack=None):

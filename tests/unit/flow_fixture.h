@@ -83,6 +83,7 @@ static inline struct flow flow_in_syn_received(void)
 		.rcv_nxt = peer(1),
 		.rcv_wup = peer(1),
 		.rcv_edge = peer(1 + 65535),
+		.rcv_max = peer(1),
 		.snd_nxt = own(1),
 		.snd_una = own(0),
 		.rcv_wnd = 65535,
@@ -126,7 +127,7 @@ static inline struct flow flow_with_peers_fin(struct flow f, enum tcp_state stat
 {
 	f.state = state;
 	f.flags |= FLOW_RCV_FIN;
-	f.rcv_fin = peer(1001);
+	f.rcv_max = peer(1001);
 	f.rcv_nxt = f.rcv_wup = peer(1002);
 	f.rcv_edge = peer(1002 + OWN_WINDOW_BYTES);
 	return f;
@@ -262,7 +263,7 @@ static inline void assert_flow_equal(const struct flow *got, const struct flow *
 	assert_flow_field_equal(rcv_nxt);
 	assert_flow_field_equal(rcv_wup);
 	assert_flow_field_equal(rcv_edge);
-	assert_flow_field_equal(rcv_fin);
+	assert_flow_field_equal(rcv_max);
 	assert_flow_field_equal(snd_nxt);
 	assert_flow_field_equal(snd_una);
 	assert_flow_field_equal(snd_fin);

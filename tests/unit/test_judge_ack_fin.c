@@ -1,112 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * judge.h, what the peer sends: the handshake's end, ACK, text, FIN and timestamps (RFC 9293, 3.10.7.4, fifth to
- * eighth). test_<state>_<stimulus>_<outcome>; after each the whole record is compared.
+ * judge.h, what the peer sends: ACK, text and FIN (RFC 9293, 3.10.7.4, fifth to eighth), and keepalive probes.
+ * test_<state>_<stimulus>_<outcome>; after each the whole record is compared.
  *
- * What makes a segment acceptable is in test_judge_sequence.c, what the owner sends is in test_judge_send.c, and whole
- * lives of connections are in test_judge_lives.c.
+ * What makes a segment acceptable is in test_judge_sequence.c and test_judge_timestamps.c, a handshake's end in
+ * test_judge_handshake.c, what the owner sends in test_judge_send.c; whole lives are in test_judge_lives.c.
  */
 #include "flow_fixture.h"
-
-/* --- the handshake ------------------------------------------------------------------------------------------------ */
-
-static void test_syn_received_ack_of_syn_established(void **state)
-{
-	struct flow f = flow_in_syn_received(), want;
-	struct segment s = segment_from_peer(&f, ACK, 0);
-
-	(void)state;
-	want = flow_taken(f, &s, DIRECTION_RCV, TCPS_ESTABLISHED);
-	want.snd_una = own(1);
-	want.snd_wnd = PEER_WINDOW;
-	assert_taken(f, &s, DIRECTION_RCV, &want);
-}
-
-static void test_syn_received_ack_with_data_and_fin_close_wait(void **state)
-{
-	struct flow f = flow_in_syn_received(), want;
-	struct segment s = segment_from_peer(&f, ACK | FIN, 100);
-
-	(void)state;
-	f.flags &= ~FLOW_HANDOVER;
-	want = flow_taken(f, &s, DIRECTION_RCV, TCPS_CLOSE_WAIT);
-	want.flags |= FLOW_RCV_FIN;
-	want.snd_una = own(1);
-	want.snd_wnd = PEER_WINDOW;
-	want.rcv_fin = peer(101);
-	want.rcv_nxt = peer(102);
-	assert_taken(f, &s, DIRECTION_RCV, &want);
-}
-
-/* The owner may never get it (its accept queue is full), whatever the peer sends. */
-static void test_syn_received_handed_over_data_and_fin_is_short_lived(void **state)
-{
-	struct flow f = flow_in_syn_received();
-	struct segment s = segment_from_peer(&f, ACK | FIN, 100);
-
-	(void)state;
-	judge(&f, &s, DIRECTION_RCV);
-	assert_int_equal(f.state, TCPS_CLOSE_WAIT);
-	assert_int_equal(f.deadline_ns, NOW_NS + 128 * NSEC_PER_SEC);
-}
-
-/* RFC 9293, 3.10.7.4, fifth: SND.UNA < SEG.ACK =< SND.NXT. */
-static void test_syn_received_ack_of_nothing_stays(void **state)
-{
-	struct flow f = flow_in_syn_received();
-	struct segment s = segment_from_peer(&f, ACK, 0);
-
-	(void)state;
-	s.ack = own(0);
-	judge(&f, &s, DIRECTION_RCV);
-	assert_int_equal(f.state, TCPS_SYN_RECEIVED);
-}
-
-static void test_syn_received_rst_exact_closed(void **state)
-{
-	struct flow f = flow_in_syn_received(), want;
-	struct segment s = segment_from_peer(&f, RST, 0);
-
-	(void)state;
-	want = flow_taken(f, &s, DIRECTION_RCV, TCPS_CLOSED);
-	assert_taken(f, &s, DIRECTION_RCV, &want);
-}
-
-static void test_syn_received_own_syn_ack_again_moves_the_deadline(void **state)
-{
-	struct flow f = flow_in_syn_received(), want;
-	struct segment s = segment_from_owner(&f, SYN | ACK, 0);
-
-	(void)state;
-	s.seq = own(0);
-	want = flow_taken(f, &s, DIRECTION_SND, TCPS_SYN_RECEIVED);
-	assert_taken(f, &s, DIRECTION_SND, &want);
-}
-
-/* RFC 9293, 3.10.7.4, fifth: a wrong ACK is answered with <SEQ=SEG.ACK><CTL=RST>, and the handshake goes on. */
-static void test_syn_received_own_rst_for_a_wrong_ack_stays(void **state)
-{
-	struct flow f = flow_in_syn_received();
-	struct segment s = segment_from_owner(&f, RST, 0);
-
-	(void)state;
-	s.seq = own(12345);
-	judge(&f, &s, DIRECTION_SND);
-	assert_int_equal(f.state, TCPS_SYN_RECEIVED);
-}
-
-static void test_syn_received_handed_over_own_segment_ends_the_handover(void **state)
-{
-	struct flow f = flow_in_syn_received(), want;
-	struct segment s = segment_from_owner(&f, ACK, 0);
-
-	(void)state;
-	want = flow_taken(f, &s, DIRECTION_SND, TCPS_SYN_RECEIVED);
-	want.flags &= ~FLOW_HANDOVER;
-	want.rcv_wnd = OWN_WINDOW;
-	want.rcv_edge = peer(1 + OWN_WINDOW_BYTES);
-	assert_taken(f, &s, DIRECTION_SND, &want);
-}
 
 /* --- ACK: fifth, RFC 5961, 5 ----------------------------------------------------------------------------------------
  */
@@ -286,7 +186,7 @@ static void test_fin_in_order_steps(void **state)
 		s.ack = f.snd_una;
 		want = flow_taken(f, &s, DIRECTION_RCV, next[i / 2]);
 		want.flags |= FLOW_RCV_FIN;
-		want.rcv_fin = peer(1001 + bytes);
+		want.rcv_max = peer(1001 + bytes);
 		want.rcv_nxt = peer(1002 + bytes);
 		assert_taken(f, &s, DIRECTION_RCV, &want);
 	}
@@ -301,7 +201,7 @@ static void test_fin_wait_1_fin_with_ack_of_ours_time_wait(void **state)
 	want = flow_taken(f, &s, DIRECTION_RCV, TCPS_TIME_WAIT);
 	want.flags |= FLOW_RCV_FIN;
 	want.snd_una = own(2002);
-	want.rcv_fin = peer(1001);
+	want.rcv_max = peer(1001);
 	want.rcv_nxt = peer(1002);
 	assert_taken(f, &s, DIRECTION_RCV, &want);
 }
@@ -317,7 +217,7 @@ static void test_fin_behind_a_hole_waits(void **state)
 		s.ack = f.snd_una;
 		want = flow_taken(f, &s, DIRECTION_RCV, f.state);
 		want.flags |= FLOW_RCV_FIN_AHEAD;
-		want.rcv_fin = peer(1151);
+		want.rcv_max = peer(1151);
 		assert_taken(f, &s, DIRECTION_RCV, &want);
 	}
 }
@@ -328,7 +228,7 @@ static struct flow flow_with_fin_ahead(void)
 	struct flow f = flow_in_established();
 
 	f.flags |= FLOW_RCV_FIN_AHEAD;
-	f.rcv_fin = peer(1151);
+	f.rcv_max = peer(1151);
 	return f;
 }
 
@@ -446,72 +346,9 @@ static void test_established_fin_beyond_the_edge_acked_by_the_owner_close_wait(v
 	assert_int_equal(f.state, TCPS_CLOSE_WAIT);
 }
 
-/* --- timestamps: RFC 7323, 4.3 --------------------------------------------------------------------------------------
- */
-
-static void test_established_timestamp_of_the_next_octet_is_kept(void **state)
-{
-	struct flow f = flow_in_established(), want;
-	struct segment s = segment_from_peer(&f, ACK, 100);
-
-	(void)state;
-	s.has_timestamps = true;
-	s.tsval = 150;
-	want = flow_taken(f, &s, DIRECTION_RCV, TCPS_ESTABLISHED);
-	want.rcv_nxt = peer(1101);
-	want.rcv_tsval = 150;
-	assert_taken(f, &s, DIRECTION_RCV, &want);
-}
-
-static void test_established_timestamp_behind_a_hole_is_not_kept(void **state)
-{
-	struct flow f = flow_in_established(), want;
-	struct segment s = segment_from_peer(&f, ACK, 100);
-
-	(void)state;
-	s.seq = peer(1002);
-	s.has_timestamps = true;
-	s.tsval = 150;
-	want = flow_taken(f, &s, DIRECTION_RCV, TCPS_ESTABLISHED);
-	assert_taken(f, &s, DIRECTION_RCV, &want);
-}
-
-/* SEG.TSval >= TS.Recent, or a segment that was overtaken sets the clock back. */
-static void test_established_older_timestamp_is_not_kept(void **state)
-{
-	struct flow f = flow_in_established();
-	struct segment s = segment_from_peer(&f, ACK, 0);
-
-	(void)state;
-	s.has_timestamps = true;
-	s.tsval = 99;
-	judge(&f, &s, DIRECTION_RCV);
-	assert_int_equal(f.rcv_tsval, 100);
-}
-
-static void test_established_refused_segment_keeps_no_timestamp(void **state)
-{
-	struct flow f = flow_in_established();
-	struct segment s = segment_from_peer(&f, ACK, 0);
-
-	(void)state;
-	s.has_timestamps = true;
-	s.tsval = 150;
-	s.ack = f.snd_nxt + 1;
-	assert_refused(f, &s, JUDGE_BAD_ACK);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_syn_received_ack_of_syn_established),
-		cmocka_unit_test(test_syn_received_ack_with_data_and_fin_close_wait),
-		cmocka_unit_test(test_syn_received_handed_over_data_and_fin_is_short_lived),
-		cmocka_unit_test(test_syn_received_ack_of_nothing_stays),
-		cmocka_unit_test(test_syn_received_rst_exact_closed),
-		cmocka_unit_test(test_syn_received_own_syn_ack_again_moves_the_deadline),
-		cmocka_unit_test(test_syn_received_own_rst_for_a_wrong_ack_stays),
-		cmocka_unit_test(test_syn_received_handed_over_own_segment_ends_the_handover),
 		cmocka_unit_test(test_synchronized_no_ack_bit_refused),
 		cmocka_unit_test(test_synchronized_ack_of_unsent_data_refused),
 		cmocka_unit_test(test_established_ack_older_than_any_window_refused),
@@ -535,10 +372,6 @@ int main(void)
 		cmocka_unit_test(test_close_wait_data_after_the_fin_is_not_there),
 		cmocka_unit_test(test_established_fin_within_data_already_there_is_none),
 		cmocka_unit_test(test_established_fin_beyond_the_edge_acked_by_the_owner_close_wait),
-		cmocka_unit_test(test_established_timestamp_of_the_next_octet_is_kept),
-		cmocka_unit_test(test_established_timestamp_behind_a_hole_is_not_kept),
-		cmocka_unit_test(test_established_older_timestamp_is_not_kept),
-		cmocka_unit_test(test_established_refused_segment_keeps_no_timestamp),
 	};
 
 	return run_over_flow_bases(tests);

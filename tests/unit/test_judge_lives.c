@@ -32,7 +32,9 @@ static void expect_rung(struct flow *want, const struct rung *r, const struct se
 	if (taken && r->sender == PEER && !resets) {
 		want->snd_wnd = s->window;
 		if ((s->flags & FIN) && !(want->flags & RFIN))
-			want->rcv_fin = s->seq + s->payload_bytes;
+			want->rcv_max = s->seq + s->payload_bytes;
+		else if (s->payload_bytes && seq_after(s->seq, want->rcv_nxt) && !(want->flags & (AHEAD | RFIN)))
+			want->rcv_max = seq_max(want->rcv_max, s->seq + s->payload_bytes);
 	}
 	if (taken && r->sender == OWNER && !resets) {
 		want->flags &= ~FLOW_HANDOVER;

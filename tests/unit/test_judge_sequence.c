@@ -63,6 +63,7 @@ static void test_established_data_behind_a_hole_waits(void **state)
 	(void)state;
 	s.seq = peer(1001 + 1);
 	want = flow_taken(f, &s, DIRECTION_RCV, TCPS_ESTABLISHED);
+	want.rcv_max = peer(1001 + 1 + 1400);
 	assert_taken(f, &s, DIRECTION_RCV, &want);
 }
 
@@ -210,6 +211,78 @@ static void test_established_rst_at_the_last_acknowledgement_closed(void **state
 	assert_refused(f, &s, JUDGE_CHALLENGED);
 }
 
+/* Octets 1101 to 1200 have come, and 1301 to 1400: Linux takes an abort behind the last SACK block. */
+static struct flow flow_with_holes(void)
+{
+	struct flow f = flow_in_established();
+
+	for (__u32 at = 1301; at >= 1101; at -= 200) {
+		struct segment s = segment_from_peer(&f, ACK, 100);
+
+		s.seq = peer(at);
+		assert_int_equal(judge(&f, &s, DIRECTION_RCV), JUDGE_TAKEN);
+	}
+	return f;
+}
+
+static void test_established_rst_behind_the_last_block_closed(void **state)
+{
+	struct flow f = flow_with_holes(), want;
+	struct segment s = segment_from_peer(&f, RST, 0);
+
+	(void)state;
+	s.seq = peer(1401);
+	want = flow_taken(f, &s, DIRECTION_RCV, TCPS_CLOSED);
+	assert_taken(f, &s, DIRECTION_RCV, &want);
+	for (__u32 at = 1002; at < 1500; at++) {
+		s.seq = peer(at);
+		if (at != 1401)
+			assert_refused(f, &s, JUDGE_CHALLENGED);
+	}
+	f.flags &= ~FLOW_SACK;
+	s.seq = peer(1401);
+	assert_refused(f, &s, JUDGE_CHALLENGED);
+}
+
+static void test_established_rst_where_the_last_block_was_challenged(void **state)
+{
+	struct flow f = flow_with_holes();
+	struct segment data = segment_from_peer(&f, ACK, 500), s = segment_from_peer(&f, RST, 0);
+
+	(void)state;
+	judge(&f, &data, DIRECTION_RCV); /* fills the holes, and goes beyond */
+	s.seq = peer(1401);
+	assert_refused(f, &s, JUDGE_CHALLENGED);
+}
+
+/* The FIN behind a hole is the last that the peer has: an abort comes behind it. */
+static void test_established_rst_behind_the_waiting_fin_closed(void **state)
+{
+	struct flow f = flow_with_holes();
+	struct segment fin = segment_from_peer(&f, ACK | FIN, 50), s = segment_from_peer(&f, RST, 0);
+
+	(void)state;
+	fin.seq = peer(1501);
+	judge(&f, &fin, DIRECTION_RCV);
+	s.seq = peer(1551);
+	assert_refused(f, &s, JUDGE_CHALLENGED);
+	s.seq = peer(1552);
+	assert_int_equal(judge(&f, &s, DIRECTION_RCV), JUDGE_TAKEN);
+	assert_int_equal(f.state, TCPS_CLOSED);
+}
+
+/* An acknowledgement of the peer's stands behind what is missing, too, and is no block. */
+static void test_established_rst_behind_an_ack_that_is_ahead_challenged(void **state)
+{
+	struct flow f = flow_in_established();
+	struct segment ack = segment_from_peer(&f, ACK, 0), s = segment_from_peer(&f, RST, 0);
+
+	(void)state;
+	ack.seq = s.seq = peer(1301);
+	judge(&f, &ack, DIRECTION_RCV);
+	assert_refused(f, &s, JUDGE_CHALLENGED);
+}
+
 static void test_time_wait_rst_stays(void **state)
 {
 	struct flow f = flow_in_time_wait();
@@ -254,6 +327,10 @@ int main(void)
 		cmocka_unit_test(test_synchronized_rst_in_window_challenged),
 		cmocka_unit_test(test_after_the_peers_fin_rst_at_the_fin_closed),
 		cmocka_unit_test(test_established_rst_at_the_last_acknowledgement_closed),
+		cmocka_unit_test(test_established_rst_behind_the_last_block_closed),
+		cmocka_unit_test(test_established_rst_where_the_last_block_was_challenged),
+		cmocka_unit_test(test_established_rst_behind_the_waiting_fin_closed),
+		cmocka_unit_test(test_established_rst_behind_an_ack_that_is_ahead_challenged),
 		cmocka_unit_test(test_time_wait_rst_stays),
 		cmocka_unit_test(test_synchronized_syn_challenged),
 	};
