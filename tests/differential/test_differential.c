@@ -66,6 +66,13 @@ static bool is_for_the_owners_socket(const struct conversation *c, const struct 
 	       (s->spec.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
 }
 
+/* Whether the kernel resets what has passed: its cookie was good once, but of a connection that the owner has reset. */
+static bool is_reset(const struct conversation *c, const struct comparison *cmp, const struct sighting *s)
+{
+	return c->kind == PEER_OPENS_BY_COOKIE && c->owner.state == TCPS_LISTEN && cmp->record == TCPS_CLOSED &&
+	       !(s->spec.flags & TCP_FLAG_SYN);
+}
+
 static void see(struct conversation *c, struct comparison *cmp, const struct sighting *s)
 {
 	bool received = s->spec.direction == DIRECTION_RCV;
@@ -75,7 +82,7 @@ static void see(struct conversation *c, struct comparison *cmp, const struct sig
 		comparison_show_answer(cmp, s);
 	else
 		o = comparison_show(cmp, s, options.trace);
-	if (received && o.action == XDP_PASS)
+	if (received && o.action == XDP_PASS && !is_reset(c, cmp, s))
 		conversation_arrives(c, s);
 	if (options.trace)
 		comparison_trace(cmp, s, o.verdict, c->owner.state);
