@@ -267,6 +267,22 @@ static void test_established_text_beyond_the_waiting_fin_shows_it_was_none(void 
 	assert_taken(f, &s, DIRECTION_RCV, &want);
 }
 
+/* Nothing that comes behind a hole moves the FIN that waits there. */
+static void test_established_more_behind_the_hole_leaves_the_waiting_fin(void **state)
+{
+	const __u32 seqs[] = { peer(1101), peer(1201) };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(seqs); i++) {
+		struct flow f = flow_with_fin_ahead(), want;
+		struct segment s = segment_from_peer(&f, ACK, 50);
+
+		s.seq = seqs[i];
+		want = flow_taken(f, &s, DIRECTION_RCV, TCPS_ESTABLISHED);
+		assert_taken(f, &s, DIRECTION_RCV, &want);
+	}
+}
+
 static void test_established_owner_acks_the_waiting_fin_close_wait(void **state)
 {
 	struct flow f = flow_with_fin_ahead(), want;
@@ -366,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_established_hole_before_fin_filled_close_wait),
 		cmocka_unit_test(test_established_hole_before_fin_half_filled_waits),
 		cmocka_unit_test(test_established_text_beyond_the_waiting_fin_shows_it_was_none),
+		cmocka_unit_test(test_established_more_behind_the_hole_leaves_the_waiting_fin),
 		cmocka_unit_test(test_established_owner_acks_the_waiting_fin_close_wait),
 		cmocka_unit_test(test_established_owner_acks_short_of_the_waiting_fin_waits),
 		cmocka_unit_test(test_fin_again_changes_no_number),
