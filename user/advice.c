@@ -157,8 +157,8 @@ static void tell_monitored(const struct advisor *advisor, const struct status_se
 	    text, advisor->status->argument, text);
 	for (enum monitor_loss loss = 0; loss < LOSS_COUNT; loss++) {
 		if (service->monitored.losses[loss])
-			say(advisor, ADVICE_NOTE, "%s, under policy always: %llu times: %s", text,
-			    service->monitored.losses[loss], monitor_loss_info(loss)->sentence);
+			say(advisor, ADVICE_NOTE, "%s, under policy always: %s (%llu so far)", text,
+			    monitor_loss_info(loss)->sentence, service->monitored.losses[loss]);
 	}
 }
 

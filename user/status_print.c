@@ -206,7 +206,7 @@ static int print_monitored(const struct status *status)
 {
 	static const struct table_column columns[] = {
 		{ "", false },		{ "MONITORED", false }, { "WOULD-ANSWER", true },
-		{ "WOULD-DROP", true }, { "PASS", true },	{ "LOSSES", true },
+		{ "WOULD-DROP", true }, { "WOULD-PASS", true }, { "LOSSES", true },
 	};
 	struct table *table = table_new(columns, ARRAY_LEN(columns));
 	int err = 0;
