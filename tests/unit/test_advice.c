@@ -37,6 +37,8 @@ static struct status status_all_well(struct status_service *service)
 {
 	return (struct status){
 		.name = "eth0",
+		.argument = "eth0",
+		.current_name = "eth0",
 		.config = &active,
 		.services = service,
 		.service_count = 1,
@@ -375,7 +377,7 @@ static void test_other_namespace_leaves_out_what_is_not_seen(void **state)
 	struct status status = status_all_well(&service);
 
 	(void)state;
-	status.here = status.exists = false;
+	status.here = false;
 	status.attach = (struct attach_state){};
 	service.listeners.tcp = 0;
 	assert_note(&status, "another network namespace");
