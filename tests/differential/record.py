@@ -27,8 +27,6 @@ import sockets
 ETH_P_ALL = 3
 MAGIC, VERSION, LONGEST, ETHERNET = 0xA1B2C3D4, (2, 4), 65535, 1
 KEEPALIVE_S = 1  # the shortest that the kernel has
-LOSS = 8  # one segment of so many is lost
-BULK = 200_000
 
 
 class Recorder(threading.Thread):
@@ -135,29 +133,8 @@ def client_asks_for_life(_net, client, server):
     ask(client, server)
 
 
-def much_is_lost(net, client, server):
-    """On the way to the server before it is seen, on the way back after it was seen."""
-    net.client.run("nft", "add table inet loss; add chain inet loss in { type filter hook input priority 0; }; "
-                   "add chain inet loss out { type filter hook output priority 0; }; "
-                   f"add rule inet loss in numgen random mod {LOSS} == 0 drop; "
-                   f"add rule inet loss out numgen random mod {LOSS} == 0 drop")
-    try:
-        sender = threading.Thread(target=client.sendall, args=(b"x" * BULK,))
-        sender.start()
-        sockets.read_exactly(server, BULK)
-        sender.join()
-        client.shutdown(socket.SHUT_WR)
-        server.recv(1)
-        server.sendall(b"x" * BULK)
-        server.close()
-        sockets.read_exactly(client, BULK)
-        client.recv(1)
-    finally:
-        net.client.run("nft", "delete table inet loss")
-
-
 CONVERSATIONS = (server_closes_first, client_closes_first, half_closed_for_long, both_close_at_once, client_resets,
-                 server_resets_with_data_unread, client_asks_for_life, much_is_lost)
+                 server_resets_with_data_unread, client_asks_for_life)
 
 
 def converse(net, family, conversation):
