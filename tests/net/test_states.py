@@ -247,12 +247,23 @@ def test_fin_again_restarts_time_wait(family):
 
 
 def test_replayed_cookie_of_a_closed_connection_is_dropped(shield, family, listener, peer):
+    with opened(listener, peer):
+        peer.send("R")
+        assert_state(shield, family, peer.port, "CLOSED")
+        before = shield.counters()
+        peer.send("A", seq=peer.snd_nxt)
+        assert peer.stays_silent()
+        assert (shield.counters() - before)["COOKIE_REPLAY"] == 1
+        assert_state(shield, family, peer.port, "CLOSED")
+
+
+def test_peer_that_has_not_heard_the_reset_is_reset_again(shield, family, listener, peer):
     sockets.reset(opened(listener, peer))
     peer.receive("RA")
     before = shield.counters()
-    peer.send("A", ack=peer.rcv_nxt)
-    assert peer.stays_silent()
-    assert (shield.counters() - before)["COOKIE_REPLAY"] == 1
+    peer.send("A", ack=peer.rcv_nxt)  # the handshake's ACK once more: its cookie makes no connection
+    peer.receive("R")
+    assert (shield.counters() - before)["ENDED_SEGMENT"] == 1
     assert_state(shield, family, peer.port, "CLOSED")
 
 
