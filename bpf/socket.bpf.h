@@ -58,7 +58,8 @@ static __always_inline struct bpf_sock *socket_find(void *ctx, const struct tupl
 
 /*
  * Whether the packet's destination is this host. A listener of every address would be found for a packet that the host
- * only forwards, too; where nothing is forwarded the question costs little.
+ * only forwards, too; where nothing is forwarded the question costs little. Of a tagged packet the device below its
+ * VLAN is asked: where that one forwards nothing and the VLAN does, transit would be taken for this host's.
  */
 __noinline bool socket_address_is_local(struct xdp_md *ctx, const struct packet *p)
 {
