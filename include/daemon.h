@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What xdp_ingress tells the daemon about a frame that it gives to an AF_XDP socket: metadata that ends where the frame
+ * begins.
+ *
+ * The daemon believes it: what is verified is verified in XDP. A driver that has no room for metadata can not carry
+ * services of the daemon's, and frames for them are dropped by name (DAEMON_NO_METADATA).
+ */
+#ifndef SYNKEEP_DAEMON_H
+#define SYNKEEP_DAEMON_H
+
+#include "base.h"
+
+#define DAEMON_MARK 0x53796e64U /* "Synd" */
+
+enum daemon_frame {
+	DAEMON_SEGMENT,	   /* its tuple has a record that says FLOW_OWNER_DAEMON, live or in TIME-WAIT */
+	DAEMON_SYN,	   /* for a service that sees its SYNs, or on a tuple that is live or in TIME-WAIT */
+	DAEMON_COOKIE_ACK, /* its cookie is right, and its record made: the terms are those of the handshake */
+	DAEMON_STRANGER,   /* a segment without a record, of a service that answers as TCP asks (RFC 9293, 3.10.7.1) */
+	DAEMON_ICMP,	   /* an ICMP error that quotes a segment from a tuple of the daemon's */
+} __attribute__((packed));
+
+struct daemon_hint {
+	__u32 mark; /* DAEMON_MARK */
+	enum daemon_frame kind;
+	/* The terms, behind a cookie. */
+	__u8 snd_wscale; /* the shift of windows that the peer sends */
+	__u8 rcv_wscale; /* the shift of windows that we send */
+	__u8 reserved;
+	__u16 flags; /* enum flow_flag: FLOW_WSCALE, FLOW_SACK, FLOW_TIMESTAMPS, FLOW_ECN */
+	__u16 mss;   /* the peer's, bytes */
+};
+
+_Static_assert(sizeof(struct daemon_hint) == 12, "daemon_hint: metadata is a multiple of four bytes");
+
+#endif /* SYNKEEP_DAEMON_H */
