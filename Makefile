@@ -46,7 +46,7 @@ PACKAGES := make gcc clang-19 llvm-19 libclang-rt-19-dev libbpf-dev libxdp-dev l
 	bpftool clang-format libcmocka-dev scdoc python3 python3-pytest python3-scapy iproute2 ethtool nftables iperf3 \
 	netcat-openbsd curl nginx-light wrk procps
 
-USER_SOURCES := $(wildcard user/*.c)
+USER_SOURCES := $(wildcard user/*.c user/tcp/*.c user/daemon/*.c user/apps/*.c)
 USER_OBJECTS := $(USER_SOURCES:user/%.c=$(BUILD)/user/%.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * How much may be in flight: slow start with HyStart++ (RFC 9406), CUBIC (RFC 9438), Proportional Rate Reduction while
+ * losses are repaired (RFC 9937), the initial and the restart window (RFC 6928, RFC 5681, 4.1), and the pace that comes
+ * of it.
+ *
+ * It knows no sequence numbers but the end of a round, and no segments: bytes that were acknowledged, lost or are in
+ * flight go in, a window in bytes comes out.
+ */
+#ifndef SYNKEEP_TCP_CONGESTION_H
+#define SYNKEEP_TCP_CONGESTION_H
+
+#include "base.h"
+
+#define CONGESTION_INITIAL_SEGMENTS 10 /* RFC 6928, 2: and at most 14,600 bytes, or two segments */
+
+enum congestion_phase {
+	CONGESTION_OPEN,     /* slow start or congestion avoidance */
+	CONGESTION_RECOVERY, /* after a loss or a mark, until what was sent before it is acknowledged */
+	CONGESTION_LOSS,     /* after a time-out, as long */
+} __attribute__((packed));
+
+struct congestion {
+	__u32 cwnd; /* bytes */
+	__u32 ssthresh;
+	__u16 mss;
+	enum congestion_phase phase;
+	/* The implementer adds what CUBIC, HyStart++, PRR and the undoing of both need, each with its comment. */
+};
+
+/* What an acknowledgement tells. */
+struct congestion_ack {
+	__u64 now_ns;
+	__u32 acked_bytes;     /* that left the network: cumulatively, or by SACK, for the first time */
+	__u32 in_flight_bytes; /* after it, what is lost not counted (RFC 6675, pipe) */
+	__u32 rtt_us;	       /* the sample that it gave, 0: none */
+	__u32 srtt_us;
+	__u32 snd_una;
+	__u32 snd_nxt;
+	bool window_limited; /* the sender would have sent more, had cwnd allowed it (RFC 9438, 5.8; RFC 7661) */
+	bool new_losses;     /* in recovery: some more was found lost by it (RFC 9937, safeACK) */
+	bool advanced;	     /* SND.UNA */
+};
+
+void congestion_init(struct congestion *c, __u16 mss);
+
+/* An effective MSS that became smaller, as by path MTU discovery. */
+void congestion_set_mss(struct congestion *c, __u16 mss);
+
+void congestion_on_ack(struct congestion *c, const struct congestion_ack *ack);
+
+/* A loss was found, or the peer echoed a mark (ECN): once a window, the caller sees to that. */
+void congestion_enter_recovery(struct congestion *c, __u32 in_flight_bytes, __u64 now_ns);
+
+/* SND.UNA has passed what was SND.NXT when it began; from recovery or loss. */
+void congestion_leave_recovery(struct congestion *c);
+
+/* The retransmission time-out (RFC 5681, 3.1): once for a window; further ones of the same data change nothing. */
+void congestion_on_timeout(struct congestion *c, __u32 in_flight_bytes, __u64 now_ns);
+
+/* What was taken for a loss was none (RFC 9438, 4.9; D-SACK, timestamps, RFC 5682): as it was before. */
+void congestion_undo(struct congestion *c);
+
+/* Nothing was sent for longer than the time-out (RFC 5681, 4.1). */
+void congestion_on_idle(struct congestion *c);
+
+/* Bytes a second at which to send: twice cwnd a round trip in slow start, 1.2 times above. 0: no sample, do not pace.
+ */
+__u64 congestion_pacing_rate(const struct congestion *c, __u32 srtt_us);
+
+#endif /* SYNKEEP_TCP_CONGESTION_H */
