@@ -203,7 +203,7 @@ install: all docs
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 
 format:
-	clang-format -i include/*.h bpf/*.[ch] user/*.[ch] $(wildcard tests/*/*.[ch])
+	clang-format -i include/*.h bpf/*.[ch] user/*.[ch] user/*/*.[ch] $(wildcard tests/*/*.[ch])
 
 vmlinux:
 	vmlinux/generate.py >vmlinux/vmlinux.h
