@@ -183,6 +183,12 @@ class Host:
         self.processes.clear()
 
 
+def make_veth(left, right):
+    """Joins two hosts by a veth pair: their devices."""
+    run("ip", "-n", left.namespace, "link", "add", left.device, "address", left.mac, "type", "veth",
+        "peer", "name", right.device, "address", right.mac, "netns", right.namespace)
+
+
 class Lab:
     """The two hosts. Their names are unique to this process; devices can be given names that read better."""
 
@@ -208,9 +214,7 @@ class Lab:
         mount_bpffs()
         for host in (self.client, self.server):
             run("ip", "netns", "add", host.namespace)
-        run("ip", "-n", self.client.namespace, "link", "add", self.client.device, "address", self.client.mac,
-            "type", "veth", "peer", "name", self.server.device, "address", self.server.mac,
-            "netns", self.server.namespace)
+        self._link()
         for host, peer in ((self.client, self.server), (self.server, self.client)):
             host.sysctl(net__ipv4__conf__all__rp_filter=0, net__ipv4__conf__default__rp_filter=0,
                         net__ipv6__conf__all__accept_ra=0)
@@ -223,6 +227,10 @@ class Lab:
                 f"neigh replace {peer.ipv6} lladdr {peer.mac} dev {host.device} nud permanent")) + "\n")
         run("ip", "-n", self.server.namespace, "route", "add", "default", "via", self.client.ipv4)
         run("ip", "-n", self.server.namespace, "-6", "route", "add", "default", "via", self.client.ipv6)
+
+    def _link(self):
+        """Makes the two devices, joined; they are down yet."""
+        make_veth(self.client, self.server)
 
     def synkeep(self, command, *arguments, **options):
         """Runs a synkeep command in the server's namespace, with the lab's own pin root."""
