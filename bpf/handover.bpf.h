@@ -124,7 +124,7 @@ static __always_inline enum verdict handover_verify(struct __sk_buff *skb, struc
 
 	if (!tp || !conf)
 		return V_HANDOVER_REFUSED;
-	if (handover_read_timestamps(skb, p) && segment_has_cookie(p, clock, conf, &terms)) {
+	if (handover_read_timestamps(skb, p) && segment_has_cookie(p, clock, conf, FLOW_OWNER_KERNEL, &terms)) {
 		if (!handover_assign(skb, tp, &terms, p, clock, conf))
 			return V_HANDOVER_REFUSED;
 	} else if (!kernel_cookie_is_right(socket, p)) {

@@ -41,8 +41,9 @@ static __always_inline bool segment_read_timestamps(struct xdp_md *ctx, struct p
 	return true;
 }
 
+/* owner: of the service. */
 __noinline bool segment_has_cookie(const struct packet *p, const struct cpu_clock *clock, const struct config *conf,
-				   struct cookie_terms *terms)
+				   enum flow_owner owner, struct cookie_terms *terms)
 {
 	const struct segment *s;
 	struct cookie_site site;
@@ -50,24 +51,33 @@ __noinline bool segment_has_cookie(const struct packet *p, const struct cpu_cloc
 	if (!p || !clock || !conf || !terms)
 		return false;
 	s = &p->segment;
-	site = cookie_site_for(conf, p->tuple.family);
+	site = cookie_site_for(conf, p->tuple.family, owner);
 	return is_pure_ack(s) && cookie_check(&clock->cookie, &site, &p->tuple, s->seq - 1, s->ack - 1,
 					      s->has_timestamps, s->tsecr, terms);
 }
 
-/* The flow that a right cookie makes. What window was offered is not known any more: the most it can have been. */
-__noinline int flow_from_cookie(const struct packet *p, const struct cookie_terms *terms, const struct cpu_clock *clock,
-				const struct config *conf)
+static __always_inline __u16 flow_flags_from_terms(const struct cookie_terms *terms)
+{
+	return (terms->sack ? FLOW_SACK : 0) | (terms->ecn ? FLOW_ECN : 0) | (terms->timestamps ? FLOW_TIMESTAMPS : 0) |
+	       (terms->wscale != TCP_WSCALE_NONE ? FLOW_WSCALE : 0);
+}
+
+/*
+ * The flow that a right cookie makes. What window was offered is not known any more: the most it can have been. The
+ * daemon's has taken the ACK at once; one of the kernel's is shown it next. False: there is no room for it.
+ */
+__noinline bool flow_from_cookie(const struct packet *p, const struct cookie_terms *terms,
+				 const struct cpu_clock *clock, const struct config *conf, enum flow_owner owner)
 {
 	const struct segment *s;
 	struct flow f = {};
 
 	if (!p || !terms || !clock || !conf)
-		return -1;
+		return false;
 	s = &p->segment;
 	f.state = TCPS_SYN_RECEIVED;
-	f.flags = FLOW_COOKIE | FLOW_HANDOVER | (terms->sack ? FLOW_SACK : 0) | (terms->ecn ? FLOW_ECN : 0) |
-		  (terms->timestamps ? FLOW_TIMESTAMPS : 0);
+	f.owner = owner;
+	f.flags = FLOW_COOKIE | flow_flags_from_terms(terms) | (owner == FLOW_OWNER_KERNEL ? FLOW_HANDOVER : 0);
 	f.mss = terms->mss;
 	f.irs = s->seq - 1;
 	f.iss = s->ack - 1;
@@ -78,13 +88,16 @@ __noinline int flow_from_cookie(const struct packet *p, const struct cookie_term
 	f.snd_una = s->ack - 1;
 	f.rcv_tsval = s->tsval;
 	f.snd_tsval = s->tsecr;
-	if (terms->wscale != TCP_WSCALE_NONE) {
-		f.flags |= FLOW_WSCALE;
+	if (f.flags & FLOW_WSCALE) {
 		f.snd_wscale = terms->wscale;
 		f.rcv_wscale = terms->rcv_wscale;
 	}
-	flow_make(&f, &p->tuple, clock, conf);
-	return 0;
+	if (owner == FLOW_OWNER_DAEMON) {
+		flow_step(&f, TCPE_RCV_ACK_OF_SYN);
+		f.snd_una = s->ack;
+		f.snd_wnd = s->window;
+	}
+	return flow_make(&f, &p->tuple, clock, conf);
 }
 
 /*
@@ -176,7 +189,7 @@ static __always_inline enum verdict segment_verified(struct xdp_md *ctx, const s
 
 	ended_delete(&p->tuple);
 	half_open_delete(&p->tuple);
-	flow_from_cookie(p, terms, clock, conf);
+	flow_from_cookie(p, terms, clock, conf, FLOW_OWNER_KERNEL);
 	flow_track(p, DIRECTION_RCV, clock, conf, &tracked);
 	hint_give(ctx, HINT_VERIFY);
 	return verdict;
@@ -248,7 +261,8 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 	if (verdict != V_NO_FLOW && verdict != V_HALF_OPEN_SEGMENT)
 		return verdict;
 	replayed = e && answers_handshake(&p->segment, e->irs, e->iss);
-	if (!replayed && segment_read_timestamps(ctx, p) && segment_has_cookie(p, clock, conf, &terms))
+	if (!replayed && segment_read_timestamps(ctx, p) &&
+	    segment_has_cookie(p, clock, conf, FLOW_OWNER_KERNEL, &terms))
 		return segment_with_cookie(ctx, p, &terms, clock, conf);
 	if (verdict == V_HALF_OPEN_SEGMENT)
 		return budget_spend(service->policy, BUDGET_HALF_OPEN, verdict, clock, conf);
@@ -302,7 +316,7 @@ static __always_inline enum verdict segment_refused(struct xdp_md *ctx, struct p
 
 	if (answers_handshake(&p->segment, tracked->irs, tracked->iss) || !segment_read_timestamps(ctx, p))
 		return judgement_verdict(tracked->judgement);
-	if (segment_has_cookie(p, clock, conf, &terms)) {
+	if (segment_has_cookie(p, clock, conf, FLOW_OWNER_KERNEL, &terms)) {
 		flow_kill(&p->tuple);
 		verdict_note(V_FLOW_REPLACED);
 		return segment_with_cookie(ctx, p, &terms, clock, conf);

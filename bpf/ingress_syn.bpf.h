@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A SYN for a service: to its owner, or answered with a cookie. Nothing is stored here, whatever comes.
+ *
+ * For a service of the daemon's all is the same, but that its terms are in the config and no listener is asked.
  */
 #ifndef SYNKEEP_INGRESS_SYN_BPF_H
 #define SYNKEEP_INGRESS_SYN_BPF_H
@@ -8,6 +10,7 @@
 #include "addresses.h"
 #include "budget.bpf.h"
 #include "clock.bpf.h"
+#include "daemon.bpf.h"
 #include "ip_options.bpf.h"
 #include "kernel_cookie.bpf.h"
 #include "local_end.bpf.h"
@@ -35,6 +38,22 @@ static __always_inline enum verdict syn_verdict(const struct listener *listener,
 	}
 }
 
+/* What the daemon's TCP promises. Whether it is there is asked each time: a cookie that nobody takes is a lie. */
+static __always_inline enum verdict syn_read_daemon(struct xdp_md *ctx, struct listener *l, const struct config *conf)
+{
+	const struct daemon_terms *terms = &conf->daemon_terms;
+
+	*l = (struct listener){
+		.owner = FLOW_OWNER_DAEMON,
+		.window = terms->window,
+		.wscale = terms->flags & FLOW_WSCALE,
+		.sack = terms->flags & FLOW_SACK,
+		.ecn = terms->flags & FLOW_ECN,
+		.timestamps = !!(terms->flags & FLOW_TIMESTAMPS),
+	};
+	return daemon_is_here(ctx) ? V_SYN_COOKIE : V_DAEMON_GONE;
+}
+
 /*
  * Looks up who would get the SYN. V_SYN_LIVE: a tuple that is live or in TIME-WAIT decides for itself, for a cookie
  * would leave its peer hanging (RFC 5961, 4; RFC 6191). Any other verdict is of the listener, and is remembered, but
@@ -48,6 +67,8 @@ __noinline enum verdict syn_find_owner(struct xdp_md *ctx, const struct packet *
 
 	if (!p || !end || !conf)
 		return V_SYN_NO_LISTENER;
+	if (end->service.owner == FLOW_OWNER_DAEMON)
+		return syn_read_daemon(ctx, &end->listener, conf);
 	socket = socket_find(ctx, &p->tuple);
 	if (socket && socket_kind(socket->state) != SOCKET_LISTENING) {
 		bpf_sk_release(socket);
@@ -96,12 +117,27 @@ static __always_inline void syn_agree(struct cookie_terms *terms, const struct p
 	terms->ecn = l->ecn && (p->segment.flags & ecn_setup) == ecn_setup;
 }
 
-static __always_inline struct cookie_site cookie_site_for(const struct config *conf, __u8 family)
+/* The MTU may be more than the daemon's buffers hold. */
+static __always_inline __u16 cookie_site_daemon_mss(const struct config *conf, __u8 family, __u16 mss)
 {
-	return (struct cookie_site){
+	__u32 ip_bytes = family == FAMILY_IPV4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES;
+	__u32 most = conf->daemon_frame_bytes - PACKET_IP_OFFSET_MAX - ip_bytes - TCP_HEADER_BYTES;
+
+	return mss < most ? mss : most;
+}
+
+static __always_inline struct cookie_site cookie_site_for(const struct config *conf, __u8 family, enum flow_owner owner)
+{
+	struct cookie_site site = {
 		.mss = family == FAMILY_IPV4 ? conf->mss_ipv4 : conf->mss_ipv6,
 		.rcv_wscale = conf->rcv_wscale,
 	};
+
+	if (owner == FLOW_OWNER_DAEMON) {
+		site.mss = cookie_site_daemon_mss(conf, family, site.mss);
+		site.rcv_wscale = conf->daemon_terms.rcv_wscale;
+	}
+	return site;
 }
 
 /* What a SYN-ACK offers: the handshake's terms, and the cookie that keeps them. */
@@ -118,7 +154,7 @@ __noinline int syn_offer(const struct packet *p, const struct tcp_options *o, co
 
 	if (!p || !o || !l || !clock || !offer || !conf)
 		return -1;
-	site = cookie_site_for(conf, p->tuple.family);
+	site = cookie_site_for(conf, p->tuple.family, l->owner);
 	syn_agree(&offer->terms, p, o, l);
 	offer->terms.rcv_wscale = site.rcv_wscale;
 	offer->cookie = cookie_make(&clock->cookie, &site, &p->tuple, p->segment.seq, &offer->terms);
@@ -159,7 +195,7 @@ __noinline bool syn_answer(struct xdp_md *ctx, const struct packet *p, const str
 	answer.client_tsval = o->tsval;
 	answer.cookie = offer->cookie;
 	answer.window = syn_window(l, terms->mss);
-	answer.mss = o->mss ? cookie_site_for(conf, p->tuple.family).mss : 0;
+	answer.mss = o->mss ? cookie_site_for(conf, p->tuple.family, l->owner).mss : 0;
 	answer.wscale = terms->wscale == TCP_WSCALE_NONE ? TCP_WSCALE_NONE : terms->rcv_wscale;
 	answer.sack = terms->sack;
 	answer.timestamps = terms->timestamps;
@@ -222,19 +258,70 @@ static __always_inline enum verdict syn_judge(struct xdp_md *ctx, const struct p
 	return syn_protected(ctx, p, end, clock, conf);
 }
 
+/* Its answer is no longer than the SYN, and only what one could be from gets one (RFC 9293, 3.10.7.1). */
+__noinline enum verdict syn_refuse(struct xdp_md *ctx, const struct packet *p)
+{
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	struct synack answer = { .wscale = TCP_WSCALE_NONE, .refuses = true };
+
+	if (!p || packet_flags_impossible(p->segment.flags) || (void *)(eth + 1) > (void *)(long)ctx->data_end ||
+	    !addresses_possible(&p->tuple, eth))
+		return V_DAEMON_GONE;
+	answer.tuple = p->tuple;
+	answer.ip_offset = p->ip_offset;
+	answer.syn_bytes = p->ip_offset + p->segment.packet_bytes;
+	answer.client_isn = p->segment.seq + p->segment.payload_bytes;
+	return synack_write(ctx, &answer) ? V_DAEMON_GONE_REFUSED : V_SYN_NO_ROOM;
+}
+
+/* What is not answered or dropped, the daemon sees. */
+static __always_inline enum verdict syn_for_daemon(struct xdp_md *ctx, const struct packet *p,
+						   const struct local_end *end, enum verdict verdict)
+{
+	if (verdict_action(verdict) == VERDICT_PASS)
+		verdict = daemon_give(ctx, DAEMON_SYN);
+	if (verdict == V_DAEMON_GONE && end->service.gone == GONE_REFUSE)
+		verdict = syn_refuse(ctx, p);
+	make_opaque(verdict); /* clang 19 knows what a global function can return, the verifier does not */
+	return verdict;
+}
+
+/*
+ * Whether the tuple has a connection of the daemon's. Where a service is, a look at the presence filter comes first;
+ * elsewhere the daemon has opened it, and the filter may not have heard of it yet.
+ */
+static __always_inline bool syn_is_on_daemons(const struct packet *p, const struct local_end *end,
+					      const struct cpu_clock *clock, const struct config *conf)
+{
+	return end->is_daemon_port && (!end->has_service || presence_has(conf, &p->tuple)) &&
+	       daemon_has(&p->tuple, clock, conf);
+}
+
+/* The TCB decides, or TIME-WAIT (RFC 5961, 4; RFC 6191). */
+static __always_inline enum verdict syn_on_daemons(struct xdp_md *ctx, const struct local_end *end,
+						   const struct cpu_clock *clock, const struct config *conf)
+{
+	enum service_policy policy = end->has_service ? end->service.policy : POLICY_ALWAYS;
+	enum verdict verdict = budget_spend(policy, BUDGET_SYN_LIVE, V_DAEMON_SYN, clock, conf);
+
+	return verdict == V_DAEMON_SYN ? daemon_give(ctx, DAEMON_SYN) : verdict;
+}
+
 static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, const struct packet *p, struct cpu_clock *clock,
 						const struct config *conf)
 {
 	struct local_end *end = local_end_get(ctx, p, clock, conf);
 	enum verdict verdict;
 
+	if (end && syn_is_on_daemons(p, end, clock, conf))
+		return syn_on_daemons(ctx, end, clock, conf);
 	if (!end || !end->has_service)
 		return V_NO_SERVICE;
 	if (end->is_transit)
 		return V_TRANSIT;
-	if (end->service.policy == POLICY_OFF)
-		return V_SYN_OFF;
-	verdict = syn_judge(ctx, p, end, clock, conf);
+	verdict = end->service.policy == POLICY_OFF ? V_SYN_OFF : syn_judge(ctx, p, end, clock, conf);
+	if (end->service.owner == FLOW_OWNER_DAEMON)
+		return syn_for_daemon(ctx, p, end, verdict);
 	return end->service.policy == POLICY_MONITOR ? monitor_syn(ctx, p, end, verdict) : verdict;
 }
 

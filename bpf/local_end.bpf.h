@@ -21,6 +21,7 @@ struct local_end {
 	bool has_service;
 	bool is_transit;   /* the service is for every address, but this one is not the host's */
 	bool has_listener; /* the last two fields are known */
+	bool is_daemon_port;
 	struct service service;
 	struct service_key service_key;
 	enum verdict listener_verdict; /* V_SYN_COOKIE or V_SYN_KERNEL_COOKIE where one may be sent */
@@ -54,16 +55,19 @@ __noinline int local_end_read(struct xdp_md *ctx, const struct packet *p, const 
 {
 	struct service_match match;
 	struct service_key key;
+	__u8 port_kinds;
 
 	if (!p || !clock || !conf || !end)
 		return -1;
+	port_kinds = service_port_kinds(p->tuple.local_port);
 	end->generation = conf->services_generation;
 	end->jiffies = clock->jiffies;
 	__builtin_memcpy(end->address, p->tuple.local, sizeof(end->address));
 	end->port = p->tuple.local_port;
 	end->family = p->tuple.family;
 	end->has_listener = false;
-	match = service_find_key(&p->tuple, service_port_kinds(p->tuple.local_port), clock->now_ns, &key);
+	end->is_daemon_port = service_port_of_daemon(port_kinds);
+	match = service_find_key(&p->tuple, port_kinds, clock->now_ns, &key);
 	end->service_key = key; /* Linux 6.1 looks nothing up by a key that is not on the stack */
 	end->has_service = match.service;
 	if (!match.service)

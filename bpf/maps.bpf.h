@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The maps. All but the globals are pinned by their names; user space sizes flows and tw at load.
+ * The maps. All but the globals are pinned by their names; user space sizes flows, tw and xsks at load.
  *
  * flows4 and flows6 hold live connections of verified peers: preallocated hashes, from which nothing is ever evicted.
  * half4 and half6, tw4 and tw6 are LRU hashes: when one is full, its oldest record goes, and no handshake fails.
@@ -103,6 +103,14 @@ struct {
 	__type(key, struct flow6_key);
 	__type(value, struct ended);
 } tw6 SEC(".maps");
+
+/* The daemon's AF_XDP sockets, by receive queue; as many as the device has. */
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} xsks SEC(".maps");
 
 /* NULL while the load is under way: the key may still be zeros, and cookies by that one anybody could make. */
 static __always_inline struct config *config_get(void)

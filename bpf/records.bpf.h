@@ -7,6 +7,11 @@
  * flow leaves its lock dead, so that everybody else takes it as absent, writes its struct ended, and deletes it. The
  * deletion goes by key and can hit a new record of the same tuple that was made in between; that connection is adopted
  * from its socket with its next segment, so nothing but a few counts is lost.
+ *
+ * Records of the daemon's are neither locked nor stepped here (flow.h). What is read of one may be of the report
+ * before, or, for the nanoseconds in which an element changes hands, of another tuple: the daemon's TCP looks for the
+ * TCB by the tuple in the packet, and so believes neither. Such a record goes with its deadline, as all do: should the
+ * sweep delete one that has just been reported anew, the next report brings it back.
  */
 #ifndef SYNKEEP_RECORDS_BPF_H
 #define SYNKEEP_RECORDS_BPF_H
@@ -73,22 +78,37 @@ static __always_inline void flow_unlock(struct flow *f)
 	lock_give(f, FLOW_LOCK_FREE);
 }
 
-/* The tuple's live record, locked: every path from here must unlock it. NULL: none, or none that still counts. */
-static __always_inline struct flow *flow_lock(const struct tuple *t, __u64 now_ns)
+static __always_inline bool flow_is_alive(const struct flow *f, const struct tuple *t, __u64 now_ns)
 {
-	struct flow *f = flow_find(t);
-	__u32 tag = flow_tag(t);
+	return f->tag == flow_tag(t) && f->deadline_ns > now_ns;
+}
 
-	if (!f || !lock_take(f))
+/* f, the tuple's record, locked; NULL: it no longer counts. */
+static __always_inline struct flow *flow_lock_found(struct flow *f, const struct tuple *t, __u64 now_ns)
+{
+	if (!lock_take(f))
 		return NULL;
-	if (f->tag == tag && f->deadline_ns > now_ns)
+	if (flow_is_alive(f, t, now_ns))
 		return f;
 	flow_unlock(f);
 	return NULL;
 }
 
+/*
+ * The tuple's live record, locked: every path from here must unlock it. NULL: none, none that still counts, or one of
+ * the daemon's.
+ */
+static __always_inline struct flow *flow_lock(const struct tuple *t, __u64 now_ns)
+{
+	struct flow *f = flow_find(t);
+
+	return f && f->owner == FLOW_OWNER_KERNEL ? flow_lock_found(f, t, now_ns) : NULL;
+}
+
 /* What became of a segment that was shown to a record, and whose record it was. */
 struct tracked {
+	enum flow_owner owner;
+	/* If the owner is the kernel. */
 	enum judgement judgement;
 	__u32 irs;
 	__u32 iss;
@@ -141,14 +161,23 @@ static __always_inline void flow_retire(const struct tuple *t, const struct ende
 	presence_mark(conf, t);
 }
 
-/* Shows the segment to the tuple's flow, and retires a flow that it ends. False: the tuple has none. */
+/*
+ * Shows the segment to the tuple's flow, and retires a flow that it ends; one of the daemon's is not touched. False:
+ * the tuple has none.
+ */
 static __noinline bool flow_track(const struct packet *p, enum direction direction, const struct cpu_clock *clock,
 				  const struct config *conf, struct tracked *out)
 {
-	struct flow *f = flow_lock(&p->tuple, clock->now_ns);
+	struct flow *f = flow_find(&p->tuple);
 	struct ended e = {};
 	bool has_ended;
 
+	if (!f)
+		return false;
+	out->owner = f->owner;
+	if (out->owner == FLOW_OWNER_DAEMON)
+		return flow_is_alive(f, &p->tuple, clock->now_ns);
+	f = flow_lock_found(f, &p->tuple, clock->now_ns);
 	if (!f)
 		return false;
 	out->judgement = flow_judge(f, &p->segment, direction, clock->now_ns, conf->msl_ns);
@@ -169,7 +198,6 @@ static __always_inline void flow_init(struct flow *f, const struct tuple *t, con
 				      const struct config *conf)
 {
 	f->tag = flow_tag(t);
-	f->owner = FLOW_OWNER_KERNEL;
 	if (!(f->flags & FLOW_RCV_FIN))
 		f->rcv_max = f->rcv_nxt; /* a number that nobody can guess */
 	f->born_s = clock->now_ns / NSEC_PER_SEC;
@@ -181,8 +209,8 @@ __u64 flows_full_ns; /* CLOCK_MONOTONIC: when a connection last found no room fo
 
 /*
  * Makes the record of a connection whose numbers so far f holds. flow_track() is due then: the packet that gave the
- * occasion is shown to the record like any later one. False: there is no room for it, which is counted, and harms no
- * connection.
+ * occasion is shown to the record like any later one. False: there is no room for it, which harms no connection of the
+ * kernel's, and is counted.
  */
 static __always_inline bool flow_make(struct flow *f, const struct tuple *t, const struct cpu_clock *clock,
 				      const struct config *conf)
@@ -193,6 +221,8 @@ static __always_inline bool flow_make(struct flow *f, const struct tuple *t, con
 		presence_mark(conf, t);
 		return true;
 	}
+	if (f->owner == FLOW_OWNER_DAEMON)
+		return false;
 	presence_mark_lasting(conf, t);
 	flows_full_ns = clock->now_ns;
 	verdict_note(V_FLOWS_FULL);

@@ -30,6 +30,12 @@ static __always_inline bool service_ports_outgoing(__u8 kinds)
 	return kinds & PORT_OUTGOING << ANY_PORT_SHIFT;
 }
 
+/* Whether connections of the daemon's may be on this port. */
+static __always_inline bool service_port_of_daemon(__u8 kinds)
+{
+	return kinds & (PORT_DAEMON | PORT_DAEMON << ANY_PORT_SHIFT);
+}
+
 /* What service_find() found. */
 struct service_match {
 	const struct service *service; /* NULL: none */

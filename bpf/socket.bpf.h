@@ -20,8 +20,9 @@ enum socket_kind {
 	SOCKET_OTHER,	  /* handshake under way, or TIME-WAIT */
 };
 
-/* What a listener lets a SYN-ACK promise. */
+/* What a listener, or the daemon's TCP in place of one, lets a SYN-ACK promise. */
 struct listener {
+	enum flow_owner owner;
 	__u32 window;	    /* bytes that it can buffer */
 	__u32 window_clamp; /* bytes that it will ever offer; 0: no such limit */
 	bool queue_full;    /* its accept queue has no room */
@@ -177,6 +178,7 @@ static __always_inline void socket_read_listener(const struct tcp_sock *tp, stru
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
 	const struct netns_ipv4 *sysctls = &sk->__sk_common.skc_net.net->ipv4;
 
+	l->owner = FLOW_OWNER_KERNEL;
 	l->window = socket_window(tp, sysctls);
 	l->queue_full = socket_queue_is_full(tp);
 	l->queue_filling = sk->sk_ack_backlog >= sk->sk_max_ack_backlog / 2;

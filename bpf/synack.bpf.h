@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Makes the SYN in a frame into the SYN-ACK that answers it, in place: headers written anew, checksums in full,
- * addresses exchanged. The answer is never longer than the SYN: an option is answered only where the SYN carried it,
- * and the layout below needs no more words than any SYN needs for the same options.
+ * Makes the SYN in a frame into the SYN-ACK that answers it, or the RST that refuses it, in place: headers written
+ * anew, checksums in full, addresses exchanged. The answer is never longer than the SYN: an option is answered only
+ * where the SYN carried it, and the layout below needs no more words than any SYN needs for the same options.
  *
  *   MSS (1 word) | SACK or NOP NOP, TIMESTAMPS (3 words), or NOP NOP SACK (1 word) | NOP, WSCALE (1 word)
  */
@@ -31,6 +31,7 @@ struct synack {
 	bool sack;
 	bool timestamps;
 	bool ecn;
+	bool refuses; /* a RST instead: no option, all else 0 */
 };
 
 /* The TCP header and its options as they go out; words beyond the last option are 0. */
@@ -133,7 +134,8 @@ static __always_inline void synack_fill_tcp(const struct synack *a, struct synac
 	header->seq = net32(a->cookie.isn);
 	header->ack_seq = net32(a->client_isn + 1);
 	header->doff = TCP_HEADER_BYTES / 4 + option_words;
-	header->syn = 1;
+	header->syn = !a->refuses;
+	header->rst = a->refuses;
 	header->ack = 1;
 	header->ece = a->ecn;
 	header->window = net16(a->window);

@@ -11,6 +11,7 @@
  *       presence.bpf.h          whether its tuple may have a socket
  *       kernel_cookie.bpf.h     cookies of the kernel's own
  *     ingress_segment.bpf.h   anything else: handshakes, cookies, adoption (socket.bpf.h), strangers (budget.bpf.h)
+ *     ingress_daemon.bpf.h    what is the daemon's: to its AF_XDP socket (daemon.bpf.h)
  *     outgoing.bpf.h          where no service is: connections that this host opens
  *     monitor.bpf.h           where the policy is monitor, what they decided is counted, and the packet passes
  *     verdict.bpf.h           the one way out
@@ -24,6 +25,7 @@
  */
 #include "egress.bpf.h"
 #include "handover.bpf.h"
+#include "ingress_daemon.bpf.h"
 #include "monitor.bpf.h"
 #include "outgoing.bpf.h"
 #include "packet_at_hand.bpf.h"
@@ -109,6 +111,8 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 	clock = clock_get(conf);
 	if (!clock)
 		return V_OTHER;
+	if (kind == PACKET_ICMP)
+		return ingress_icmp(ctx, p, clock, conf);
 	if (kind == PACKET_OBSCURE)
 		return ingress_obscure(ctx, p, clock, conf);
 	port_kinds = service_port_kinds(p->tuple.local_port);
@@ -119,8 +123,14 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 	if (kind == PACKET_TCP && is_syn(&p->segment))
 		return ingress_any_syn(ctx, p, clock, conf);
 	if (kind == PACKET_TCP && flow_track(p, DIRECTION_RCV, clock, conf, &tracked))
-		return segment_of_flow(ctx, p, &tracked, clock, conf);
+		return tracked.owner == FLOW_OWNER_DAEMON ? daemon_give(ctx, DAEMON_SEGMENT)
+							  : segment_of_flow(ctx, p, &tracked, clock, conf);
 	match = service_find(&p->tuple, port_kinds, clock->now_ns);
+	if (service_port_of_daemon(port_kinds)) {
+		verdict = ingress_of_daemon(ctx, p, kind, &match, clock, conf);
+		if (verdict != V_NO_SERVICE)
+			return verdict;
+	}
 	if (!match.service && kind == PACKET_TCP && service_ports_outgoing(port_kinds))
 		return outgoing_without_flow(ctx, p, clock, conf);
 	if (!match.service)
@@ -192,11 +202,15 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct packet 
 	bool of_service;
 
 	if (flow_track(p, DIRECTION_SND, clock, conf, &tracked)) {
+		if (tracked.owner == FLOW_OWNER_DAEMON)
+			return V_OWN_UNTRACKED;
 		if (!egress_begins_anew(&p->segment, &tracked))
 			return V_OWN_SEGMENT;
 		flow_kill(&p->tuple);
 		verdict_note(V_FLOW_REPLACED);
 	}
+	if (service_port_of_daemon(port_kinds) && daemon_has(&p->tuple, clock, conf))
+		return V_OWN_UNTRACKED;
 	of_service = service_find(&p->tuple, port_kinds, clock->now_ns).service;
 	if (!of_service && !service_ports_outgoing(port_kinds))
 		return V_OWN_UNTRACKED;

@@ -33,6 +33,8 @@ static __always_inline int verdict_leave_xdp(enum verdict verdict, __u32 bytes)
 		return XDP_DROP;
 	case VERDICT_TX:
 		return XDP_TX;
+	case VERDICT_REDIRECT: /* daemon_give() has said where to */
+		return XDP_REDIRECT;
 	default:
 		return XDP_PASS;
 	}

@@ -12,12 +12,13 @@
 #include "presence.h"
 
 /* Raised whenever the shape or the meaning of a pinned map changes: a program of another layout refuses the pins. */
-#define SYNKEEP_LAYOUT_VERSION 2
+#define SYNKEEP_LAYOUT_VERSION 3
 
 #define SYNKEEP_FLOWS_DEFAULT 262144
 #define SYNKEEP_HALF_OPEN_MAX 65536
 #define SYNKEEP_SERVICES_MAX 1024
-#define SYNKEEP_BUDGET_DEFAULT 10000 /* unverified packets a second and CPU */
+#define SYNKEEP_BUDGET_DEFAULT 10000	/* unverified packets a second and CPU */
+#define SYNKEEP_DAEMON_FRAME_BYTES 3840 /* what a page as an AF_XDP chunk has behind the kernel's headroom */
 
 enum device_phase {
 	DEVICE_LOADING, /* pins are being made: a crash here leaves a half-load that the next load clears */
@@ -29,6 +30,13 @@ enum device_xdp_mode {
 	DEVICE_XDP_NATIVE,
 	DEVICE_XDP_GENERIC,
 } __attribute__((packed));
+
+/* What the daemon's TCP does: no more is promised to who gets a cookie for a service of its. */
+struct daemon_terms {
+	__u16 flags;	 /* enum flow_flag: FLOW_WSCALE, FLOW_SACK, FLOW_TIMESTAMPS, FLOW_ECN */
+	__u16 window;	 /* what a SYN-ACK offers, bytes: never shifted (RFC 7323, 2.2) */
+	__u8 rcv_wscale; /* the shift of all windows after it, 0..14 */
+};
 
 /* Map "config", one element. Written by the command line, read by the programs. */
 struct config {
@@ -56,6 +64,8 @@ struct config {
 	__u32 services_generation; /* raised with every change of the services: what is remembered of them is stale */
 	__u32 presence_words;	   /* of each of the presence filter's bitmaps, whole blocks; 0: there is no filter */
 	struct presence_key presence_key;
+	__u32 daemon_frame_bytes; /* the longest frame that the daemon's sockets take */
+	struct daemon_terms daemon_terms;
 	__u64 test_advance_ns; /* added to every clock that the programs read; 0 but in tests, which expect it at the
 				  end */
 };
@@ -78,6 +88,12 @@ enum service_policy {
 	POLICY_MONITOR, /* track, never answer, and count what "always" would have done */
 } __attribute__((packed));
 
+/* What becomes of a SYN for a service of the daemon's while no daemon serves the receive queue that it came by. */
+enum service_gone {
+	GONE_DROP,
+	GONE_REFUSE, /* answered with a RST */
+} __attribute__((packed));
+
 /* Map "services". A wildcard address is all zeros, a wildcard port is 0. */
 struct service_key {
 	ipv6_bytes address; /* IPv4: the first four bytes */
@@ -92,7 +108,8 @@ struct service {
 	__u8 both_families; /* half of a "*:PORT", whose other half is under the other family */
 	bool sockets_known; /* the presence filter has every socket of it; else each SYN's tuple is looked up */
 	bool passes_signed; /* SYNs with MD5 or AO, to the socket, within the budget */
-	__u8 reserved[3];
+	enum service_gone gone;
+	__u8 reserved[2];
 	__u64 retired_ns; /* CLOCK_MONOTONIC; 0: stays. Deleted, and gone when no cookie of it can come back any more */
 };
 
@@ -104,6 +121,12 @@ enum port_kind {
 	PORT_EXACT = 1 << 0, /* address and port */
 	PORT_ANY_ADDRESS = 1 << 1,
 	PORT_OUTGOING = 1 << 2, /* in element 0: connections that this host opens are tracked */
+	/*
+	 * Connections of the daemon's may be on it. The command line sets it with a service of the daemon's and leaves
+	 * it set, for its connections outlive the service; the daemon sets it, before it opens a connection, on the
+	 * port that it opens it from, and clears it there.
+	 */
+	PORT_DAEMON = 1 << 3,
 };
 
 /*

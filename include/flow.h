@@ -10,6 +10,13 @@
  * same key. "Local" is this machine's end and
  * "remote" the peer's, whichever way a segment goes. Ports are in host order and addresses are byte arrays, so that
  * bpftool prints them readably. A record whose deadline has passed counts as absent, wherever it is found.
+ *
+ * The records of the daemon's connections (FLOW_OWNER_DAEMON) are reports: the TCB is the truth, and what is said below
+ * of locks and of who steps a record is of the kernel's. A right cookie makes the first one, ESTABLISHED, in XDP; from
+ * then on the daemon alone writes and deletes them, whole, by its keys. The programs look for owner, tag and deadline,
+ * and give the tuple's segments to the daemon; a connection without a record has none. So the record has to be there
+ * before the daemon's first SYN leaves, and PORT_DAEMON on its local port; a SYN-ACK's may come a little later, for
+ * under policy off a stranger's segments reach the daemon too, within a budget.
  */
 #ifndef SYNKEEP_FLOW_H
 #define SYNKEEP_FLOW_H

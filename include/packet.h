@@ -23,6 +23,7 @@
 #define IPPROTO_HOPOPTS 0
 #define IPPROTO_ROUTING 43
 #define IPPROTO_FRAGMENT 44
+#define IPPROTO_ICMPV6 58
 #define IPPROTO_DSTOPTS 60
 #else
 #include <netinet/in.h>
@@ -50,6 +51,7 @@
 
 enum packet_kind {
 	PACKET_OTHER,	  /* not TCP, or not as this program understands it */
+	PACKET_ICMP,	  /* of either version: tuple.family, the offsets and segment.packet_bytes are valid */
 	PACKET_OBSCURE,	  /* IPv6 headers, or tags, that hide what they carry: the addresses are valid, or nothing */
 	PACKET_TCP,	  /* everything below is valid, the lengths once packet_weigh() has seen them */
 	PACKET_FRAGMENT,  /* the first of several: the tuple is valid, the segment is not */
@@ -65,7 +67,7 @@ struct packet {
 	struct tuple tuple;
 	struct segment segment;
 	__u16 ip_offset;  /* from the start of the frame: behind Ethernet's header and the tags */
-	__u16 tcp_offset; /* from the start of the frame */
+	__u16 tcp_offset; /* from the start of the frame; of ICMP likewise */
 	__u16 tcp_options_bytes;
 	__u16 headers_bytes; /* IP and TCP, on the wire; by packet_weigh() */
 	bool has_ip_options; /* IPv4 options or IPv6 extension headers */
@@ -120,6 +122,18 @@ static __always_inline enum packet_kind packet_parse_tcp(struct packet *p, const
 	return PACKET_TCP;
 }
 
+/* What is looked at further is an error of a whole packet; in a fragment nothing of it is sure. */
+static __always_inline enum packet_kind packet_parse_icmpv4(struct packet *p, const struct iphdr *ip, __u32 ip_offset)
+{
+	if (ip->protocol != IPPROTO_ICMP || (ip->frag_off & net16(IPV4_FRAGMENT_OFFSET | IPV4_MORE_FRAGMENTS)))
+		return PACKET_OTHER;
+	p->tuple.family = FAMILY_IPV4;
+	p->ip_offset = ip_offset;
+	p->tcp_offset = ip_offset + ip->ihl * 4;
+	p->segment.packet_bytes = host16(ip->tot_len);
+	return PACKET_ICMP;
+}
+
 static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, const struct frame *f, __u32 ip_offset)
 {
 	struct iphdr *ip = f->data + ip_offset;
@@ -127,8 +141,10 @@ static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, cons
 	__u32 header_bytes;
 	__u16 fragment;
 
-	if ((void *)(ip + 1) > f->end || ip->version != 4 || ip->ihl < 5 || ip->protocol != IPPROTO_TCP)
+	if ((void *)(ip + 1) > f->end || ip->version != 4 || ip->ihl < 5)
 		return PACKET_OTHER;
+	if (ip->protocol != IPPROTO_TCP)
+		return packet_parse_icmpv4(p, ip, ip_offset);
 	fragment = host16(ip->frag_off);
 	if (fragment & IPV4_FRAGMENT_OFFSET)
 		return PACKET_OTHER; /* no ports in it; without its first fragment it comes to nothing */
@@ -152,7 +168,7 @@ static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, cons
 
 /* How far the IPv6 headers go, and what is behind them. */
 struct ipv6_chain {
-	__u32 tcp_offset; /* from the start of the frame, if kind is PACKET_TCP or PACKET_FRAGMENT */
+	__u32 tcp_offset; /* from the start of the frame, if kind is PACKET_TCP, PACKET_FRAGMENT or PACKET_ICMP */
 	enum packet_kind kind;
 };
 
@@ -189,8 +205,8 @@ static __always_inline bool packet_ipv6_extension_needs_owner(__u8 kind, const s
 }
 
 /*
- * Walks the extension headers (RFC 8200, 4) to TCP. Who has more of them than any honest sender, or hides them beyond
- * what can be read, is PACKET_OBSCURE: behind them may be a SYN.
+ * Walks the extension headers (RFC 8200, 4) to TCP or ICMP. Who has more of them than any honest sender, or hides them
+ * beyond what can be read, is PACKET_OBSCURE: behind them may be a SYN.
  */
 static __always_inline struct ipv6_chain packet_walk_ipv6(const struct frame *f, __u32 ip_offset, __u8 next)
 {
@@ -212,7 +228,9 @@ static __always_inline struct ipv6_chain packet_walk_ipv6(const struct frame *f,
 		chain.tcp_offset += packet_ipv6_extension_bytes(next, extension->length);
 		next = extension->next;
 	}
-	if (next != IPPROTO_TCP)
+	if (next == IPPROTO_ICMPV6 && chain.kind == PACKET_TCP)
+		chain.kind = PACKET_ICMP;
+	else if (next != IPPROTO_TCP)
 		chain.kind = packet_is_ipv6_extension(next) ? PACKET_OBSCURE : PACKET_OTHER;
 	return chain;
 }
@@ -240,13 +258,15 @@ static __always_inline enum packet_kind packet_parse_ipv6(struct packet *p, cons
 		return PACKET_OTHER;
 	packet_ipv6_addresses(p, ip, f->direction);
 	tcp = f->data + chain.tcp_offset;
-	if (chain.kind == PACKET_OBSCURE || (void *)&tcp->seq > f->end)
+	if (chain.kind == PACKET_OBSCURE || (chain.kind != PACKET_ICMP && (void *)&tcp->seq > f->end))
 		return PACKET_OBSCURE;
-	packet_ports(p, tcp, f->direction);
 	p->ip_offset = ip_offset;
 	p->tcp_offset = chain.tcp_offset;
 	p->has_ip_options = chain.tcp_offset - ip_offset > IPV6_HEADER_BYTES;
 	p->segment.packet_bytes = IPV6_HEADER_BYTES + host16(ip->payload_len);
+	if (chain.kind == PACKET_ICMP)
+		return PACKET_ICMP;
+	packet_ports(p, tcp, f->direction);
 	if (chain.kind == PACKET_FRAGMENT)
 		return PACKET_FRAGMENT;
 	return packet_parse_tcp(p, f, tcp);

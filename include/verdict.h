@@ -10,10 +10,11 @@
 #include "base.h"
 
 enum verdict_action {
-	VERDICT_PASS, /* XDP_PASS, or TC_ACT_UNSPEC: the next filter decides */
-	VERDICT_TX,   /* XDP_TX */
-	VERDICT_DROP, /* XDP_DROP, TC_ACT_SHOT */
-	VERDICT_NOTE, /* no packet leaves by it: an event that is worth a counter */
+	VERDICT_PASS,	  /* XDP_PASS, or TC_ACT_UNSPEC: the next filter decides */
+	VERDICT_TX,	  /* XDP_TX */
+	VERDICT_DROP,	  /* XDP_DROP, TC_ACT_SHOT */
+	VERDICT_REDIRECT, /* XDP_REDIRECT, to the daemon's AF_XDP socket */
+	VERDICT_NOTE,	  /* no packet leaves by it: an event that is worth a counter */
 };
 
 enum verdict_severity {
@@ -77,6 +78,24 @@ enum verdict_severity {
 	X(STRANGER, PASS, NORMAL, "segment without a flow, passed to the kernel within the budget")                    \
 	X(NO_SOCKET, PASS, NORMAL, "segment without a flow where nothing listens: reset, or forwarded elsewhere")      \
 	X(NO_FLOW, DROP, ATTACK, "segment for a listener without a flow or a right cookie")                            \
+	/* xdp_ingress: services and connections of the daemon's; redirected in the order of enum daemon_frame */      \
+	X(DAEMON_SEGMENT, REDIRECT, NORMAL, "segment of a connection of the daemon's: its TCP is the judge")           \
+	X(DAEMON_SYN, REDIRECT, NORMAL,                                                                                \
+	  "SYN for the daemon to answer: by its policy, or its tuple is live or in TIME-WAIT")                         \
+	X(DAEMON_COOKIE_ACK, REDIRECT, NORMAL,                                                                         \
+	  "right cookie for a service of the daemon's: the source is verified and a flow made")                        \
+	X(DAEMON_STRANGER, REDIRECT, NORMAL,                                                                           \
+	  "segment without a record, given to the daemon within the budget: it is reset")                              \
+	X(DAEMON_ICMP, REDIRECT, NORMAL, "ICMP error about a segment that the daemon sent")                            \
+	X(DAEMON_GONE, DROP, TROUBLE, "packet for the daemon, but none serves this receive queue: `synkeep run` does") \
+	X(DAEMON_GONE_REFUSED, TX, TROUBLE,                                                                            \
+	  "SYN refused: no daemon serves this receive queue, and the service says gone=refuse")                        \
+	X(DAEMON_FRAGMENT, DROP, ATTACK, "fragment for the daemon, which reassembles none")                            \
+	X(DAEMON_FRAME_TOO_LARGE, DROP, TROUBLE,                                                                       \
+	  "frame for the daemon that is longer than its buffers: the device's MTU is too great")                       \
+	X(DAEMON_NO_METADATA, DROP, TROUBLE, "packet for the daemon, but the driver has no room to say what it is")    \
+	X(DAEMON_NO_ROOM, DROP, TROUBLE,                                                                               \
+	  "right cookie for a service of the daemon's, but the flow table is full: it needs a record")                 \
 	/* tc_ingress */                                                                                               \
 	X(HANDOVER, NOTE, NORMAL, "connection handed to the listening socket")                                         \
 	X(HANDOVER_AGAIN, NOTE, NORMAL, "packet sent behind the one that makes its connection, to come back")          \

@@ -18,9 +18,9 @@ static const struct {
 	enum verdict first;
 	const char *name;
 } groups[] = {
-	{ V_OTHER, "other" },	     { V_SYN_COOKIE, "syn" },	 { V_SEGMENT, "segment" },
-	{ V_COOKIE_ACK, "no-flow" }, { V_HANDOVER, "handover" }, { V_OWN_SEGMENT, "egress" },
-	{ V_FLOWS_FULL, "record" },
+	{ V_OTHER, "other" },	     { V_SYN_COOKIE, "syn" },	     { V_SEGMENT, "segment" },
+	{ V_COOKIE_ACK, "no-flow" }, { V_DAEMON_SEGMENT, "daemon" }, { V_HANDOVER, "handover" },
+	{ V_OWN_SEGMENT, "egress" }, { V_FLOWS_FULL, "record" },
 };
 
 struct options {
@@ -41,10 +41,8 @@ static const char *group_of(enum verdict verdict)
 static const char *action_name(enum verdict_action action)
 {
 	static const char *const names[] = {
-		[VERDICT_PASS] = "pass",
-		[VERDICT_TX] = "answer",
-		[VERDICT_DROP] = "drop",
-		[VERDICT_NOTE] = "note",
+		[VERDICT_PASS] = "pass",       [VERDICT_TX] = "answer", [VERDICT_DROP] = "drop",
+		[VERDICT_REDIRECT] = "daemon", [VERDICT_NOTE] = "note",
 	};
 
 	return names[action];

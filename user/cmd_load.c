@@ -176,13 +176,19 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 	return EXIT_DONE;
 }
 
-static void apply_default_policy(struct options *options)
+static int apply_default_policy(struct options *options)
 {
+	char error[SERVICE_SPEC_ERROR_BYTES], text[SERVICE_SPEC_BYTES];
+
 	for (size_t i = 0; i < options->load.service_count; i++) {
 		if (!options->services[i].has_policy)
 			options->services[i].policy = options->has_policy ? options->policy : POLICY_ALWAYS;
+		service_spec_format(&options->services[i], text, sizeof(text));
+		if (service_spec_check(&options->services[i], error, sizeof(error)))
+			return command_misused(&command_load, "%s: %s", text, error);
 	}
 	options->load.services = options->services;
+	return EXIT_DONE;
 }
 
 static int check_device(struct load *load)
@@ -382,9 +388,10 @@ static int run(int argc, char **argv)
 		status = command_failed(&command_load, "this needs root (CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN)");
 		goto out;
 	}
-	apply_default_policy(&options);
+	status = apply_default_policy(&options);
 	bpf_log_capture(options.verbose);
-	status = check_device(&options.load);
+	if (!status)
+		status = check_device(&options.load);
 	if (!status)
 		status = check_vlan(&options.load);
 	if (!status)
@@ -410,7 +417,8 @@ const struct command command_load = {
 		"\n"
 		"  DEV                the device that the services' clients come in by\n"
 		"      --service SPEC what to protect: "
-		"ADDR:PORT[,policy=always|monitor|off][,owner=kernel][,md5=pass]\n"
+		"ADDR:PORT[,policy=always|monitor|off][,md5=pass]\n"
+		"                     [,owner=daemon,app=NAME[,gone=refuse]]\n"
 		"                     10.0.0.2:80  [2001:db8::2]:443,policy=always  *:22 (every address)\n"
 		"                     10.0.0.2:* (every port); may be repeated\n"
 		"      --policy P     for services that do not say: always answers every SYN with a cookie,\n"

@@ -161,6 +161,8 @@ static void add_json(struct json_object *list, const char *device, const struct 
 	json_out_text(object, "policy", service_spec_policy_name(spec->policy));
 	json_out_text(object, "owner", service_spec_owner_name(spec->owner));
 	json_out_text(object, "md5", service_spec_signed_name(spec->passes_signed));
+	if (spec->owner == FLOW_OWNER_DAEMON)
+		json_out_text(object, "gone", service_spec_gone_name(spec->gone));
 	json_object_array_add(list, object);
 }
 
@@ -278,7 +280,8 @@ const struct command command_service = {
 		 "  add                adds services; one that is there takes over the policy that is given\n"
 		 "  del                deletes services; of a SPEC only ADDR:PORT matters\n"
 		 "  list               lists the services of DEV, or of every loaded device\n"
-		 "  SPEC               ADDR:PORT[,policy=always|monitor|off][,owner=kernel][,md5=pass]\n"
+		 "  SPEC               ADDR:PORT[,policy=always|monitor|off][,md5=pass]\n"
+		 "                     [,owner=daemon,app=NAME[,gone=refuse]],\n"
 		 "                     as in `synkeep load --help`; the policy is always where it is not given\n"
 		 "      --json         list: for programs\n"
 		 "      --pin-root DIR where the devices are pinned, " PINS_ROOT " by default\n"

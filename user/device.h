@@ -25,6 +25,7 @@ struct device {
 	int clocks_fd;
 	int budgets_fd;
 	int monitored_fd;
+	int xsks_fd;
 	int flows_fd[2];
 	int half_fd[2];
 	int tw_fd[2];

@@ -137,7 +137,7 @@ __u64 load_memory_bytes(__u32 flows)
 
 /* --- 2: programs and maps ---------------------------------------------------------------------------------------- */
 
-static int size_maps(struct synkeep *skeleton, __u32 flows)
+static int size_maps(const struct load *load, struct synkeep *skeleton)
 {
 	struct bpf_map *const maps[] = {
 		skeleton->maps.flows4,
@@ -145,10 +145,12 @@ static int size_maps(struct synkeep *skeleton, __u32 flows)
 		skeleton->maps.tw4,
 		skeleton->maps.tw6,
 	};
-	int err = bpf_map__set_max_entries(skeleton->maps.presence, presence_elements(flows));
+	int err = bpf_map__set_max_entries(skeleton->maps.presence, presence_elements(load->flows));
 
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.xsks, load->system.rx_queues);
 	for (size_t i = 0; i < ARRAY_LEN(maps) && !err; i++)
-		err = bpf_map__set_max_entries(maps[i], flows);
+		err = bpf_map__set_max_entries(maps[i], load->flows);
 	return err;
 }
 
@@ -190,10 +192,9 @@ static int pin_programs(struct synkeep *skeleton, const char *pin_dir)
 static int load_programs(const struct load *load, struct synkeep *skeleton, const char *pin_dir,
 			 enum device_xdp_mode mode, bool *refused, const struct failure *failure)
 {
-	int err = size_maps(skeleton, load->flows);
+	int err = size_maps(load, skeleton);
 
 	*refused = false;
-
 	if (!err)
 		err = set_pin_paths(skeleton, pin_dir);
 	if (err)
@@ -239,6 +240,12 @@ static int write_config(const struct load *load, struct device *device, enum dev
 		.msl_ns = TCP_MSL_DEFAULT_S * NSEC_PER_SEC,
 		.try_until_ns = load->try_ns ? now_ns + load->try_ns : 0,
 		.presence_words = presence_words(load->flows),
+		.daemon_frame_bytes = SYNKEEP_DAEMON_FRAME_BYTES,
+		.daemon_terms = {
+			.flags = FLOW_WSCALE | FLOW_SACK | FLOW_TIMESTAMPS | FLOW_ECN,
+			.window = 65535,
+			.rcv_wscale = system_rcv_wscale(),
+		},
 	};
 	device->config.master_key = load->key; /* not above, which would leave a copy on the stack */
 	err = random_presence_key(&device->config.presence_key);

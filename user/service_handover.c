@@ -27,7 +27,7 @@ int service_handover_list(const struct status *status, const struct status_servi
 	const struct service_handover mptcp = { reason_for(status, true), service->listeners.mptcp };
 	int count = 0;
 
-	if (service->spec.policy == POLICY_OFF)
+	if (service->spec.policy == POLICY_OFF || service->spec.owner != FLOW_OWNER_KERNEL)
 		return 0;
 	if (plain.listeners)
 		handovers[count++] = plain;

@@ -11,7 +11,7 @@
 #include "service_spec.h"
 
 #define SPEC_TEXT_MAX 256
-#define KNOWN_KEYS "policy=always|monitor|off, owner=kernel, md5=pass|drop"
+#define KNOWN_KEYS "policy=always|monitor|off, owner=kernel|daemon, md5=pass|drop, app=NAME, gone=drop|refuse"
 
 static const char *const policy_names[] = {
 	[POLICY_OFF] = "off",
@@ -19,6 +19,7 @@ static const char *const policy_names[] = {
 	[POLICY_MONITOR] = "monitor",
 };
 static const char *const owner_names[] = { [FLOW_OWNER_KERNEL] = "kernel", [FLOW_OWNER_DAEMON] = "daemon" };
+static const char *const gone_names[] = { [GONE_DROP] = "drop", [GONE_REFUSE] = "refuse" };
 static const char *const signed_names[] = { [false] = "drop", [true] = "pass" };
 
 struct complaint {
@@ -36,56 +37,86 @@ static int __attribute__((format(printf, 2, 3))) complain(const struct complaint
 	return -EINVAL;
 }
 
-static bool is_one_of(const char *word, const char *const *words, size_t count)
+/* The place of the value among the words; -1: it is none of them. */
+static int place_of(const char *value, const char *const *words, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (!strcmp(word, words[i]))
-			return true;
+		if (!strcmp(value, words[i]))
+			return (int)i;
 	}
-	return false;
+	return -1;
 }
 
 static int parse_policy(const char *value, enum service_policy *policy, const struct complaint *complaint)
 {
-	for (size_t i = 0; i < ARRAY_LEN(policy_names); i++) {
-		if (!strcmp(value, policy_names[i])) {
-			*policy = (enum service_policy)i;
-			return 0;
-		}
-	}
+	int place = place_of(value, policy_names, ARRAY_LEN(policy_names));
+
 	if (!strcmp(value, "auto"))
 		return complain(complaint, "policy \"%s\" is not there yet: always, monitor and off are", value);
-	return complain(complaint, "policy \"%.40s\" is unknown: it is always, monitor or off", value);
+	if (place < 0)
+		return complain(complaint, "policy \"%.40s\" is unknown: it is always, monitor or off", value);
+	*policy = (enum service_policy)place;
+	return 0;
 }
 
-static int parse_owner(const char *value, enum flow_owner *owner, const struct complaint *complaint)
+static int take_policy(const char *value, struct service_spec *spec, const struct complaint *complaint)
 {
-	static const char *const later[] = { "daemon", "gateway" };
-
-	if (!strcmp(value, owner_names[FLOW_OWNER_KERNEL])) {
-		*owner = FLOW_OWNER_KERNEL;
-		return 0;
-	}
-	if (is_one_of(value, later, ARRAY_LEN(later)))
-		return complain(complaint, "owner \"%s\" is not there yet: kernel is", value);
-	return complain(complaint, "owner \"%.40s\" is unknown: it is kernel", value);
+	spec->has_policy = true;
+	return parse_policy(value, &spec->policy, complaint);
 }
 
-static int parse_signed(const char *value, bool *passes_signed, const struct complaint *complaint)
+static int take_owner(const char *value, struct service_spec *spec, const struct complaint *complaint)
 {
-	for (int pass = 0; pass < (int)ARRAY_LEN(signed_names); pass++) {
-		if (!strcmp(value, signed_names[pass])) {
-			*passes_signed = pass;
-			return 0;
-		}
-	}
-	return complain(complaint, "md5 \"%.40s\" is unknown: it is pass or drop", value);
+	int place = place_of(value, owner_names, ARRAY_LEN(owner_names));
+
+	if (!strcmp(value, "gateway"))
+		return complain(complaint, "owner \"%s\" is not there yet: kernel and daemon are", value);
+	if (place < 0)
+		return complain(complaint, "owner \"%.40s\" is unknown: it is kernel or daemon", value);
+	spec->owner = (enum flow_owner)place;
+	return 0;
 }
 
-/* Which keys a SPEC had so far: none may come twice. */
+static int take_signed(const char *value, struct service_spec *spec, const struct complaint *complaint)
+{
+	int place = place_of(value, signed_names, ARRAY_LEN(signed_names));
+
+	if (place < 0)
+		return complain(complaint, "md5 \"%.40s\" is unknown: it is pass or drop", value);
+	spec->passes_signed = place;
+	return 0;
+}
+
+static int take_app(const char *value, struct service_spec *spec, const struct complaint *complaint)
+{
+	if (!*value || strlen(value) >= sizeof(spec->app))
+		return complain(complaint, "app \"%.40s\" is not a name of 1 to %zu characters", value,
+				sizeof(spec->app) - 1);
+	strcpy(spec->app, value);
+	return 0;
+}
+
+static int take_gone(const char *value, struct service_spec *spec, const struct complaint *complaint)
+{
+	int place = place_of(value, gone_names, ARRAY_LEN(gone_names));
+
+	if (place < 0)
+		return complain(complaint, "gone \"%.40s\" is unknown: it is drop or refuse", value);
+	spec->gone = (enum service_gone)place;
+	return 0;
+}
+
+static const struct key {
+	const char *name;
+	int (*take)(const char *value, struct service_spec *spec, const struct complaint *complaint);
+} keys[] = {
+	{ "policy", take_policy }, { "owner", take_owner }, { "md5", take_signed },
+	{ "app", take_app },	   { "gone", take_gone },
+};
+
+/* Which keys a SPEC had so far, by their place: none may come twice. */
 struct keys_seen {
-	bool owner;
-	bool md5;
+	bool key[ARRAY_LEN(keys)];
 };
 
 static int parse_key(char *text, struct service_spec *spec, struct keys_seen *seen, const struct complaint *complaint)
@@ -95,23 +126,13 @@ static int parse_key(char *text, struct service_spec *spec, struct keys_seen *se
 	if (!value)
 		return complain(complaint, "\"%.40s\" is not key=value; known keys: " KNOWN_KEYS, text);
 	*value++ = '\0';
-	if (!strcmp(text, "policy")) {
-		if (spec->has_policy)
-			return complain(complaint, "policy is given twice");
-		spec->has_policy = true;
-		return parse_policy(value, &spec->policy, complaint);
-	}
-	if (!strcmp(text, "owner")) {
-		if (seen->owner)
-			return complain(complaint, "owner is given twice");
-		seen->owner = true;
-		return parse_owner(value, &spec->owner, complaint);
-	}
-	if (!strcmp(text, "md5")) {
-		if (seen->md5)
-			return complain(complaint, "md5 is given twice");
-		seen->md5 = true;
-		return parse_signed(value, &spec->passes_signed, complaint);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (strcmp(text, keys[i].name))
+			continue;
+		if (seen->key[i])
+			return complain(complaint, "%s is given twice", keys[i].name);
+		seen->key[i] = true;
+		return keys[i].take(value, spec, complaint);
 	}
 	return complain(complaint, "key \"%.40s\" is unknown; known keys: " KNOWN_KEYS, text);
 }
@@ -180,6 +201,28 @@ static int parse_address(char *text, struct service_spec *spec, const struct com
 			text);
 }
 
+static int check(const struct service_spec *spec, const struct complaint *complaint)
+{
+	if (spec->owner != FLOW_OWNER_DAEMON) {
+		if (spec->app[0] || spec->gone != GONE_DROP)
+			return complain(complaint, "app and gone are for owner=daemon");
+		return 0;
+	}
+	if (spec->policy == POLICY_MONITOR)
+		return complain(complaint, "policy monitor passes every packet to a listener of the kernel's, and with "
+					   "owner=daemon there is none: it is always or off");
+	if (spec->passes_signed)
+		return complain(complaint, "md5=pass leaves signatures to the kernel: the daemon's TCP checks none");
+	return 0;
+}
+
+int service_spec_check(const struct service_spec *spec, char *error, size_t size)
+{
+	const struct complaint complaint = { error, size };
+
+	return check(spec, &complaint);
+}
+
 int service_spec_parse(const char *text, struct service_spec *spec, char *error, size_t size)
 {
 	const struct complaint complaint = { error, size };
@@ -200,7 +243,9 @@ int service_spec_parse(const char *text, struct service_spec *spec, char *error,
 		err = parse_port(port, &spec->port, &complaint);
 	while (!err && (key = strsep(&rest, ",")))
 		err = parse_key(key, spec, &seen, &complaint);
-	return err;
+	if (!err && spec->owner == FLOW_OWNER_DAEMON && !spec->app[0])
+		err = complain(&complaint, "owner=daemon needs app=NAME: the application that the daemon runs there");
+	return err ? err : check(spec, &complaint);
 }
 
 int service_spec_parse_policy(const char *text, enum service_policy *policy, char *error, size_t size)
@@ -234,4 +279,9 @@ const char *service_spec_owner_name(enum flow_owner owner)
 const char *service_spec_signed_name(bool passes_signed)
 {
 	return signed_names[passes_signed];
+}
+
+const char *service_spec_gone_name(enum service_gone gone)
+{
+	return gone < ARRAY_LEN(gone_names) ? gone_names[gone] : "unknown";
 }

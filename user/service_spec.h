@@ -8,7 +8,8 @@
  *   10.0.0.2:*                         every port of an address
  *   0.0.0.0:22, [::]:22                a port of every address of one family
  *
- * Keys: policy=always|monitor|off, owner=kernel, md5=pass|drop. Pure: no map, no file, no name look-up.
+ * Keys: policy=always|monitor|off, owner=kernel|daemon, md5=pass|drop, and for the daemon's app=NAME, which it needs,
+ * and gone=drop|refuse. Pure: no map, no file, no name look-up.
  */
 #ifndef SYNKEEP_SERVICE_SPEC_H
 #define SYNKEEP_SERVICE_SPEC_H
@@ -17,6 +18,7 @@
 
 #define SERVICE_SPEC_BYTES 64	     /* the longest "[ADDR]:PORT" with its 0 */
 #define SERVICE_SPEC_ERROR_BYTES 256 /* the longest complaint */
+#define SERVICE_SPEC_APP_BYTES 32    /* the longest name of an application, with its 0 */
 
 struct service_spec {
 	__u8 family;	    /* FAMILY_IPV4, FAMILY_IPV6, or 0: both, and the address is a wildcard */
@@ -26,10 +28,18 @@ struct service_spec {
 	enum service_policy policy;
 	enum flow_owner owner;
 	bool passes_signed; /* SYNs that are signed (MD5, AO) */
+	/* If the owner is the daemon. */
+	char app[SERVICE_SPEC_APP_BYTES]; /* as it was written; "" where the spec was read from a device's maps */
+	enum service_gone gone;
 };
 
 /* 0, or -EINVAL and a complaint in error, which quotes what is wrong in the text and says what would be right. */
 int service_spec_parse(const char *text, struct service_spec *spec, char *error, size_t size);
+
+/*
+ * Whether the spec makes sense with the policy that it has now, which may be a default. 0, or -EINVAL and a complaint.
+ */
+int service_spec_check(const struct service_spec *spec, char *error, size_t size);
 
 /* A value of the key "policy". 0, or -EINVAL and a complaint. */
 int service_spec_parse_policy(const char *text, enum service_policy *policy, char *error, size_t size);
@@ -37,9 +47,10 @@ int service_spec_parse_policy(const char *text, enum service_policy *policy, cha
 /* "ADDR:PORT", which service_spec_parse() takes back. */
 void service_spec_format(const struct service_spec *spec, char *text, size_t size);
 
-/* The words for policy=, owner= and md5=. */
+/* The words for policy=, owner=, md5= and gone=. */
 const char *service_spec_policy_name(enum service_policy policy);
 const char *service_spec_owner_name(enum flow_owner owner);
 const char *service_spec_signed_name(bool passes_signed);
+const char *service_spec_gone_name(enum service_gone gone);
 
 #endif /* SYNKEEP_SERVICE_SPEC_H */

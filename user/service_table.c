@@ -93,7 +93,8 @@ static const struct entry *find_twin(const struct table *table, const struct ent
 	key.family = key.family == FAMILY_IPV4 ? FAMILY_IPV6 : FAMILY_IPV4;
 	twin = find_entry(table, &key);
 	if (!twin || is_retired(twin) || twin->service.policy != entry->service.policy ||
-	    twin->service.owner != entry->service.owner || twin->service.passes_signed != entry->service.passes_signed)
+	    twin->service.owner != entry->service.owner || twin->service.gone != entry->service.gone ||
+	    twin->service.passes_signed != entry->service.passes_signed)
 		return NULL;
 	return twin;
 }
@@ -119,15 +120,24 @@ static int refresh_port(const struct device *device, __u16 port)
 	__u64 now_ns = clocks_now_ns(device);
 	struct table table;
 	__u32 index = port;
-	__u8 kinds = !port && device->config.track_outgoing ? PORT_OUTGOING : 0;
+	__u8 kinds = 0;
 	int err;
 
 	err = read_table(device, &table);
 	if (err)
 		return err;
+	if (bpf_map_lookup_elem(device->ports_fd, &index, &kinds) < 0)
+		return -errno;
+	kinds &= PORT_DAEMON; /* it stays */
+	if (!port && device->config.track_outgoing)
+		kinds |= PORT_OUTGOING;
 	for (size_t i = 0; i < table.count; i++) {
-		if (table.entries[i].key.port == port && !is_expired(&table.entries[i], now_ns))
-			kinds |= is_any_address(&table.entries[i].key) ? PORT_ANY_ADDRESS : PORT_EXACT;
+		const struct entry *entry = &table.entries[i];
+
+		if (entry->key.port != port || is_expired(entry, now_ns))
+			continue;
+		kinds |= is_any_address(&entry->key) ? PORT_ANY_ADDRESS : PORT_EXACT;
+		kinds |= entry->service.owner == FLOW_OWNER_DAEMON ? PORT_DAEMON : 0;
 	}
 	if (bpf_map_update_elem(device->ports_fd, &index, &kinds, BPF_ANY) < 0)
 		return -errno;
@@ -240,6 +250,7 @@ int service_table_add(struct device *device, const struct service_spec *spec)
 		.policy = spec->policy,
 		.owner = spec->owner,
 		.passes_signed = spec->passes_signed,
+		.gone = spec->gone,
 	};
 	int err;
 
@@ -348,6 +359,7 @@ static struct service_spec make_spec(const struct entry *entry)
 		.policy = entry->service.policy,
 		.owner = entry->service.owner,
 		.passes_signed = entry->service.passes_signed,
+		.gone = entry->service.gone,
 	};
 
 	memcpy(spec.address, entry->key.address, sizeof(spec.address));

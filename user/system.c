@@ -5,6 +5,7 @@
 #include <bpf/btf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <linux/capability.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -174,6 +175,33 @@ static void ask_driver(int fd, struct ifreq *request, struct system_device *devi
 	snprintf(device->bus, sizeof(device->bus), "%s", info.bus_info);
 }
 
+static int count_queue_directories(const char *name)
+{
+	char pattern[96];
+	glob_t found;
+	int count;
+
+	snprintf(pattern, sizeof(pattern), "/sys/class/net/%s/queues/rx-*", name);
+	count = glob(pattern, 0, NULL, &found) ? 0 : (int)found.gl_pathc;
+	globfree(&found);
+	return count;
+}
+
+/* A driver that can not say has one, or directories in sysfs, if that is of this network namespace. */
+static void ask_queues(int fd, struct ifreq *request, struct system_device *device)
+{
+	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
+
+	request->ifr_data = (void *)&channels;
+	if (ioctl(fd, SIOCETHTOOL, request) < 0)
+		channels = (struct ethtool_channels){};
+	device->rx_queues = (int)(channels.rx_count + channels.combined_count);
+	if (!device->rx_queues)
+		device->rx_queues = count_queue_directories(request->ifr_name);
+	if (!device->rx_queues)
+		device->rx_queues = 1;
+}
+
 int system_device(const char *name, struct system_device *device)
 {
 	struct ifreq request = {};
@@ -196,6 +224,7 @@ int system_device(const char *name, struct system_device *device)
 	device->loopback = request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
 	device->ethernet = request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
 	ask_driver(fd, &request, device);
+	ask_queues(fd, &request, device);
 out:
 	close(fd);
 	return err;

@@ -40,7 +40,8 @@ __u64 system_available_bytes(void);
 
 struct system_device {
 	int ifindex;
-	int mtu; /* bytes */
+	int mtu;       /* bytes */
+	int rx_queues; /* in use */
 	bool loopback;
 	bool ethernet;
 	char driver[32]; /* as ethtool(8) prints them; "" where the device does not say */

@@ -5,7 +5,9 @@
 
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
+#define PROTOCOL_ICMP 1
 #define PROTOCOL_TCP 6
+#define PROTOCOL_ICMPV6 58
 #define DONT_FRAGMENT 0x40 /* in the first byte of IPv4's fragment field */
 
 /* Locally administered, told apart at a glance. */
@@ -39,13 +41,17 @@ static __u16 fold(__u32 sum)
 	return (__u16)~sum;
 }
 
-/* The sum of a TCP segment with its pseudo-header: 0 after folding where the checksum in it is right. */
+/* The sum of a message with its pseudo-header: 0 after folding where the checksum in it is right. */
+static __u16 checksum(__u8 protocol, const __u8 *addresses, __u32 address_bytes, const __u8 *message, __u32 bytes)
+{
+	__u32 sum = sum_bytes(protocol + bytes, addresses, 2 * address_bytes);
+
+	return fold(sum_bytes(sum, message, bytes));
+}
+
 static __u16 tcp_checksum(const __u8 *addresses, __u32 address_bytes, const __u8 *tcp, __u32 tcp_bytes)
 {
-	__u32 sum = PROTOCOL_TCP + tcp_bytes;
-
-	sum = sum_bytes(sum, addresses, 2 * address_bytes);
-	return fold(sum_bytes(sum, tcp, tcp_bytes));
+	return checksum(PROTOCOL_TCP, addresses, address_bytes, tcp, tcp_bytes);
 }
 
 static void append(struct packet_spec *spec, const void *bytes, __u8 length)
@@ -221,6 +227,32 @@ void packet_build_checksums(struct frame *f)
 	}
 	put16(tcp + 16, 0);
 	put16(tcp + 16, tcp_checksum(ip + (ipv4 ? 12 : 8), ipv4 ? 4 : 16, tcp, tcp_bytes));
+}
+
+/* A TCP packet of the same length becomes the message: its length and addresses stay. */
+void packet_build_icmp(struct frame *out, const struct tuple *t, __u8 type, __u8 code, __u32 word)
+{
+	const struct packet_spec quoted = { .tuple = *t, .direction = DIRECTION_SND, .seq = FRAME_QUOTED_SEQ };
+	bool ipv4 = t->family == FAMILY_IPV4;
+	__u32 ip_bytes = ipv4 ? FRAME_IPV4_BYTES : FRAME_IPV6_BYTES, bytes = 8 + ip_bytes + 8;
+	struct packet_spec message = { .tuple = *t, .payload_bytes = bytes - FRAME_TCP_BYTES };
+	__u8 *ip = out->bytes + FRAME_ETH_BYTES, *icmp = ip + ip_bytes;
+	struct frame segment;
+
+	message.tuple.remote[0] ^= net32(1 << 16); /* the router's */
+	packet_build(out, &message);
+	packet_build(&segment, &quoted);
+	memset(icmp, 0, bytes);
+	icmp[0] = type;
+	icmp[1] = code;
+	put32(icmp + 4, word);
+	memcpy(icmp + 8, segment.bytes + FRAME_ETH_BYTES, ip_bytes + 8);
+	ip[ipv4 ? 9 : 6] = ipv4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6;
+	put16(icmp + 2, ipv4 ? fold(sum_bytes(0, icmp, bytes)) : checksum(PROTOCOL_ICMPV6, ip + 8, 16, icmp, bytes));
+	if (!ipv4)
+		return;
+	put16(ip + 10, 0);
+	put16(ip + 10, fold(sum_bytes(0, ip, ip_bytes)));
 }
 
 static void insert(struct frame *f, __u32 at, const __u8 *bytes, __u32 length)

@@ -57,6 +57,13 @@ void packet_build(struct frame *out, const struct packet_spec *spec);
 void packet_build_put16(struct frame *f, __u32 offset, __u16 value);
 void packet_build_checksums(struct frame *f);
 
+/*
+ * An ICMP or ICMPv6 error of a router's about the segment that t's local end sent with sequence number
+ * FRAME_QUOTED_SEQ; word is the second of the message. Of the segment there is no more than its first eight bytes.
+ */
+#define FRAME_QUOTED_SEQ 0x12345678U
+void packet_build_icmp(struct frame *out, const struct tuple *t, __u8 type, __u8 code, __u32 word);
+
 /* A VLAN tag before all that follows the Ethernet header; and the outermost one taken off, its type and TCI returned.
  */
 void packet_build_put_tag(struct frame *f, __u16 type, __u16 tci);

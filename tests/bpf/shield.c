@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #define HANDOVER_MARK 0x53796e6bU	      /* as in bpf/handover.bpf.h */
 #define TEST_ADVANCE_NS (3600 * NSEC_PER_SEC) /* the machine may have booted a minute ago; strangers need two */
 #define CPUS_MAX 1024
+#define METADATA_MAX_BYTES 252
 
 struct config shield_config;
 bool shield_takes_frags;
@@ -135,16 +137,56 @@ static struct service_key service_key(__u8 family, __u16 port, bool any_address)
 	return key;
 }
 
+static void put_port_kinds(__u16 port, __u8 kinds)
+{
+	__u32 index = port;
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.ports), &index, &kinds, BPF_ANY), 0);
+	shield_configure();
+}
+
 void shield_put_service(__u8 family, __u16 port, bool any_address, enum service_policy policy, __u64 retired_ns)
 {
 	struct service_key key = service_key(family, port, any_address);
 	struct service service = { .policy = policy, .owner = FLOW_OWNER_KERNEL, .retired_ns = retired_ns };
-	__u8 kinds = PORT_EXACT | PORT_ANY_ADDRESS; /* one kind too many costs a look-up */
-	__u32 index = port;
 
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.services), &key, &service, BPF_ANY), 0);
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.ports), &index, &kinds, BPF_ANY), 0);
-	shield_configure();
+	put_port_kinds(port, PORT_EXACT | PORT_ANY_ADDRESS); /* one kind too many costs a look-up */
+}
+
+void shield_put_daemon_service(__u8 family, __u16 port, bool any_address, enum service_policy policy,
+			       enum service_gone gone)
+{
+	const struct service service = { .policy = policy, .owner = FLOW_OWNER_DAEMON, .gone = gone };
+	struct service_key key = service_key(family, port, any_address);
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.services), &key, &service, BPF_ANY), 0);
+	put_port_kinds(port, PORT_EXACT | PORT_ANY_ADDRESS | PORT_DAEMON);
+}
+
+void shield_put_daemon_port(__u16 port, bool is_daemons)
+{
+	__u32 index = port;
+	__u8 kinds;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.ports), &index, &kinds), 0);
+	put_port_kinds(port, is_daemons ? kinds | PORT_DAEMON : kinds & ~PORT_DAEMON);
+}
+
+/* The map takes a socket that is bound to nothing, and a test run sends no frame to it. */
+void shield_put_daemon(bool is_here)
+{
+	int xsks = bpf_map__fd(skeleton->maps.xsks);
+	static int socket_fd = -1;
+	__u32 queue = 0;
+
+	if (socket_fd < 0)
+		socket_fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	assert_true(socket_fd >= 0);
+	if (is_here)
+		assert_int_equal(bpf_map_update_elem(xsks, &queue, &socket_fd, BPF_ANY), 0);
+	else
+		bpf_map_delete_elem(xsks, &queue);
 }
 
 void shield_know_sockets(__u8 family, __u16 port, bool known)
@@ -404,40 +446,49 @@ static int xdp_action(enum verdict verdict)
 		return XDP_TX;
 	case VERDICT_DROP:
 		return XDP_DROP;
+	case VERDICT_REDIRECT:
+		return XDP_REDIRECT;
 	default:
 		return XDP_PASS;
 	}
 }
 
 /* The metadata, if any, is before the frame: meta_bytes long. */
-static enum shield_hint hint_read(const __u8 *meta, __u32 meta_bytes)
+static void hint_read(struct outcome *o, const __u8 *meta, __u32 meta_bytes)
 {
 	__u32 words[2];
 
-	if (!meta_bytes)
-		return SHIELD_HINT_NONE;
+	if (o->action == XDP_REDIRECT) {
+		assert_int_equal(meta_bytes, sizeof(o->daemon));
+		memcpy(&o->daemon, meta, sizeof(o->daemon));
+		assert_int_equal(o->daemon.mark, DAEMON_MARK);
+		return;
+	}
+	if (o->action != XDP_PASS || !meta_bytes)
+		return;
 	assert_int_equal(meta_bytes, sizeof(words));
 	memcpy(words, meta, sizeof(words));
 	assert_int_equal(words[0], HINT_MARK);
-	return words[1];
+	o->hint = words[1];
 }
 
-/* What is passed is passed byte for byte. */
-static struct outcome run_xdp(const struct frame *f, __u32 first_buffer)
+/* What is passed or redirected is so byte for byte. */
+static struct outcome run_xdp(const struct frame *f, __u32 first_buffer, __u32 meta_bytes)
 {
-	static __u8 buffer[FRAME_MAX_BYTES + 256];
-	struct xdp_md in = { .data_end = first_buffer }, out = {};
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = f->bytes, .data_size_in = f->length, .data_out = buffer,
-		    .data_size_out = sizeof(buffer), .ctx_in = &in, .ctx_size_in = sizeof(in), .ctx_out = &out,
-		    .ctx_size_out = sizeof(out));
+	static __u8 input[METADATA_MAX_BYTES + FRAME_MAX_BYTES], buffer[FRAME_MAX_BYTES + 256];
+	struct xdp_md in = { .data = meta_bytes, .data_end = meta_bytes + first_buffer }, out = {};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = input, .data_size_in = meta_bytes + f->length,
+		    .data_out = buffer, .data_size_out = sizeof(buffer), .ctx_in = &in, .ctx_size_in = sizeof(in),
+		    .ctx_out = &out, .ctx_size_out = sizeof(out));
 	struct outcome o = { .verdict = VERDICT_COUNT };
 
+	memcpy(input + meta_bytes, f->bytes, f->length);
 	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.xdp_ingress), &run), 0);
 	o.action = run.retval;
-	o.hint = hint_read(buffer, out.data);
+	hint_read(&o, buffer, out.data);
 	o.frame.length = run.data_size_out - out.data;
 	memcpy(o.frame.bytes, buffer + out.data, o.frame.length);
-	if (o.action == XDP_PASS) {
+	if (o.action == XDP_PASS || o.action == XDP_REDIRECT) {
 		assert_int_equal(o.frame.length, f->length);
 		assert_memory_equal(o.frame.bytes, f->bytes, f->length);
 	}
@@ -446,16 +497,16 @@ static struct outcome run_xdp(const struct frame *f, __u32 first_buffer)
 
 struct outcome shield_receive_uncounted(const struct frame *f)
 {
-	return run_xdp(f, f->length);
+	return run_xdp(f, f->length, 0);
 }
 
-struct outcome shield_receive_in_buffers(const struct frame *f, __u32 first_buffer)
+static struct outcome receive(const struct frame *f, __u32 first_buffer, __u32 meta_bytes)
 {
 	struct totals before, after;
 	struct outcome o;
 
 	totals_read(&before);
-	o = run_xdp(f, first_buffer);
+	o = run_xdp(f, first_buffer, meta_bytes);
 	totals_read(&after);
 	totals_compare(&before, &after, &o, f->length);
 	assert_int_not_equal(o.verdict, VERDICT_COUNT);
@@ -463,9 +514,19 @@ struct outcome shield_receive_in_buffers(const struct frame *f, __u32 first_buff
 	return o;
 }
 
+struct outcome shield_receive_in_buffers(const struct frame *f, __u32 first_buffer)
+{
+	return receive(f, first_buffer, 0);
+}
+
+struct outcome shield_receive_behind_metadata(const struct frame *f, __u32 meta_bytes)
+{
+	return receive(f, f->length, meta_bytes);
+}
+
 struct outcome shield_receive(const struct frame *f)
 {
-	return shield_receive_in_buffers(f, f->length);
+	return receive(f, f->length, 0);
 }
 
 struct outcome shield_receive_packet(const struct packet_spec *spec)
@@ -591,15 +652,22 @@ void shield_detach(void)
 
 /* --- set-up --- */
 
-static void presence_clear(void)
+static void presence_write(__u64 word)
 {
 	static __u32 indices[3 * SHIELD_PRESENCE_WORDS];
-	static const __u64 none[3 * SHIELD_PRESENCE_WORDS];
+	static __u64 words[3 * SHIELD_PRESENCE_WORDS];
 	__u32 count = ARRAY_LEN(indices);
 
-	for (__u32 i = 0; i < count; i++)
+	for (__u32 i = 0; i < count; i++) {
 		indices[i] = i;
-	assert_int_equal(bpf_map_update_batch(bpf_map__fd(skeleton->maps.presence), indices, none, &count, NULL), 0);
+		words[i] = word;
+	}
+	assert_int_equal(bpf_map_update_batch(bpf_map__fd(skeleton->maps.presence), indices, words, &count, NULL), 0);
+}
+
+void shield_fill_presence(void)
+{
+	presence_write(~0ULL);
 }
 
 int shield_reset(void **state)
@@ -613,7 +681,7 @@ int shield_reset(void **state)
 	map_clear(skeleton->maps.half6);
 	map_clear(skeleton->maps.tw4);
 	map_clear(skeleton->maps.tw6);
-	presence_clear();
+	presence_write(0);
 	for (__u32 reason = 0; reason < 2 * BUDGET_COUNT; reason++)
 		assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.budgets), &reason, no_budget, BPF_ANY),
 				 0);
@@ -630,12 +698,17 @@ int shield_reset(void **state)
 		.msl_ns = SHIELD_MSL_NS,
 		.test_advance_ns = TEST_ADVANCE_NS,
 		.presence_words = SHIELD_PRESENCE_WORDS,
+		.daemon_frame_bytes = SYNKEEP_DAEMON_FRAME_BYTES,
+		.daemon_terms = { FLOW_WSCALE | FLOW_SACK | FLOW_TIMESTAMPS | FLOW_ECN, SHIELD_DAEMON_WINDOW,
+				  SHIELD_DAEMON_RCV_WSCALE },
 		.presence_key = { .words = { 2, 3, 5, 7, 11, 13, 17, 19, 23, 29 }, .odd = 0x9e3779b97f4a7c15ULL },
 	};
 	shield_set_cookie_time(SHIELD_EPOCH * COOKIE_EPOCH_NS + SHIELD_EPOCH_AGE_NS);
 	shield_set_metadata_missing(false);
 	skeleton->bss->flows_full_ns = 0;
 	shield_track_outgoing(false);
+	shield_put_daemon(true);
+	shield_put_daemon_port(PORT_EPHEMERAL, false);
 	return 0;
 }
 
@@ -666,6 +739,10 @@ static void services_add(void)
 		shield_put_service(families[i], PORT_MONITOR, false, POLICY_ALWAYS, 0);
 		shield_monitor(families[i], PORT_MONITOR, false);
 		listener_open(families[i], PORT_MONITOR);
+		shield_put_daemon_service(families[i], PORT_DAEMON_ALWAYS, false, POLICY_ALWAYS, GONE_DROP);
+		shield_put_daemon_service(families[i], PORT_DAEMON_OFF, false, POLICY_OFF, GONE_DROP);
+		shield_put_daemon_service(families[i], PORT_DAEMON_REFUSE, false, POLICY_ALWAYS, GONE_REFUSE);
+		shield_put_daemon_service(families[i], PORT_DAEMON_WILDCARD, true, POLICY_ALWAYS, GONE_DROP);
 	}
 }
 

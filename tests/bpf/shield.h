@@ -16,24 +16,31 @@
 #include <cmocka.h>
 
 #include "config.h"
+#include "daemon.h"
 #include "monitor.h"
 #include "packet_build.h"
 #include "verdict.h"
 
 /* The services; both families have each. This host is 10.9.0.1 and fd09::1, the peers are 198.51.100.7, 2001:db8::7. */
-#define PORT_ALWAYS 8080     /* policy always, a listener */
-#define PORT_OFF 8081	     /* policy off, a listener */
-#define PORT_UNHEARD 8082    /* policy always, no listener */
-#define PORT_MPTCP 8083	     /* policy always, an MPTCP listener */
-#define PORT_NO_SERVICE 8084 /* a listener, no service */
-#define PORT_WILDCARD 8085   /* policy always for every address, a listener on this host's */
-#define PORT_MONITOR 8086    /* policy monitor, a listener */
-#define PORT_EPHEMERAL 50000 /* what this host opens connections from: no service, no listener */
+#define PORT_ALWAYS 8080	  /* policy always, a listener */
+#define PORT_OFF 8081		  /* policy off, a listener */
+#define PORT_UNHEARD 8082	  /* policy always, no listener */
+#define PORT_MPTCP 8083		  /* policy always, an MPTCP listener */
+#define PORT_NO_SERVICE 8084	  /* a listener, no service */
+#define PORT_WILDCARD 8085	  /* policy always for every address, a listener on this host's */
+#define PORT_MONITOR 8086	  /* policy monitor, a listener */
+#define PORT_DAEMON_ALWAYS 8090	  /* of the daemon's, as are the next: policy always */
+#define PORT_DAEMON_OFF 8091	  /* policy off */
+#define PORT_DAEMON_REFUSE 8092	  /* policy always, gone=refuse */
+#define PORT_DAEMON_WILDCARD 8093 /* policy always for every address */
+#define PORT_EPHEMERAL 50000	  /* what this host opens connections from: no service, no listener */
 #define REMOTE_PORT 40000
 
 #define SHIELD_MSS_IPV4 1460
 #define SHIELD_MSS_IPV6 1440
 #define SHIELD_RCV_WSCALE 7
+#define SHIELD_DAEMON_RCV_WSCALE 9
+#define SHIELD_DAEMON_WINDOW 40000
 #define SHIELD_MSL_NS (60 * NSEC_PER_SEC)
 #define SHIELD_FLOWS 512 /* max_entries of the flows, half and tw maps */
 #define SHIELD_PRESENCE_WORDS 1024
@@ -51,6 +58,7 @@ struct outcome {
 	enum verdict verdict; /* VERDICT_COUNT: the program took no notice */
 	int action;	      /* XDP_* or TC_ACT_* */
 	enum shield_hint hint;
+	struct daemon_hint daemon; /* if the verdict gives the frame to the daemon */
 	bool noted[VERDICT_COUNT]; /* beside the packet's own verdict */
 	struct frame frame;
 };
@@ -73,6 +81,16 @@ void shield_delete_service(__u8 family, __u16 port, bool any_address);
 
 /* Whether connections that this host opens are tracked, to any port: not after a reset. */
 void shield_track_outgoing(bool tracked);
+
+/* The same of a service of the daemon's. */
+void shield_put_daemon_service(__u8 family, __u16 port, bool any_address, enum service_policy policy,
+			       enum service_gone gone);
+
+/* Whether connections of the daemon's may be on a port, whatever its services: not on PORT_EPHEMERAL after a reset. */
+void shield_put_daemon_port(__u16 port, bool is_daemons);
+
+/* Whether a daemon serves the only receive queue: after a reset one does. */
+void shield_put_daemon(bool is_here);
 
 /* Gives a service that there is policy monitor, with nothing counted yet; what has been counted since, on all CPUs. */
 void shield_monitor(__u8 family, __u16 port, bool any_address);
@@ -102,6 +120,9 @@ struct outcome shield_send_gso(const struct frame *f, __u32 segments);
 /* Both, so many times each, on the CPU that the process is on; what becomes of them is not looked at. */
 void shield_repeat(const struct frame *received, const struct frame *sent, __u32 times);
 
+/* A frame that other programs have put so many bytes of metadata before. */
+struct outcome shield_receive_behind_metadata(const struct frame *f, __u32 meta_bytes);
+
 /* A frame of which the first so many bytes are in the first buffer; only where main() has set shield_takes_frags. */
 extern bool shield_takes_frags;
 struct outcome shield_receive_in_buffers(const struct frame *f, __u32 first_buffer);
@@ -130,7 +151,8 @@ bool shield_ended(const struct tuple *t, struct ended *e);
 void shield_put_flow(const struct tuple *t, const struct flow *f);
 void shield_put_half_open(const struct tuple *t, const struct half_open *h);
 void shield_put_ended(const struct tuple *t, const struct ended *e);
-int shield_fill_flows(void); /* every free slot of flows4, by records of no importance; how many */
+int shield_fill_flows(void);	 /* every free slot of flows4, by records of no importance; how many */
+void shield_fill_presence(void); /* every tuple is in the filter */
 void shield_start_sweep(void);
 
 /* Another object's programs, not loaded yet, will work on the maps of the same names. */

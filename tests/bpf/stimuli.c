@@ -419,6 +419,95 @@ static enum hook segment_to_service_always(struct frame *f)
 	return stray_segment(f, PORT_ALWAYS);
 }
 
+/* --- XDP: of the daemon's --- */
+
+static enum hook daemon_frame(struct frame *f, __u16 port, __u8 flags)
+{
+	struct packet_spec spec;
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV6, port);
+	spec = flags & TCP_FLAG_SYN ? talk_syn(&t) : talk_peer_segment(&t, flags, 0);
+	packet_build(f, &spec);
+	return XDP_INGRESS;
+}
+
+static void daemon_cookie_ack_frame(struct frame *f, struct talk *t)
+{
+	talk_init(t, FAMILY_IPV4, PORT_DAEMON_ALWAYS);
+	talk_get_cookie(t);
+	segment_frame(f, t, ACK, 0);
+}
+
+static enum hook daemon_cookie_ack(struct frame *f)
+{
+	struct talk t;
+
+	daemon_cookie_ack_frame(f, &t);
+	return XDP_INGRESS;
+}
+
+static enum hook daemon_cookie_ack_without_room(struct frame *f)
+{
+	daemon_cookie_ack(f);
+	shield_fill_flows();
+	return XDP_INGRESS;
+}
+
+static enum hook daemon_segment(struct frame *f)
+{
+	daemon_cookie_ack(f);
+	shield_receive(f);
+	return XDP_INGRESS;
+}
+
+static enum hook daemon_segment_beyond_buffer(struct frame *f)
+{
+	daemon_segment(f);
+	shield_config.daemon_frame_bytes = f->length - 1;
+	shield_configure();
+	return XDP_INGRESS;
+}
+
+static enum hook daemon_syn(struct frame *f)
+{
+	return daemon_frame(f, PORT_DAEMON_OFF, TCP_FLAG_SYN);
+}
+
+static enum hook daemon_stranger(struct frame *f)
+{
+	return daemon_frame(f, PORT_DAEMON_OFF, ACK);
+}
+
+static enum hook daemon_gone(struct frame *f)
+{
+	shield_put_daemon(false);
+	return daemon_frame(f, PORT_DAEMON_ALWAYS, TCP_FLAG_SYN);
+}
+
+static enum hook daemon_gone_refused(struct frame *f)
+{
+	shield_put_daemon(false);
+	return daemon_frame(f, PORT_DAEMON_REFUSE, TCP_FLAG_SYN);
+}
+
+static enum hook daemon_fragment(struct frame *f)
+{
+	syn_frame(f, FAMILY_IPV4, PORT_DAEMON_OFF);
+	packet_build_put16(f, FRAME_ETH_BYTES + 6, 0x2000);
+	return XDP_INGRESS;
+}
+
+static enum hook daemon_icmp(struct frame *f)
+{
+	struct talk t;
+
+	daemon_cookie_ack_frame(f, &t);
+	shield_receive(f);
+	packet_build_icmp(f, &t.tuple, 3, 1, 0);
+	return XDP_INGRESS;
+}
+
 /* --- TC ingress --- */
 
 /* A cookie's flow that no socket has yet; the connection is at PORT_UNHEARD, whose listener the row may close. */
@@ -559,6 +648,16 @@ const struct stimulus stimuli[] = {
 	{ V_STRANGER, segment_to_service_off },
 	{ V_NO_SOCKET, segment_without_listener },
 	{ V_NO_FLOW, segment_to_service_always },
+	{ V_DAEMON_SEGMENT, daemon_segment },
+	{ V_DAEMON_SYN, daemon_syn },
+	{ V_DAEMON_COOKIE_ACK, daemon_cookie_ack },
+	{ V_DAEMON_STRANGER, daemon_stranger },
+	{ V_DAEMON_ICMP, daemon_icmp },
+	{ V_DAEMON_GONE, daemon_gone },
+	{ V_DAEMON_GONE_REFUSED, daemon_gone_refused },
+	{ V_DAEMON_FRAGMENT, daemon_fragment },
+	{ V_DAEMON_FRAME_TOO_LARGE, daemon_segment_beyond_buffer },
+	{ V_DAEMON_NO_ROOM, daemon_cookie_ack_without_room },
 	{ V_HANDOVER_STALE, first_segment_too_late },
 	{ V_HANDOVER_EARLY, second_segment_first },
 	{ V_HANDOVER_NO_LISTENER, first_segment_without_listener },

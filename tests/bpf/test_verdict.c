@@ -11,6 +11,7 @@
 
 /* Verdicts that no packet can get here, each with its reason. */
 static const enum verdict unreachable[] = {
+	V_DAEMON_NO_METADATA, /* needs a driver that has no room for metadata: a test run has, and so has veth */
 	V_SYN_NO_ROOM, /* needs a driver whose frames can not be cut; an answer never needs more room than its SYN has
 			*/
 };

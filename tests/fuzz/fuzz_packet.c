@@ -62,12 +62,16 @@ static struct reading read_ipv4(const struct input *in, size_t ip)
 	struct reading r = { .source = ip + 12, .destination = ip + 16, .address_bytes = 4, .ip = ip };
 	const uint8_t *bytes = in->bytes;
 
-	if (in->size < ip + 20 || bytes[ip] < 0x45 || bytes[ip] > 0x4f || bytes[ip + 9] != 6)
+	if (in->size < ip + 20 || bytes[ip] < 0x45 || bytes[ip] > 0x4f || (bytes[ip + 9] != 6 && bytes[ip + 9] != 1))
 		return r;
 	r.tcp = ip + bytes[ip] % 16 * 4;
+	r.packet_bytes = number(bytes, ip + 2);
+	if (bytes[ip + 9] == 1) {
+		r.kind = number(bytes, ip + 6) % 16384 ? PACKET_OTHER : PACKET_ICMP;
+		return r;
+	}
 	if (number(bytes, ip + 6) % 8192 || r.tcp + 4 > in->size)
 		return r;
-	r.packet_bytes = number(bytes, ip + 2);
 	if (bytes[ip + 6] / 32 % 2)
 		r.kind = PACKET_FRAGMENT;
 	else
@@ -118,9 +122,11 @@ static struct reading read_ipv6(const struct input *in, size_t ip)
 	next = skip_extensions(in, &r.tcp, &first);
 	if (next == HIDDEN || (next == 6 && r.tcp + 4 > in->size))
 		r.kind = PACKET_OBSCURE;
+	r.packet_bytes = 40 + number(in->bytes, ip + 4);
+	if (next == 58 && !first)
+		r.kind = PACKET_ICMP;
 	if (next != 6 || r.kind == PACKET_OBSCURE)
 		return r;
-	r.packet_bytes = 40 + number(in->bytes, ip + 4);
 	if (first)
 		r.kind = PACKET_FRAGMENT;
 	else
@@ -194,8 +200,11 @@ static void packet_is_the_frames(const struct input *in)
 	must(kind == want.kind);
 	if (kind == PACKET_OTHER || kind == PACKET_OBSCURE)
 		return;
-	must(p.ip_offset == want.ip && p.tcp_offset == want.tcp && p.tcp_offset + 4U <= in->size);
+	must(p.ip_offset == want.ip && p.tcp_offset == want.tcp);
 	must(p.segment.packet_bytes == want.packet_bytes);
+	if (kind == PACKET_ICMP)
+		return;
+	must(p.tcp_offset + 4U <= in->size);
 	tuple_is_the_frames(&p, in->bytes, &want, in->direction);
 	if (kind == PACKET_TCP)
 		segment_is_the_frames(&p, in, want.jumbo_bytes);

@@ -64,7 +64,7 @@ def test_every_verdict_has_its_sentence(shield):
     verdicts = shield.verdicts()
     assert len(verdicts) > 40
     for verdict in verdicts:
-        assert verdict["sentence"] and verdict["action"] in ("pass", "answer", "drop", "note"), verdict
+        assert verdict["sentence"] and verdict["action"] in ("pass", "answer", "drop", "daemon", "note"), verdict
     table = shield.run("counters", shield.device, "--all").stdout
     assert all(verdict["name"] in table and verdict["sentence"] in table for verdict in verdicts)
 

@@ -43,7 +43,9 @@ def assert_refused(done, status, *words):
 @pytest.mark.parametrize("arguments, word", [
     (["--service", "*:80,colour=red"], "colour"),
     (["--service", "*:80,policy=auto"], "not there yet"),
-    (["--service", "*:80,owner=daemon"], "not there yet"),
+    (["--service", "*:80,owner=gateway"], "not there yet"),
+    (["--service", "*:80,owner=daemon"], "needs app=NAME"),
+    (["--policy", "monitor", "--service", "*:7,owner=daemon,app=echo"], "always or off"),
     (["--service", "*:80,policy=sometimes"], "sometimes"),
     (["--service", "*:70000"], "70000"),
     (["--service", "10.0.0.300:80"], "10.0.0.300"),

@@ -212,6 +212,53 @@ static void test_ipv6_extensions_truncated_at_every_length(void **state)
 		assert_int_equal(parse_linear(&b, length, length, DIRECTION_RCV, &p), PACKET_OBSCURE);
 }
 
+static int icmp_of(__u8 family)
+{
+	return family == FAMILY_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+}
+
+static void test_icmp_found_behind_options(void **state)
+{
+	struct packet p;
+	struct bytes b;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(FAMILIES); i++) {
+		bool ipv4 = FAMILIES[i] == FAMILY_IPV4;
+
+		put_ip(&b, FAMILIES[i], DIRECTION_RCV, ipv4 ? IPPROTO_ICMP : IPPROTO_DSTOPTS);
+		if (ipv4)
+			put_ip_options(&b, 2);
+		else
+			put_extension(&b, IPPROTO_DSTOPTS, IPPROTO_ICMPV6, 0);
+		put_tcp(&b, DIRECTION_RCV, 0); /* no byte of it is read */
+		assert_int_equal(parse(&b, DIRECTION_RCV, &p), PACKET_ICMP);
+		assert_int_equal(p.tuple.family, FAMILIES[i]);
+		assert_int_equal(p.ip_offset, 14);
+		assert_int_equal(p.tcp_offset, ipv4 ? 14 + 28 : 14 + 48);
+		assert_int_equal(p.segment.packet_bytes, b.length - 14);
+		assert_int_equal(parse_linear(&b, p.tcp_offset, b.length, DIRECTION_RCV, &p), PACKET_ICMP);
+	}
+}
+
+static void test_icmp_in_fragments_other(void **state)
+{
+	struct bytes b;
+
+	(void)state;
+	for (__u16 fragment = 1; fragment; fragment <<= 1) {
+		put_ip(&b, FAMILY_IPV4, DIRECTION_RCV, IPPROTO_ICMP);
+		put_tcp(&b, DIRECTION_RCV, 0);
+		put16(&b, 20, fragment);
+		assert_int_equal(kind_of(&b), fragment < 0x4000 ? PACKET_OTHER : PACKET_ICMP);
+		put_ip(&b, FAMILY_IPV6, DIRECTION_RCV, IPPROTO_FRAGMENT);
+		put_extension(&b, IPPROTO_FRAGMENT, IPPROTO_ICMPV6, 0);
+		put_tcp(&b, DIRECTION_RCV, 0);
+		put16(&b, 56, fragment);
+		assert_int_equal(kind_of(&b), (fragment & ~6) ? PACKET_OTHER : PACKET_ICMP);
+	}
+}
+
 static void test_other_ethertypes_and_protocols_other(void **state)
 {
 	static const __u16 types[] = { 0x0806, 0x9100, 0x8847, 0x8864, 0x0028, 0x0000, 0x0008, 0xffff };
@@ -228,7 +275,7 @@ static void test_other_ethertypes_and_protocols_other(void **state)
 		for (int protocol = 0; protocol < 256; protocol++) {
 			bool extension = FAMILIES[i] == FAMILY_IPV6 && memchr(EXTENSIONS, protocol, sizeof(EXTENSIONS));
 
-			if (protocol == IPPROTO_TCP || extension)
+			if (protocol == IPPROTO_TCP || protocol == icmp_of(FAMILIES[i]) || extension)
 				continue;
 			put_ip(&b, FAMILIES[i], DIRECTION_RCV, protocol);
 			put_tcp(&b, DIRECTION_RCV, 0);
@@ -288,6 +335,8 @@ int main(void)
 		cmocka_unit_test(test_ipv6_fragments),
 		cmocka_unit_test(test_truncated_at_every_length),
 		cmocka_unit_test(test_ipv6_extensions_truncated_at_every_length),
+		cmocka_unit_test(test_icmp_found_behind_options),
+		cmocka_unit_test(test_icmp_in_fragments_other),
 		cmocka_unit_test(test_other_ethertypes_and_protocols_other),
 		cmocka_unit_test(test_timestamps_behind_two_nops),
 		cmocka_unit_test(test_impossible_flags),

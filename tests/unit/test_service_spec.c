@@ -99,6 +99,51 @@ static void test_signed_syns_pass_only_if_asked_for(void **state)
 	assert_string_equal(service_spec_signed_name(false), "drop");
 }
 
+static void test_service_of_the_daemon(void **state)
+{
+	struct service_spec spec = parsed("*:7,owner=daemon,app=echo"), off;
+
+	(void)state;
+	assert_int_equal(spec.owner, FLOW_OWNER_DAEMON);
+	assert_string_equal(spec.app, "echo");
+	assert_int_equal(spec.gone, GONE_DROP);
+	off = parsed("*:7,gone=refuse,app=a234567890123456789012345678901,policy=off,owner=daemon");
+	assert_int_equal(off.gone, GONE_REFUSE);
+	assert_int_equal(off.policy, POLICY_OFF);
+	assert_string_equal(off.app, "a234567890123456789012345678901");
+	assert_int_equal(parsed("*:7,owner=daemon,app=echo,gone=drop").gone, GONE_DROP);
+	assert_string_equal(service_spec_owner_name(FLOW_OWNER_DAEMON), "daemon");
+	assert_string_equal(service_spec_gone_name(GONE_DROP), "drop");
+	assert_string_equal(service_spec_gone_name(GONE_REFUSE), "refuse");
+}
+
+static void test_keys_of_the_daemon_go_with_it_only(void **state)
+{
+	(void)state;
+	assert_refused("*:7,owner=daemon", "needs app=NAME");
+	assert_refused("*:7,owner=daemon,app=", "1 to 31 characters");
+	assert_refused("*:7,owner=daemon,app=a2345678901234567890123456789012", "1 to 31 characters");
+	assert_refused("*:7,owner=daemon,app=echo,app=echo", "app is given twice");
+	assert_refused("*:7,owner=daemon,app=echo,gone=pass", "drop or refuse");
+	assert_refused("*:7,owner=daemon,app=echo,policy=monitor", "always or off");
+	assert_refused("*:7,owner=daemon,app=echo,md5=pass", "checks none");
+	assert_refused("*:7,app=echo", "for owner=daemon");
+	assert_refused("*:7,gone=refuse", "for owner=daemon");
+}
+
+/* A policy that the spec does not name comes later. */
+static void test_default_policy_is_checked_too(void **state)
+{
+	struct service_spec spec = parsed("*:7,owner=daemon,app=echo");
+	char error[SERVICE_SPEC_ERROR_BYTES] = "";
+
+	(void)state;
+	assert_int_equal(service_spec_check(&spec, error, sizeof(error)), 0);
+	spec.policy = POLICY_MONITOR;
+	assert_int_equal(service_spec_check(&spec, error, sizeof(error)), -EINVAL);
+	assert_non_null(strstr(error, "always or off"));
+}
+
 static void test_formats_back(void **state)
 {
 	(void)state;
@@ -149,7 +194,7 @@ static void test_unknown_key_lists_the_known(void **state)
 {
 	(void)state;
 	assert_refused("10.0.0.2:80,colour=red",
-		       "\"colour\" is unknown; known keys: policy=always|monitor|off, owner=kernel, md5=");
+		       "\"colour\" is unknown; known keys: policy=always|monitor|off, owner=kernel|daemon, md5=");
 	assert_refused("10.0.0.2:80,policy", "not key=value");
 	assert_refused("10.0.0.2:80,", "not key=value");
 	assert_refused("10.0.0.2:80,=off", "known keys");
@@ -169,7 +214,6 @@ static void test_what_comes_later_is_told_from_what_is_wrong(void **state)
 	assert_refused("10.0.0.2:80,policy=auto", "not there yet");
 	assert_refused("10.0.0.2:80,policy=sometimes", "unknown");
 	assert_refused("10.0.0.2:80,policy=", "unknown");
-	assert_refused("10.0.0.2:80,owner=daemon", "not there yet");
 	assert_refused("10.0.0.2:80,owner=gateway", "not there yet");
 	assert_refused("10.0.0.2:80,owner=me", "unknown");
 }
@@ -192,6 +236,9 @@ int main(void)
 		cmocka_unit_test(test_wildcards),
 		cmocka_unit_test(test_keys_in_any_order),
 		cmocka_unit_test(test_signed_syns_pass_only_if_asked_for),
+		cmocka_unit_test(test_service_of_the_daemon),
+		cmocka_unit_test(test_keys_of_the_daemon_go_with_it_only),
+		cmocka_unit_test(test_default_policy_is_checked_too),
 		cmocka_unit_test(test_formats_back),
 		cmocka_unit_test(test_bad_ports_are_refused),
 		cmocka_unit_test(test_bad_addresses_are_refused),

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What comes for the daemon and is neither a SYN (ingress_syn.bpf.h) nor claimed by a flow: segments of handshakes and
+ * of TIME-WAIT, cookies, strangers, fragments, and ICMP errors. The daemon's TCP judges; here it is only decided
+ * whether a packet is the daemon's to judge.
+ */
+#ifndef SYNKEEP_INGRESS_DAEMON_BPF_H
+#define SYNKEEP_INGRESS_DAEMON_BPF_H
+
+#include "daemon.bpf.h"
+#include "icmp.h"
+#include "ingress_segment.bpf.h"
+
+/* A right cookie for a service of the daemon's: its flow begins where the handshake has ended. */
+__noinline enum verdict daemon_accept(struct xdp_md *ctx, const struct packet *p, const struct cookie_terms *terms,
+				      const struct cpu_clock *clock, const struct config *conf)
+{
+	struct daemon_hint hint = { .mark = DAEMON_MARK, .kind = DAEMON_COOKIE_ACK };
+
+	if (!p || !terms || !clock || !conf || !daemon_is_here(ctx))
+		return V_DAEMON_GONE;
+	ended_delete(&p->tuple);
+	half_open_delete(&p->tuple);
+	if (!flow_from_cookie(p, terms, clock, conf, FLOW_OWNER_DAEMON))
+		return V_DAEMON_NO_ROOM;
+	hint.flags = flow_flags_from_terms(terms);
+	hint.mss = terms->mss;
+	if (hint.flags & FLOW_WSCALE) {
+		hint.snd_wscale = terms->wscale;
+		hint.rcv_wscale = terms->rcv_wscale;
+	}
+	return daemon_give_hint(ctx, &hint);
+}
+
+/* The service, if it is the daemon's and the packet is for this host. */
+static __always_inline const struct service *daemon_service(struct xdp_md *ctx, const struct packet *p,
+							    const struct service_match *match)
+{
+	if (!match->service || match->service->owner != FLOW_OWNER_DAEMON)
+		return NULL;
+	return match->any_address && !socket_address_is_local(ctx, p) ? NULL : match->service;
+}
+
+/* A segment of no record, for the daemon's service. */
+static __always_inline enum verdict daemon_stranger(struct xdp_md *ctx, const struct service *service,
+						    const struct cpu_clock *clock, const struct config *conf)
+{
+	enum verdict verdict;
+
+	if (service->policy != POLICY_OFF)
+		return V_NO_FLOW;
+	verdict = budget_spend(POLICY_ALWAYS, BUDGET_STRANGER, V_DAEMON_STRANGER, clock, conf);
+	return verdict == V_DAEMON_STRANGER ? daemon_give(ctx, DAEMON_STRANGER) : verdict;
+}
+
+/*
+ * A segment that no flow claims, on a port where connections of the daemon's may be. A connection that has ended stays
+ * in its record for a while: who sends on its tuple is told so again by the daemon, unless with a new cookie.
+ */
+static __always_inline enum verdict daemon_segment(struct xdp_md *ctx, struct packet *p, const struct service *service,
+						   const struct cpu_clock *clock, const struct config *conf)
+{
+	const struct segment *s = &p->segment;
+	struct cookie_terms terms = {};
+	const struct ended *e;
+	bool replayed;
+
+	if (daemon_has_half_open(&p->tuple, clock, conf))
+		return daemon_give(ctx, DAEMON_SEGMENT);
+	e = daemon_ended(&p->tuple, clock);
+	if (e && e->state == TCPS_TIME_WAIT)
+		return daemon_give(ctx, DAEMON_SEGMENT);
+	replayed = e && answers_handshake(s, e->irs, e->iss);
+	if (replayed && !(e->flags & FLOW_SND_RST)) /* else the peer has not heard the RST */
+		return V_COOKIE_REPLAY;
+	if (service && service->policy != POLICY_OFF && packet_flags_impossible(s->flags))
+		return V_BAD_FLAGS;
+	if (service && !replayed && segment_read_timestamps(ctx, p) &&
+	    segment_has_cookie(p, clock, conf, FLOW_OWNER_DAEMON, &terms))
+		return daemon_accept(ctx, p, &terms, clock, conf);
+	if (e)
+		return daemon_give(ctx, DAEMON_SEGMENT);
+	return service ? daemon_stranger(ctx, service, clock, conf) : V_NO_SERVICE;
+}
+
+/* What is no SYN and of no flow. V_NO_SERVICE: nor is it the daemon's. */
+static __always_inline enum verdict ingress_of_daemon(struct xdp_md *ctx, struct packet *p, enum packet_kind kind,
+						      const struct service_match *match, const struct cpu_clock *clock,
+						      const struct config *conf)
+{
+	const struct service *service = daemon_service(ctx, p, match);
+
+	if (kind == PACKET_TCP)
+		return daemon_segment(ctx, p, service, clock, conf);
+	if (!service && !daemon_has(&p->tuple, clock, conf))
+		return V_NO_SERVICE;
+	return kind == PACKET_FRAGMENT ? V_DAEMON_FRAGMENT : V_MALFORMED;
+}
+
+/* V_OTHER: it is not about a segment of the daemon's. */
+__noinline enum verdict ingress_icmp(struct xdp_md *ctx, const struct packet *p, const struct cpu_clock *clock,
+				     const struct config *conf)
+{
+	const struct frame f = {
+		.data = (void *)(long)ctx->data,
+		.end = (void *)(long)ctx->data_end,
+		.direction = DIRECTION_RCV,
+	};
+	struct icmp_error error;
+
+	if (!p || !clock || !conf || !icmp_parse(p, &f, &error) ||
+	    !service_port_of_daemon(service_port_kinds(error.tuple.local_port)) ||
+	    !daemon_has(&error.tuple, clock, conf))
+		return V_OTHER;
+	return daemon_give(ctx, DAEMON_ICMP);
+}
+
+#endif /* SYNKEEP_INGRESS_DAEMON_BPF_H */
