@@ -8,11 +8,14 @@
 
 #include "tcp/memory.h"
 
+#define BYTE_RING_CAPACITY_MIN 2048	  /* a full segment of Ethernet */
+#define BYTE_RING_CAPACITY_MAX (1U << 30) /* no window is larger (RFC 7323, 2.3) */
+
 struct byte_ring {
-	__u8 *bytes; /* NULL while capacity is 0 */
-	__u32 capacity;
-	__u32 head; /* index of the first byte */
-	__u32 used; /* bytes from head on that are there */
+	__u8 *bytes;	/* NULL while capacity is 0 */
+	__u32 capacity; /* a power of two; what the account is charged with */
+	__u32 head;	/* index of the first byte */
+	__u32 used;	/* bytes from head on that are there */
 };
 
 /* Room for size bytes from the head on, what is there included. 0, or -ENOMEM: the account is full, or the machine. */
@@ -34,8 +37,8 @@ void byte_ring_read(const struct byte_ring *ring, __u32 offset, void *to, __u32 
 __u32 byte_ring_peek(const struct byte_ring *ring, __u32 offset, const __u8 **bytes);
 
 /*
- * Takes the first length bytes away. Where reserved says that nothing lies behind the end either, an empty ring gives
- * its memory back.
+ * Takes the first length bytes away. A ring that is empty then gives its memory back, but where reserved says that
+ * something lies behind the end.
  */
 void byte_ring_drop(struct byte_ring *ring, struct memory_account *account, __u32 length, bool reserved);
 
