@@ -20,8 +20,9 @@ struct rtt {
 	__u32 srtt_us; /* 0: no sample yet */
 	__u32 rttvar_us;
 	__u32 rto_us; /* without backing off */
-	__u32 min_us; /* the least of the last ten seconds or so, of one window and the one before (RFC 8985, 6.2, step
-			 1) */
+	/* The least of the last ten seconds or so, of one window and the one before (RFC 8985, 6.2, step 1). 0: none.
+	 */
+	__u32 min_us;
 	__u32 min_before_us;
 	__u32 min_since_s; /* when the window of min_us began */
 	__u8 backoffs;	   /* the time-out is doubled so often (5.5) */
@@ -38,7 +39,7 @@ __u64 rtt_rto_ns(const struct rtt *rtt);
 /* 5.5: the time-out has run out. */
 void rtt_back_off(struct rtt *rtt);
 
-/* 5.7: the SYN's time-out has run out before the connection stood. */
+/* 5.7: data may be sent now, and the SYN's time-out had run out before the connection stood. */
 void rtt_syn_timed_out(struct rtt *rtt);
 
 /* The least round trip of late, microseconds; 0: no sample yet. */
