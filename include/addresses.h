@@ -31,17 +31,23 @@ static __always_inline bool addresses_ipv6_possible(const __be32 *address)
 	return !holds_ipv4 && host32(address[0]) >> 24 != 0xff;
 }
 
-/* Whether one of the tuple's ends may connect to the other, in a frame between two hosts. */
-static __always_inline bool addresses_possible(const struct tuple *t, const struct ethhdr *eth)
+/* Whether one of the tuple's ends may connect to the other. */
+static __always_inline bool addresses_tuple_possible(const struct tuple *t)
 {
 	bool same = t->remote[0] == t->local[0] && t->remote[1] == t->local[1] && t->remote[2] == t->local[2] &&
 		    t->remote[3] == t->local[3];
 
-	if (same || ((eth->h_dest[0] | eth->h_source[0]) & 1)) /* of MAC addresses, the group bit */
+	if (same)
 		return false;
 	if (t->family == FAMILY_IPV4)
 		return addresses_ipv4_possible(t->remote[0]) && addresses_ipv4_possible(t->local[0]);
 	return addresses_ipv6_possible(t->remote) && addresses_ipv6_possible(t->local);
+}
+
+/* The same in a frame between two hosts: neither MAC address has the group bit. */
+static __always_inline bool addresses_possible(const struct tuple *t, const struct ethhdr *eth)
+{
+	return !((eth->h_dest[0] | eth->h_source[0]) & 1) && addresses_tuple_possible(t);
 }
 
 #endif /* SYNKEEP_ADDRESSES_H */

@@ -35,7 +35,7 @@ struct tcp_listener;
 struct tcp_app {
 	const char *name;
 	void (*accept)(struct tcb *tcb);	    /* it is established, from whichever end */
-	void (*readable)(struct tcb *tcb);	    /* there is text to read, or its end: tcp_recv() */
+	void (*readable)(struct tcb *tcb);	    /* there is something to read, until tcp_recv() gives 0 */
 	void (*writable)(struct tcb *tcb);	    /* there is room again, after tcp_send() took less than all */
 	void (*closed)(struct tcb *tcb, int error); /* it is over: 0 by the book, or why, see below; tcb goes with it */
 	void (*urgent)(struct tcb *tcb);	    /* the peer has urgent data (MUST-32): tcp_status() says how much */

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* SEGMENT ARRIVES (RFC 9293, 3.10.7): from the frame to the part that the state asks for, and what several parts need.
+ */
+#include "tcp/arrive.h"
+
+#include "tcp/output.h"
+#include "tcp/path_mtu.h"
+#include "tcp/time_wait.h"
+
+/* RFC 5961, 7 and 10: for each connection by itself, so that nobody can count another's (CVE-2016-5696). */
+#define CHALLENGES_PER_SECOND 10
+
+bool arrive_may_challenge(struct tcb *tcb)
+{
+	__u32 now_s = tcb->tcp->now_ns / NSEC_PER_SEC;
+
+	if (tcb->challenges_s != now_s) {
+		tcb->challenges_s = now_s;
+		tcb->challenges = 0;
+	}
+	return tcb->challenges++ < CHALLENGES_PER_SECOND;
+}
+
+void arrive_take_window(struct tcb *tcb, const struct segment *s)
+{
+	__u32 window = s->flags & TCP_FLAG_SYN ? s->window : (__u32)s->window << tcb->snd_wscale;
+
+	/* 3.10.7.4, fifth, ESTABLISHED (EP-WL) */
+	if (!seq_before(s->ack, tcb->snd_una) &&
+	    (seq_before(tcb->snd_wl1, s->seq) || (tcb->snd_wl1 == s->seq && !seq_after(tcb->snd_wl2, s->ack)))) {
+		if (tcb->snd_wnd != window)
+			output_window_changes(tcb, window);
+		tcb->snd_wl1 = s->seq;
+		tcb->snd_wl2 = s->ack;
+	}
+	if (window > tcb->snd_wnd_max)
+		tcb->snd_wnd_max = window;
+}
+
+/* RFC 7323, 2.3 and 3.2; RFC 2018, 2; RFC 3168, 6.1.1: what both ends want. */
+void arrive_take_syn(struct tcb *tcb, const struct arrival *a, bool is_answer)
+{
+	const struct segment *s = &a->packet.segment;
+	const struct tcp_options *o = &a->options;
+	const struct tcp_settings *settings = tcb->settings;
+	__u8 ecn = s->flags & (TCP_FLAG_ECE | TCP_FLAG_CWR);
+	__u32 default_mss = tcb->endpoint.tuple.family == FAMILY_IPV6 ? 1220 : 536; /* MUST-15 */
+
+	tcb->irs = s->seq;
+	tcb->rcv_nxt = tcb->rcv_wup = tcb->rcv_up = s->seq + 1;
+	tcb->rcv_edge = tcb->rcv_nxt + output_syn_window(tcb);
+	tcb->peer_mss = o->mss ? o->mss : default_mss;
+	if (o->wscale != TCP_WSCALE_NONE && settings->window_scaling) {
+		tcb->flags |= TCB_WSCALE;
+		tcb->snd_wscale = o->wscale;
+		tcb->rcv_wscale = output_window_shift(tcb);
+	}
+	if (o->sack_permitted && settings->sack)
+		tcb->flags |= TCB_SACK;
+	if (o->has_timestamps && settings->timestamps) {
+		tcb->flags |= TCB_TIMESTAMPS;
+		tcb->ts_recent = o->tsval;
+		tcb->ts_recent_s = tcb->tcp->now_ns / NSEC_PER_SEC;
+	}
+	if (settings->ecn && ecn == (is_answer ? TCP_FLAG_ECE : TCP_FLAG_ECE | TCP_FLAG_CWR))
+		tcb->flags |= TCB_ECN;
+	tcb_set_mtu(tcb, tcb->tcp->config.rim.mtu(tcb->tcp->config.rim.context, tcb->path));
+	tcb->snd_wl1 = s->seq - 1; /* older than anything */
+	arrive_take_window(tcb, s);
+}
+
+void arrive_establish(struct tcb *tcb)
+{
+	tcb->flags |= TCB_TELL_ACCEPT;
+	tcb->retransmissions = 0;
+	tcb->unanswered_ns = 0;
+	output_arm_keepalive(tcb);
+	tcb_touch(tcb);
+}
+
+static enum tcp_verdict arrive_time_wait(struct tcp *tcp, struct time_wait *tw, struct arrival *a)
+{
+	__u32 iss = 0;
+	enum tcp_verdict verdict = time_wait_arrives(tcp, tw, a, &iss);
+
+	if (verdict != TCPV_TIME_WAIT_REUSED)
+		return verdict;
+	arrive_listen(tcp, a, iss);
+	return verdict;
+}
+
+static enum tcp_verdict arrive(struct tcp *tcp, struct arrival *a)
+{
+	struct endpoint *endpoint = endpoints_find(&tcp->endpoints, &a->packet.tuple);
+	struct tcb *tcb = (struct tcb *)endpoint;
+
+	if (!endpoint)
+		return arrive_listen(tcp, a, 0);
+	if (endpoint->is_time_wait)
+		return arrive_time_wait(tcp, (struct time_wait *)endpoint, a);
+	tcb->rcv_packets++;
+	return tcb->state == TCPS_SYN_SENT ? arrive_syn_sent(tcb, a) : arrive_checks(tcb, a);
+}
+
+enum tcp_verdict tcp_input(struct tcp *tcp, const struct daemon_hint *hint, const void *frame, __u32 bytes, __u32 path,
+			   __u64 now_ns)
+{
+	struct arrival a;
+	enum tcp_verdict verdict;
+
+	tcp->now_ns = now_ns;
+	if (hint->kind == DAEMON_ICMP) {
+		verdict = path_mtu_icmp_arrives(tcp, frame, bytes);
+	} else {
+		a.path = path;
+		a.hint = hint;
+		verdict = arrival_parse(&a, frame, bytes);
+		if (verdict == TCPV_TAKEN)
+			verdict = arrive(tcp, &a);
+	}
+	tcp->counters.verdicts[verdict]++;
+	return verdict;
+}
