@@ -25,7 +25,7 @@ struct reassembly {
 /*
  * Takes length bytes of text from seq on, which lies in the window: rcv_nxt or later. Returns by how many bytes RCV.NXT
  * advances, 0 where it is behind a hole; -ENOMEM: no memory, or too many pieces: nothing was taken. What was there
- * already, wholly, is noted as a duplicate.
+ * already is noted as a duplicate: all of it, or the first stretch (RFC 2883, 4); what came first stays.
  */
 __s64 reassembly_put(struct reassembly *r, struct memory_account *account, __u32 rcv_nxt, __u32 seq, const __u8 *bytes,
 		     __u32 length);
@@ -34,8 +34,9 @@ __s64 reassembly_put(struct reassembly *r, struct memory_account *account, __u32
 void reassembly_note_duplicate(struct reassembly *r, __u32 start, __u32 end);
 
 /*
- * The blocks of the next acknowledgement, at most room: the duplicate, which is forgotten then, the piece that came
- * last, the other recent ones (RFC 2018, 4). Returns their number.
+ * The blocks of the next acknowledgement, at most room: the duplicate, which is forgotten then, and behind it the piece
+ * that holds it, where there is one (RFC 2883, 4); the piece that came last, the other recent ones (RFC 2018, 4).
+ * Returns their number.
  */
 __u32 reassembly_blocks(struct reassembly *r, __u32 rcv_nxt, struct sack_block *blocks, __u32 room);
 
@@ -46,7 +47,10 @@ __u32 reassembly_end(const struct reassembly *r, __u32 rcv_nxt);
 /* Takes the first length bytes of what is in order away: they were read. */
 void reassembly_drop(struct reassembly *r, struct memory_account *account, __u32 length);
 
-/* Under pressure: gives back what waits behind holes, which the peer sends again (RFC 2018, 8). */
+/*
+ * Under pressure: gives up what waits behind holes, which the peer sends again (RFC 2018, 8). The ring's memory goes
+ * back with it where nothing is in order to be read, else when that was.
+ */
 void reassembly_renege(struct reassembly *r, struct memory_account *account);
 
 void reassembly_free(struct reassembly *r, struct memory_account *account);
