@@ -102,6 +102,8 @@ struct service_key {
 	__u8 zero;
 };
 
+#define SERVICE_APP_BYTES 32 /* the longest name of an application, with its 0 */
+
 struct service {
 	enum service_policy policy;
 	enum flow_owner owner;
@@ -110,6 +112,7 @@ struct service {
 	bool passes_signed; /* SYNs with MD5 or AO, to the socket, within the budget */
 	enum service_gone gone;
 	__u8 reserved[2];
+	char app[SERVICE_APP_BYTES]; /* the daemon's application, by its name; read by the daemon only */
 	__u64 retired_ns; /* CLOCK_MONOTONIC; 0: stays. Deleted, and gone when no cookie of it can come back any more */
 };
 

@@ -18,7 +18,6 @@
 
 #define SERVICE_SPEC_BYTES 64	     /* the longest "[ADDR]:PORT" with its 0 */
 #define SERVICE_SPEC_ERROR_BYTES 256 /* the longest complaint */
-#define SERVICE_SPEC_APP_BYTES 32    /* the longest name of an application, with its 0 */
 
 struct service_spec {
 	__u8 family;	    /* FAMILY_IPV4, FAMILY_IPV6, or 0: both, and the address is a wildcard */
@@ -29,7 +28,7 @@ struct service_spec {
 	enum flow_owner owner;
 	bool passes_signed; /* SYNs that are signed (MD5, AO) */
 	/* If the owner is the daemon. */
-	char app[SERVICE_SPEC_APP_BYTES]; /* as it was written; "" where the spec was read from a device's maps */
+	char app[SERVICE_APP_BYTES];
 	enum service_gone gone;
 };
 

@@ -94,6 +94,7 @@ static const struct entry *find_twin(const struct table *table, const struct ent
 	twin = find_entry(table, &key);
 	if (!twin || is_retired(twin) || twin->service.policy != entry->service.policy ||
 	    twin->service.owner != entry->service.owner || twin->service.gone != entry->service.gone ||
+	    strcmp(twin->service.app, entry->service.app) ||
 	    twin->service.passes_signed != entry->service.passes_signed)
 		return NULL;
 	return twin;
@@ -246,7 +247,7 @@ static int check_room(const struct device *device, const struct service_spec *sp
 
 int service_table_add(struct device *device, const struct service_spec *spec)
 {
-	const struct service service = {
+	struct service service = {
 		.policy = spec->policy,
 		.owner = spec->owner,
 		.passes_signed = spec->passes_signed,
@@ -254,6 +255,7 @@ int service_table_add(struct device *device, const struct service_spec *spec)
 	};
 	int err;
 
+	memcpy(service.app, spec->app, sizeof(service.app));
 	err = delete_expired(device);
 	if (!err)
 		err = check_room(device, spec);
@@ -363,6 +365,7 @@ static struct service_spec make_spec(const struct entry *entry)
 	};
 
 	memcpy(spec.address, entry->key.address, sizeof(spec.address));
+	memcpy(spec.app, entry->service.app, sizeof(spec.app));
 	return spec;
 }
 
