@@ -9,6 +9,7 @@
 
 #include "cmd_devices.h"
 #include "counters.h"
+#include "daemon_print.h"
 #include "json_out.h"
 #include "monitored_print.h"
 #include "table.h"
@@ -79,14 +80,17 @@ static int print_json(const struct cmd_devices *devices, const struct options *o
 	struct json_object *list = json_object_new_array();
 
 	for (int i = 0; i < devices->count; i++) {
-		struct json_object *object, *verdicts, *monitored = NULL;
+		struct json_object *object, *verdicts, *monitored = NULL, *daemon = NULL;
 		struct verdict_counter sums[VERDICT_COUNT];
 		int err = counters_read(&devices->list[i], sums);
 
 		if (!err)
 			err = monitored_print_json(&devices->list[i], &monitored);
+		if (!err)
+			err = daemon_print_counters_json(&devices->list[i], options->all, &daemon);
 		if (err) {
 			json_object_put(monitored);
+			json_object_put(daemon);
 			json_object_put(list);
 			return err;
 		}
@@ -99,6 +103,7 @@ static int print_json(const struct cmd_devices *devices, const struct options *o
 				json_object_array_add(verdicts, verdict_to_json(verdict, &sums[verdict]));
 		}
 		json_out_member(object, "monitored", monitored);
+		json_out_member(object, "daemon", daemon);
 	}
 	return json_out_print(list);
 }
@@ -147,7 +152,9 @@ static int print_table(const struct cmd_devices *devices, const struct options *
 	if (!err)
 		err = table_flush(table, stdout);
 	table_free(table);
-	return err ? err : monitored_print_text(devices->list, devices->count);
+	if (!err)
+		err = monitored_print_text(devices->list, devices->count);
+	return err ? err : daemon_print_counters(devices->list, devices->count, options->all);
 }
 
 static int run(int argc, char **argv)
@@ -202,7 +209,7 @@ const struct command command_counters = {
 		 "means. Verdicts marked \"!\" want an operator to look. Counts run since the device was loaded.\n"
 		 "Of services with policy monitor it shows, besides, what policy always would have done, and what SYNs "
 		 "would have\n"
-		 "lost by that.\n"
+		 "lost by that; of a daemon (`synkeep run`), what its TCP did with each segment, since it began.\n"
 		 "\n"
 		 "  DEV             one device; all that are loaded if left out\n"
 		 "      --all       verdicts that never happened too\n"

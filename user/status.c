@@ -210,6 +210,8 @@ int status_read(const struct device *device, struct status *status)
 	if (!err)
 		err = counters_read(device, status->counters);
 	if (!err)
+		err = daemon_view_read(device, system_monotonic_ns(), &status->daemon);
+	if (!err)
 		err = read_tables(device, status);
 	return err;
 }

@@ -7,6 +7,7 @@
 #define SYNKEEP_STATUS_H
 
 #include "attach.h"
+#include "daemon_view.h"
 #include "device.h"
 #include "flow_view.h"
 #include "listener.h"
@@ -52,6 +53,7 @@ struct status {
 	struct status_table tables[STATUS_TABLES];
 	__u64 memory_bytes; /* of all pinned maps, by the kernel's account */
 	struct verdict_counter counters[VERDICT_COUNT];
+	struct daemon_view daemon;
 	struct status_service *services;
 	int service_count;
 	bool here;   /* the device's network namespace is this one */

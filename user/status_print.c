@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "advice.h"
+#include "daemon_print.h"
 #include "format.h"
 #include "service_handover.h"
 #include "status_print.h"
@@ -291,6 +292,7 @@ int status_print_text(const struct status *status)
 	print_attachment(status);
 	print_cookies(status);
 	print_work(status);
+	daemon_print_line(&status->daemon);
 	printf("  flows    %u half-open, %u live, %u ended\n", count_records(status, FLOW_TABLE_HALF),
 	       count_records(status, FLOW_TABLE_LIVE), count_records(status, FLOW_TABLE_ENDED));
 	if (status->config->track_outgoing)
@@ -454,6 +456,7 @@ struct json_object *status_print_json(const struct status *status)
 	json_out_bool(object, "track_outgoing", status->config->track_outgoing);
 	add_attachment(object, status);
 	add_cookies(object, status);
+	json_out_member(object, "daemon", daemon_print_json(&status->daemon));
 	add_services(object, status);
 	add_tables(object, status);
 	sentences.problem_list = json_out_member(object, "problems", json_object_new_array());

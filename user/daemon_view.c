@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Summing up workers. See daemon_view.h.
+ */
+#include "daemon_view.h"
+
+#include <errno.h>
+
+/* X(name, member of struct worker_state, sentence) */
+#define RIM_COUNTERS(X)                                                                                                \
+	X(FRAMES_RECEIVED, frames_received, "frame that came through AF_XDP")                                          \
+	X(FRAMES_SENT, frames_sent, "frame that went through AF_XDP")                                                  \
+	X(SEGMENTS_RETRANSMITTED, tcp.segments_retransmitted, "segment that was sent again")                           \
+	X(RESETS_SENT, tcp.resets_sent, "RST that was sent")                                                           \
+	X(TIME_WAIT_EVICTED, tcp.time_wait_evicted, "connection in TIME-WAIT that made room before its time")          \
+	X(NO_FRAME, tcp.no_frame, "segment that had to wait for room in the ring: a greater --ring helps")             \
+	X(UNMARKED, losses.unmarked, "frame dropped: it carried no word of the shield's")                              \
+	X(NO_WAY_BACK, losses.no_way, "frame dropped: its sender's MAC address is no single station's")                \
+	X(VOID_PATH, losses.void_path, "segment lost: where its peer's frames came from was forgotten")                \
+	X(RX_DROPPED, xsk.rx_dropped, "frame that AF_XDP could not take")                                              \
+	X(RX_RING_FULL, xsk.rx_ring_full, "frame lost: the receive ring was full, the daemon is too slow")             \
+	X(RX_NO_CHUNK, xsk.rx_no_chunk, "frame lost: all buffers were taken, the daemon is too slow")                  \
+	X(TX_INVALID, xsk.tx_invalid, "frame that the kernel refused to send")                                         \
+	X(RECORDS_WRITTEN, records.written, "record written into the maps")                                            \
+	X(RECORDS_DELETED, records.deleted, "record taken out of the maps")                                            \
+	X(RECORDS_REFUSED, records.refused, "record that a map refused, to be tried again: it is full")                \
+	X(RECORDS_LOST, records.lost, "record that was refused, and is not kept to be tried again")
+
+static void add(struct worker_state *sum, const struct worker_state *state)
+{
+	for (int i = 0; i < TCPV_COUNT; i++)
+		sum->tcp.verdicts[i] += state->tcp.verdicts[i];
+#define X(name, member, sentence) sum->member += state->member;
+	RIM_COUNTERS(X)
+#undef X
+	sum->tcp.segments_sent += state->tcp.segments_sent;
+}
+
+/* What there is now: of workers that are alive. */
+static void add_present(struct daemon_view *view, const struct worker_state *state)
+{
+	view->workers++;
+	view->zero_copy += state->zero_copy != 0;
+	view->pid = state->pid;
+	view->sum.memory_bytes += state->memory_bytes;
+	view->sum.tcp.connections += state->tcp.connections;
+	view->sum.tcp.connections_time_wait += state->tcp.connections_time_wait;
+	view->sum.tcp.connections_half_open += state->tcp.connections_half_open;
+}
+
+int daemon_view_read(const struct device *device, __u64 now_ns, struct daemon_view *view)
+{
+	struct worker_states states;
+	int err = worker_states_open(device->pin_dir, &states);
+
+	*view = (struct daemon_view){};
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	for (__u32 i = 0; i < states.count; i++) {
+		add(&view->sum, &states.list[i]);
+		if (worker_state_is_alive(&states.list[i], now_ns))
+			add_present(view, &states.list[i]);
+	}
+	worker_states_close(&states);
+	return 0;
+}
+
+void daemon_view_counters(const struct daemon_view *view, daemon_view_visit visit, void *context)
+{
+	for (enum tcp_verdict verdict = 0; verdict < TCPV_COUNT; verdict++)
+		visit(tcp_verdict_name(verdict), view->sum.tcp.verdicts[verdict], tcp_verdict_sentence(verdict),
+		      context);
+#define X(name, member, sentence) visit(#name, view->sum.member, sentence, context);
+	RIM_COUNTERS(X)
+#undef X
+}
