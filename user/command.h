@@ -40,6 +40,8 @@ struct command {
 extern const struct command command_load;
 extern const struct command command_keep;
 extern const struct command command_unload;
+extern const struct command command_run;
+extern const struct command command_connect;
 extern const struct command command_service;
 extern const struct command command_status;
 extern const struct command command_flows;
