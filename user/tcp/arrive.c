@@ -69,9 +69,11 @@ void arrive_take_syn(struct tcb *tcb, const struct arrival *a, bool is_answer)
 	arrive_take_window(tcb, s);
 }
 
-void arrive_establish(struct tcb *tcb)
+void arrive_establish(struct tcb *tcb, bool syn_timed_out)
 {
 	tcb->flags |= TCB_TELL_ACCEPT;
+	if (syn_timed_out)
+		rtt_syn_timed_out(&tcb->rtt);
 	tcb->retransmissions = 0;
 	tcb->unanswered_ns = 0;
 	output_arm_keepalive(tcb);

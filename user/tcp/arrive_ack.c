@@ -131,6 +131,7 @@ static void take_ack(struct tcb *tcb, const struct arrival *a)
 static enum tcp_verdict take_ack_of_syn(struct tcb *tcb, const struct arrival *a)
 {
 	const struct segment *s = &a->packet.segment;
+	bool syn_timed_out = tcb->retransmissions;
 
 	if (!seq_after(s->ack, tcb->snd_una) || seq_after(s->ack, tcb->snd_nxt)) {
 		emit_reset(tcb->tcp, a);
@@ -139,7 +140,7 @@ static enum tcp_verdict take_ack_of_syn(struct tcb *tcb, const struct arrival *a
 	tcb->snd_wl1 = s->seq - 1;
 	take_ack(tcb, a);
 	tcb_step(tcb, TCPE_RCV_ACK_OF_SYN);
-	arrive_establish(tcb);
+	arrive_establish(tcb, syn_timed_out);
 	return TCPV_TAKEN;
 }
 

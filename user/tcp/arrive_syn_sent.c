@@ -29,7 +29,7 @@ static enum tcp_verdict take_syn_ack(struct tcb *tcb, struct arrival *a)
 	take_ack_of_syn(tcb, a);
 	arrive_take_syn(tcb, a, true);
 	tcb_step(tcb, TCPE_RCV_SYN_ACK);
-	arrive_establish(tcb);
+	arrive_establish(tcb, tcb->retransmissions);
 	tcb->flags |= TCB_ACK_NOW;
 	/* What else it carries goes through the later steps; the SYN has been taken. */
 	a->packet.segment.flags &= ~TCP_FLAG_SYN;
@@ -43,7 +43,7 @@ static enum tcp_verdict take_crossing_syn(struct tcb *tcb, const struct arrival 
 {
 	arrive_take_syn(tcb, a, false);
 	tcb_step(tcb, TCPE_RCV_SYN);
-	tcb->flags |= TCB_ACK_NOW;
+	sent_time_out(&tcb->sent);
 	tcb_touch(tcb);
 	return TCPV_TAKEN;
 }

@@ -131,6 +131,7 @@ ssize_t tcp_peek(struct tcb *tcb, const __u8 **bytes)
 void tcp_skip(struct tcb *tcb, size_t length)
 {
 	reassembly_drop(&tcb->rcv, tcb->account, (__u32)length);
+	tcb->flags |= TCB_HAS_READ;
 	if (!seq_after(tcb->rcv_up, tcb->rcv_nxt - tcb->rcv.ring.used))
 		tcb->flags &= ~TCB_URGENT_IN;
 	tcb_touch(tcb);

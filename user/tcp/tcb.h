@@ -58,6 +58,7 @@ enum tcb_flag {
 	TCB_WINDOW_LIMITED = 1 << 27, /* more would have been sent, had cwnd allowed it */
 	TCB_OWN_SETTINGS = 1 << 28,
 	TCB_SILLY_OVERRIDE = 1 << 29, /* the override time-out has run out (3.8.6.2.1) */
+	TCB_HAS_READ = 1U << 31,      /* the application has taken text since we last told the peer of our window */
 	TCB_END_READ = 1 << 30,	      /* the application has seen the end of what came */
 };
 

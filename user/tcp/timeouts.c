@@ -52,8 +52,6 @@ static void retransmission_time_out(struct tcb *tcb)
 	if (tcb->retransmissions == R1_RETRANSMISSIONS && !window_closed)
 		advise_of_r1(tcb);
 	sent_time_out(&tcb->sent);
-	if (!tcb_is_synchronized(tcb->state))
-		rtt_syn_timed_out(&tcb->rtt);
 	rtt_back_off(&tcb->rtt);
 }
 

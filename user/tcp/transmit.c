@@ -46,7 +46,7 @@ bool transmit_window_update_due(const struct tcb *tcb)
 {
 	__u32 edge = edge_wanted(tcb), buffer = tcb->settings->recv_buffer_bytes;
 
-	if (edge == tcb->rcv_edge || (tcb->flags & TCB_FIN_RECEIVED) || !tcb_is_synchronized(tcb->state))
+	if (!(tcb->flags & TCB_HAS_READ) || edge == tcb->rcv_edge || (tcb->flags & TCB_FIN_RECEIVED))
 		return false;
 	return edge - tcb->rcv_edge >= buffer / 2 ||
 	       (tcb->rcv_edge - tcb->rcv_nxt < buffer / 4 && edge - tcb->rcv_edge >= tcb->rcv_mss);
@@ -124,7 +124,7 @@ static void told(struct tcb *tcb, const struct outgoing *o)
 	if (!(o->flags & TCP_FLAG_SYN))
 		tcb->rcv_edge = seq_max(tcb->rcv_edge, o->ack + ((__u32)o->window << tcb->rcv_wscale));
 	tcb->rcv_wup = o->ack;
-	tcb->flags &= ~(TCB_ACK_NOW | TCB_ACK_LATER);
+	tcb->flags &= ~(TCB_ACK_NOW | TCB_ACK_LATER | TCB_HAS_READ);
 	tcb_disarm(tcb, TIMER_DELAYED_ACK);
 }
 
@@ -181,10 +181,9 @@ bool transmit_has_blocks(const struct tcb *tcb)
 
 bool transmit_empty(struct tcb *tcb, __u32 seq)
 {
-	bool syn = tcb->state == TCPS_SYN_RECEIVED;
-	struct outgoing o = syn ? begin_syn(tcb) : begin(tcb, seq);
+	struct outgoing o = begin(tcb, seq);
 
-	if (!syn && transmit_has_blocks(tcb))
+	if (transmit_has_blocks(tcb))
 		o.block_count = (__u8)reassembly_blocks(&tcb->rcv, tcb->rcv_nxt, o.blocks, o.has_timestamps ? 3 : 4);
 	if (!emit(tcb->tcp, &o))
 		return false;

@@ -14,7 +14,7 @@
  */
 bool transmit(struct tcb *tcb, __u32 seq, __u32 end, bool again);
 
-/* A segment that takes no sequence number, at seq: an acknowledgement, a probe; in SYN-RECEIVED our SYN-ACK. */
+/* A segment that takes no sequence number, at seq: an acknowledgement, or a probe. */
 bool transmit_empty(struct tcb *tcb, __u32 seq);
 
 /* RST at SND.NXT. */
