@@ -80,6 +80,8 @@ static bool advance(struct tcb *tcb, __u32 ack)
 	byte_ring_drop(&tcb->snd, tcb->account, bytes, false);
 	tcb->snd_bytes += bytes;
 	tcb->snd_una = ack;
+	if (tcb->retransmissions >= TCB_R1)
+		tcb->tcp->config.rim.advise(tcb->tcp->config.rim.context, tcb->path, true);
 	tcb->retransmissions = 0;
 	tcb->unanswered_ns = ack == tcb->snd_nxt ? 0 : tcb->tcp->now_ns;
 	tcb_disarm(tcb, TIMER_RETRANSMIT); /* RFC 6298, 5.3: output begins it anew, if anything is in flight */
@@ -147,9 +149,10 @@ static enum tcp_verdict take_ack_of_syn(struct tcb *tcb, const struct arrival *a
 /* An answer to a window that is closed keeps the connection for ever (MUST-37). */
 static void take_answer_to_probe(struct tcb *tcb)
 {
-	if (tcb->snd_wnd == 0 && tcb->unanswered_ns)
-		tcb->unanswered_ns = tcb->tcp->now_ns;
-	tcb->keepalive_unanswered = 0;
+	if (tcb->snd_wnd == 0) {
+		tcb->unanswered_ns = 0;
+		tcb->retransmissions = 0;
+	}
 }
 
 enum tcp_verdict arrive_ack(struct tcb *tcb, struct arrival *a)

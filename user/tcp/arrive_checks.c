@@ -122,6 +122,7 @@ static void trim(struct tcb *tcb, struct arrival *a)
 		s->seq += old;
 		s->payload_bytes -= old;
 		tcb->flags |= TCB_ACK_NOW;
+		tcb_touch(tcb);
 	}
 	end = s->seq + s->payload_bytes;
 	if (end - tcb->rcv_nxt <= window)
@@ -130,6 +131,7 @@ static void trim(struct tcb *tcb, struct arrival *a)
 	s->payload_bytes = s->seq - tcb->rcv_nxt < window ? tcb->rcv_edge - s->seq : 0;
 	s->flags &= ~TCP_FLAG_FIN;
 	tcb->flags |= TCB_ACK_NOW;
+	tcb_touch(tcb);
 }
 
 enum tcp_verdict arrive_checks(struct tcb *tcb, struct arrival *a)

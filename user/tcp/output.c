@@ -103,6 +103,8 @@ static bool send_again(struct tcb *tcb, struct sent_segment *segment)
 	if (!transmit(tcb, segment->seq, segment->end, true))
 		return false;
 	sent_again(&tcb->sent, segment, tcb->tcp->now_ns);
+	if (!tcb->unanswered_ns)
+		tcb->unanswered_ns = tcb->tcp->now_ns;
 	return true;
 }
 

@@ -62,6 +62,8 @@ enum tcb_flag {
 	TCB_END_READ = 1 << 30,	      /* the application has seen the end of what came */
 };
 
+#define TCB_R1 3 /* retransmissions that mean trouble (MUST-20, SHLD-10) */
+
 /* In the order in which they are served. */
 enum tcb_timer {
 	TIMER_LOSS,	   /* RFC 8985: reordering, tail loss probe */

@@ -8,8 +8,6 @@
 #include "tcp/path_mtu.h"
 #include "tcp/record.h"
 
-#define R1_RETRANSMISSIONS 3 /* MUST-20, SHLD-10 */
-
 /* USER TIMEOUT: a peer that knows of the connection is told, and the application. */
 static void give_up(struct tcb *tcb)
 {
@@ -18,13 +16,14 @@ static void give_up(struct tcb *tcb)
 	tcb_finish(tcb, -ETIMEDOUT);
 }
 
-/* R2 (MUST-20, MUST-22, SHLD-11): nothing that should have come has come for so long. */
+/* R2 (MUST-20, MUST-22, SHLD-11): nothing that should have come has come for so long, nor after R1. */
 static bool is_given_up(const struct tcb *tcb)
 {
 	const struct tcp_settings *settings = tcb->settings;
 	__u32 ms = tcb_is_synchronized(tcb->state) ? settings->user_timeout_ms : settings->syn_timeout_ms;
 
-	return tcb->unanswered_ns && tcb->tcp->now_ns - tcb->unanswered_ns >= ms * NSEC_PER_MSEC;
+	return tcb->unanswered_ns && tcb->retransmissions >= TCB_R1 &&
+	       tcb->tcp->now_ns - tcb->unanswered_ns >= ms * NSEC_PER_MSEC;
 }
 
 static void advise_of_r1(struct tcb *tcb)
@@ -49,7 +48,7 @@ static void retransmission_time_out(struct tcb *tcb)
 		tcb->recover = tcb->snd_nxt;
 		path_mtu_suspect_black_hole(tcb);
 	}
-	if (tcb->retransmissions == R1_RETRANSMISSIONS && !window_closed)
+	if (tcb->retransmissions == TCB_R1 && !window_closed)
 		advise_of_r1(tcb);
 	sent_time_out(&tcb->sent);
 	rtt_back_off(&tcb->rtt);
@@ -61,10 +60,13 @@ static void retransmit_fires(struct tcb *tcb)
 		give_up(tcb);
 		return;
 	}
-	if (tcb->sent.count)
+	if (tcb->sent.count) {
 		retransmission_time_out(tcb);
-	else if (!output_probe(tcb))
+	} else if (!output_probe(tcb)) {
 		tcb_arm(tcb, TIMER_RETRANSMIT, tcb->tcp->now_ns + NSEC_PER_MSEC); /* the rim had no room */
+	} else if (!tcb->snd_wnd) {
+		rtt_back_off(&tcb->rtt); /* SHLD-30 */
+	}
 	tcb_touch(tcb);
 }
 

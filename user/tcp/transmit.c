@@ -42,14 +42,13 @@ static __u32 edge_wanted(const struct tcb *tcb)
 	return edge;
 }
 
+/* Where the window is still wide, acknowledgements of what comes next will tell. */
 bool transmit_window_update_due(const struct tcb *tcb)
 {
-	__u32 edge = edge_wanted(tcb), buffer = tcb->settings->recv_buffer_bytes;
+	__u32 buffer = tcb->settings->recv_buffer_bytes, wide = (buffer < 65535 ? buffer : 65535) / 2;
 
-	if (!(tcb->flags & TCB_HAS_READ) || edge == tcb->rcv_edge || (tcb->flags & TCB_FIN_RECEIVED))
-		return false;
-	return edge - tcb->rcv_edge >= buffer / 2 ||
-	       (tcb->rcv_edge - tcb->rcv_nxt < buffer / 4 && edge - tcb->rcv_edge >= tcb->rcv_mss);
+	return (tcb->flags & TCB_HAS_READ) && !(tcb->flags & TCB_FIN_RECEIVED) && tcb->rcv_edge - tcb->rcv_nxt < wide &&
+	       edge_wanted(tcb) != tcb->rcv_edge;
 }
 
 /* The field for an edge: rounded down, but not below what was promised. */
@@ -128,7 +127,19 @@ static void told(struct tcb *tcb, const struct outgoing *o)
 	tcb_disarm(tcb, TIMER_DELAYED_ACK);
 }
 
-static void add_text(const struct tcb *tcb, struct outgoing *o, __u32 end, bool again)
+/* SACK blocks, as many as room has bytes for: RFC 2018, 4 wants them in every segment. */
+static void add_blocks(struct tcb *tcb, struct outgoing *o, __u32 room)
+{
+	__u32 most = o->has_timestamps ? 3 : 4;
+
+	if (!transmit_has_blocks(tcb) || room < 12)
+		return;
+	if (most > (room - 4) / 8)
+		most = (room - 4) / 8;
+	o->block_count = (__u8)reassembly_blocks(&tcb->rcv, tcb->rcv_nxt, o->blocks, most);
+}
+
+static void add_text(struct tcb *tcb, struct outgoing *o, __u32 end, bool again)
 {
 	__u32 text_end = tcb_snd_end(tcb);
 
@@ -141,6 +152,7 @@ static void add_text(const struct tcb *tcb, struct outgoing *o, __u32 end, bool 
 	o->text_bytes = end - o->seq;
 	if (o->text_bytes && end == text_end)
 		o->flags |= TCP_FLAG_PSH; /* MUST-61, SHLD-27 */
+	add_blocks(tcb, o, tcb->snd_mss - o->text_bytes);
 	if ((tcb->flags & TCB_URGENT_OUT) && seq_before(o->seq, tcb->snd_up)) {
 		__u32 ahead = tcb->snd_up - o->seq;
 
@@ -183,8 +195,7 @@ bool transmit_empty(struct tcb *tcb, __u32 seq)
 {
 	struct outgoing o = begin(tcb, seq);
 
-	if (transmit_has_blocks(tcb))
-		o.block_count = (__u8)reassembly_blocks(&tcb->rcv, tcb->rcv_nxt, o.blocks, o.has_timestamps ? 3 : 4);
+	add_blocks(tcb, &o, TCP_OPTIONS_MAX_BYTES);
 	if (!emit(tcb->tcp, &o))
 		return false;
 	told(tcb, &o);

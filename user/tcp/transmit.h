@@ -23,7 +23,7 @@ bool transmit_reset(struct tcb *tcb);
 /* The window field that keeps what the peer was promised. */
 __u16 transmit_window(const struct tcb *tcb);
 
-/* Whether the next acknowledgement has SACK blocks, which need a segment without text. */
+/* Whether there are SACK blocks to be told, for which a full segment has no room. */
 bool transmit_has_blocks(const struct tcb *tcb);
 
 /* Whether the application has read so much that the peer should hear of it by itself (3.8.6.2.2, MUST-39). */
