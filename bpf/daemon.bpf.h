@@ -20,6 +20,13 @@ static __always_inline bool daemon_is_here(struct xdp_md *ctx)
 	return bpf_map_lookup_elem(&xsks, &queue);
 }
 
+/* For bpf_loop(). */
+static int daemon_count_queue(__u32 queue, __u32 *served)
+{
+	*served += !!bpf_map_lookup_elem(&xsks, &queue);
+	return 0;
+}
+
 /*
  * Sends the frame to the daemon's socket once the program leaves by the verdict, which is that of hint->kind, or why
  * the daemon can not have it. Metadata of other programs goes: ours ends where the frame begins. Packet pointers are

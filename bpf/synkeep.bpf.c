@@ -19,6 +19,7 @@
  *                 generic XDP got as one packet instead of several is counted in full (merged.bpf.h)
  *   tc_egress     what the kernel sends steps the same records (egress.bpf.h)
  *   seed          run at load, and for new services: records for what is connected already (seed.bpf.h)
+ *   daemon_queues run by status, which may not look into the map itself: who serves the receive queues (daemon.bpf.h)
  *   sweep_start   run once at load: from then on a timer takes the slots of expired records back (sweep.bpf.h)
  *
  * Maps are in maps.bpf.h, their shapes in include/. Nothing here needs a process.
@@ -272,6 +273,16 @@ int sweep_start(void *ctx)
 	struct sweep *s = bpf_map_lookup_elem(&sweeper, &zero);
 
 	return s ? sweep_begin(s) : -1;
+}
+
+/* How many of the first receive queues, as many as skb->mark says, a daemon serves. */
+SEC("tc")
+int daemon_queues(struct __sk_buff *skb)
+{
+	__u32 served = 0;
+
+	bpf_loop(skb->mark, daemon_count_queue, &served, 0);
+	return served;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -5,6 +5,8 @@
  *
  * The daemon believes it: what is verified is verified in XDP. A driver that has no room for metadata can not carry
  * services of the daemon's, and frames for them are dropped by name (DAEMON_NO_METADATA).
+ *
+ * Checksums are not verified in XDP. A segment is given whatever its numbers are; RFC 9293 as a whole is the daemon's.
  */
 #ifndef SYNKEEP_DAEMON_H
 #define SYNKEEP_DAEMON_H

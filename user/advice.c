@@ -109,10 +109,13 @@ static void judge_ingress_chain(const struct advisor *advisor)
 		    "neither handed over nor followed");
 }
 
+/* For listeners of the kernel's. */
 static bool answers_syns(const struct status *status)
 {
 	for (int i = 0; i < status->service_count; i++) {
-		if (status->services[i].spec.policy == POLICY_ALWAYS)
+		const struct service_spec *spec = &status->services[i].spec;
+
+		if (spec->policy == POLICY_ALWAYS && spec->owner == FLOW_OWNER_KERNEL)
 			return true;
 	}
 	return false;
@@ -142,6 +145,33 @@ static void judge_service(const struct advisor *advisor, const struct status_ser
 		if (explanation[0])
 			say(advisor, passes ? kind : ADVICE_NOTE, "%s: %s", text, explanation);
 	}
+}
+
+static bool has_daemon_service(const struct status *status)
+{
+	for (int i = 0; i < status->service_count; i++) {
+		if (status->services[i].spec.owner == FLOW_OWNER_DAEMON)
+			return true;
+	}
+	return false;
+}
+
+/* What comes by a queue without a socket is dropped there. */
+static void judge_daemon(const struct advisor *advisor)
+{
+	const struct daemon_queues *queues = &advisor->status->queues;
+
+	if (!has_daemon_service(advisor->status) || (queues->served && queues->served == queues->count))
+		return;
+	if (!queues->served)
+		say(advisor, ADVICE_PROBLEM,
+		    "no daemon is there, so nobody gets through to its services: `synkeep run %s` serves them",
+		    advisor->status->argument);
+	else
+		say(advisor, ADVICE_PROBLEM,
+		    "the daemon serves %u of %u receive queues, and what comes by the others is dropped: start it "
+		    "again",
+		    queues->served, queues->count);
 }
 
 /* What the clients of a service would miss, and how it is made to answer. */
@@ -253,6 +283,7 @@ void advice_give_on_services(const struct status *status, advice_visit visit, vo
 {
 	const struct advisor advisor = { status, visit, context };
 
+	judge_daemon(&advisor);
 	if (!status->here)
 		return;
 	judge_services(&advisor);

@@ -192,6 +192,8 @@ int status_read_services(const struct device *device, struct status *status)
 	if (!status->here)
 		status->exists = system_netns_is_alive(device->config.netns_inode) != 0;
 	err = read_services(device, status);
+	if (!err)
+		err = daemon_queues_read(device, &status->queues);
 	if (!err && status->here)
 		err = read_namespace(device, status);
 	return err;

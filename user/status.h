@@ -7,6 +7,7 @@
 #define SYNKEEP_STATUS_H
 
 #include "attach.h"
+#include "daemon_queues.h"
 #include "daemon_view.h"
 #include "device.h"
 #include "flow_view.h"
@@ -56,6 +57,7 @@ struct status {
 	struct daemon_view daemon;
 	struct status_service *services;
 	int service_count;
+	struct daemon_queues queues;
 	bool here;   /* the device's network namespace is this one */
 	bool exists; /* the device does, or at least its namespace */
 	/* What can be seen from the device's network namespace only. */

@@ -108,23 +108,24 @@ static void print_cookies(const struct status *status)
 /* How the work goes, in packets since the load. */
 static void print_work(const struct status *status)
 {
-	__u64 answered = 0, dropped = 0;
+	const struct verdict_counter *counters = status->counters;
+	__u64 dropped = 0;
 
-	for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++) {
-		answered += verdict_action(verdict) == VERDICT_TX ? status->counters[verdict].packets : 0;
-		dropped += verdict_action(verdict) == VERDICT_DROP ? status->counters[verdict].packets : 0;
-	}
+	for (enum verdict verdict = 0; verdict < VERDICT_COUNT; verdict++)
+		dropped += verdict_action(verdict) == VERDICT_DROP ? counters[verdict].packets : 0;
 	printf("  packets  %llu SYNs answered, %llu cookies back, %llu connections handed over; %llu dropped\n",
-	       answered, status->counters[V_COOKIE_ACK].packets + status->counters[V_KERNEL_COOKIE_ACK].packets,
-	       status->counters[V_HANDOVER].packets, dropped);
+	       counters[V_SYN_COOKIE].packets + counters[V_SYN_KERNEL_COOKIE].packets,
+	       counters[V_COOKIE_ACK].packets + counters[V_KERNEL_COOKIE_ACK].packets +
+		       counters[V_DAEMON_COOKIE_ACK].packets,
+	       counters[V_HANDOVER].packets, dropped);
 }
 
 static const char *listener_words(const struct status *status, const struct status_service *service)
 {
+	if (service->spec.owner == FLOW_OWNER_DAEMON)
+		return status->queues.served ? "daemon" : "no daemon";
 	if (!status->here)
 		return "not seen from here";
-	if (service->spec.owner != FLOW_OWNER_KERNEL)
-		return "-";
 	switch (listener_kind(&service->listeners)) {
 	case LISTENER_TCP:
 		return "listening";
@@ -347,7 +348,9 @@ static void add_cookies(struct json_object *object, const struct status *status)
 
 static const char *listener_word(const struct status *status, const struct status_service *service)
 {
-	if (!status->here || service->spec.owner != FLOW_OWNER_KERNEL)
+	if (service->spec.owner == FLOW_OWNER_DAEMON)
+		return status->queues.served ? "daemon" : "none";
+	if (!status->here)
 		return NULL;
 	switch (listener_kind(&service->listeners)) {
 	case LISTENER_TCP:

@@ -54,7 +54,7 @@ def _step_of(sample):
     if "sk" in helper.split("_") or "skc" in helper or name == "socket.bpf.h":
         return _SOCKETS
     # What waits for the lock's answer is the line that looks at it.
-    if name == "records.bpf.h" and _find_function(sample["file"], sample["line"]) == "flow_lock":
+    if name == "records.bpf.h" and _find_function(sample["file"], sample["line"]) == "flow_lock_found":
         return "lock"
     return _STEP_OF_FILE.get(name, _OTHER)
 

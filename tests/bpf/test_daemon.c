@@ -780,6 +780,65 @@ static void test_port_of_the_daemons_other_tuples_pass(void **state)
 	assert_verdict(peer_sends_syn(&t), V_NO_SERVICE);
 }
 
+/* --- ICMP --- */
+
+/* In the first row unreachable, then source quench and packet too big, time exceeded, parameter problem. */
+static const struct {
+	__u8 type4, type6;
+} errors[] = { { 3, 1 }, { 4, 2 }, { 11, 3 }, { 12, 4 } };
+
+static void test_every_record_icmp_error_given(void **state)
+{
+	static const __u16 ports[] = { PORT_DAEMON_ALWAYS, PORT_DAEMON_OFF, PORT_EPHEMERAL };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		for (size_t j = 0; j < ARRAY_LEN(errors); j++) {
+			for (enum record record = 0; record < RECORD_COUNT; record++) {
+				struct outcome o;
+				struct frame f;
+				struct talk t;
+
+				shield_reset(state);
+				shield_put_daemon_port(PORT_EPHEMERAL, true);
+				put_record(&t, families[i], ports[record], record);
+				packet_build_icmp(&f, &t.tuple, i ? errors[j].type6 : errors[j].type4, 1, 0);
+				o = shield_receive(&f);
+				assert_given(&o, DAEMON_ICMP);
+				packet_build_put_tag(&f, 0x8100, 5);
+				o = shield_receive(&f);
+				assert_given(&o, DAEMON_ICMP);
+				assert_record(&t, record);
+			}
+		}
+	}
+}
+
+static void test_icmp_about_anything_else_passes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		__u8 unreachable = i ? 1 : 3, echo = i ? 128 : 8;
+		struct talk t;
+		struct frame f;
+		struct flow kernels;
+
+		put_record(&t, families[i], PORT_DAEMON_ALWAYS, RECORD_FLOW);
+		packet_build_icmp(&f, &t.tuple, echo, 0, 0);
+		assert_verdict(shield_receive(&f), V_OTHER);
+		t.tuple.remote_port++;
+		packet_build_icmp(&f, &t.tuple, unreachable, 1, 0);
+		assert_verdict(shield_receive(&f), V_OTHER);
+		kernels = flow_of(&t);
+		kernels.owner = FLOW_OWNER_KERNEL;
+		shield_put_flow(&t.tuple, &kernels);
+		assert_verdict(shield_receive(&f), V_OTHER);
+		put_record(&t, families[i], PORT_EPHEMERAL, RECORD_FLOW); /* not a port of the daemon's */
+		packet_build_icmp(&f, &t.tuple, unreachable, 1, 0);
+		assert_verdict(shield_receive(&f), V_OTHER);
+	}
+}
+
 /* --- two owners --- */
 
 static void test_kernels_flow_on_the_daemons_service_passes(void **state)
@@ -916,6 +975,8 @@ int main(void)
 		cmocka_unit_test_setup(test_segment_behind_ip_options_given, shield_reset),
 		cmocka_unit_test_setup(test_syn_sent_from_any_port_handshake_given, shield_reset),
 		cmocka_unit_test_setup(test_port_of_the_daemons_other_tuples_pass, shield_reset),
+		cmocka_unit_test_setup(test_every_record_icmp_error_given, shield_reset),
+		cmocka_unit_test_setup(test_icmp_about_anything_else_passes, shield_reset),
 		cmocka_unit_test_setup(test_kernels_flow_on_the_daemons_service_passes, shield_reset),
 		cmocka_unit_test_setup(test_daemons_connection_outlives_its_service, shield_reset),
 		cmocka_unit_test_setup(test_every_record_kernels_own_segment_passes_and_touches_nothing, shield_reset),

@@ -420,9 +420,55 @@ static void test_tags_that_hardware_takes_off(void **state)
 	assert_problem(&status, "`ethtool -K eth0 rx-vlan-stag-hw-parse off`");
 }
 
+static struct status_service service_of_daemon(void)
+{
+	return (struct status_service){
+		.spec = { .port = 7, .policy = POLICY_ALWAYS, .owner = FLOW_OWNER_DAEMON },
+	};
+}
+
+static void test_service_of_the_daemon_without_one_is_a_problem(void **state)
+{
+	struct status_service service = service_of_daemon();
+	struct status status = status_all_well(&service);
+	struct heard heard;
+
+	(void)state;
+	status.queues = (struct daemon_queues){ .count = 2 };
+	heard = advice_on(&status);
+	assert_int_equal(heard.problems, 1);
+	assert_non_null(strstr(heard.last_problem, "`synkeep run eth0`"));
+	status.queues.served = 1;
+	heard = advice_on(&status);
+	assert_int_equal(heard.problems, 1);
+	assert_non_null(strstr(heard.last_problem, "1 of 2"));
+	status.queues.served = 2;
+	assert_int_equal(advice_on(&status).problems, 0);
+	service = service_listening();
+	status.queues.served = 0;
+	assert_int_equal(advice_on(&status).problems, 0);
+}
+
+/* No listener is looked for, and what listeners are kept from does not concern it. */
+static void test_service_of_the_daemon_needs_no_listener(void **state)
+{
+	struct status_service service = service_of_daemon();
+	struct status status = status_all_well(&service);
+	struct heard heard;
+
+	(void)state;
+	service.listeners.tcp = 1;
+	status.queues = (struct daemon_queues){ 1, 1 };
+	status.sysctls = (struct status_sysctls){ .syncookies = 0, .timestamps = 0 };
+	heard = advice_on(&status);
+	assert_int_equal(heard.problems + heard.notes, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_service_of_the_daemon_without_one_is_a_problem),
+		cmocka_unit_test(test_service_of_the_daemon_needs_no_listener),
 		cmocka_unit_test(test_all_well_is_silent),
 		cmocka_unit_test(test_tags_that_hardware_takes_off),
 		cmocka_unit_test(test_missing_program_is_a_problem),
