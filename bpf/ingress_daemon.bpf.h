@@ -41,18 +41,6 @@ static __always_inline const struct service *daemon_service(struct xdp_md *ctx, 
 	return match->any_address && !socket_address_is_local(ctx, p) ? NULL : match->service;
 }
 
-/* A segment of no record, for the daemon's service. */
-static __always_inline enum verdict daemon_stranger(struct xdp_md *ctx, const struct service *service,
-						    const struct cpu_clock *clock, const struct config *conf)
-{
-	enum verdict verdict;
-
-	if (service->policy != POLICY_OFF)
-		return V_NO_FLOW;
-	verdict = budget_spend(POLICY_ALWAYS, BUDGET_STRANGER, V_DAEMON_STRANGER, clock, conf);
-	return verdict == V_DAEMON_STRANGER ? daemon_give(ctx, DAEMON_STRANGER) : verdict;
-}
-
 /*
  * A segment that no flow claims, on a port where connections of the daemon's may be. A connection that has ended stays
  * in its record for a while: who sends on its tuple is told so again by the daemon, unless with a new cookie.
@@ -80,7 +68,11 @@ static __always_inline enum verdict daemon_segment(struct xdp_md *ctx, struct pa
 		return daemon_accept(ctx, p, &terms, clock, conf);
 	if (e)
 		return daemon_give(ctx, DAEMON_SEGMENT);
-	return service ? daemon_stranger(ctx, service, clock, conf) : V_NO_SERVICE;
+	if (!service)
+		return V_NO_SERVICE;
+	/* Under policy off its owner sees everything. A connection that began there some milliseconds ago is one, too.
+	 */
+	return service->policy == POLICY_OFF ? daemon_give(ctx, DAEMON_STRANGER) : V_NO_FLOW;
 }
 
 /* What is no SYN and of no flow. V_NO_SERVICE: nor is it the daemon's. */

@@ -85,7 +85,7 @@ enum verdict_severity {
 	X(DAEMON_COOKIE_ACK, REDIRECT, NORMAL,                                                                         \
 	  "right cookie for a service of the daemon's: the source is verified and a flow made")                        \
 	X(DAEMON_STRANGER, REDIRECT, NORMAL,                                                                           \
-	  "segment without a record, given to the daemon within the budget: it is reset")                              \
+	  "segment without a record for a service with policy off: a young connection's, or it is reset")              \
 	X(DAEMON_ICMP, REDIRECT, NORMAL, "ICMP error about a segment that the daemon sent")                            \
 	X(DAEMON_GONE, DROP, TROUBLE, "packet for the daemon, but none serves this receive queue: `synkeep run` does") \
 	X(DAEMON_GONE_REFUSED, TX, TROUBLE,                                                                            \

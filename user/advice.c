@@ -283,7 +283,6 @@ void advice_give_on_services(const struct status *status, advice_visit visit, vo
 {
 	const struct advisor advisor = { status, visit, context };
 
-	judge_daemon(&advisor);
 	if (!status->here)
 		return;
 	judge_services(&advisor);
@@ -323,6 +322,7 @@ void advice_give(const struct status *status, advice_visit visit, void *context)
 	if (!status->service_count && !status->config->track_outgoing)
 		say(&advisor, ADVICE_PROBLEM, "no service is protected: `synkeep service add %s SPEC` adds one",
 		    status->argument);
+	judge_daemon(&advisor);
 	advice_give_on_services(status, visit, context);
 	judge_lost_handovers(&advisor);
 	judge_tables(&advisor);
