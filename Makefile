@@ -37,7 +37,7 @@ WARNINGS := -Wall -Wextra -Werror
 CFLAGS ?= -O2 -g
 USER_CPPFLAGS := -Iinclude -Iuser -I$(BUILD) -D_GNU_SOURCE
 USER_CFLAGS := -std=gnu11 $(WARNINGS) -Wstrict-prototypes -Wmissing-prototypes -Wshadow $(CFLAGS)
-USER_LIBS := -lxdp -lbpf -ljson-c
+USER_LIBS := -lxdp -lbpf -ljson-c -lm
 # A callback has the parameters that the kernel gives it, used or not.
 BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Iinclude -Ibpf -Ivmlinux $(WARNINGS) \
 	-Wno-missing-declarations -Wno-unused-function -Wno-unused-parameter
@@ -87,12 +87,12 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 
 $(BUILD)/tests/unit/%: tests/unit/%.c
 	@mkdir -p $(@D)
-	$(call say,TEST,$@)$(CC) $(USER_CPPFLAGS) $(USER_CFLAGS) $(SANITIZE) -MMD -MP $< $(UNIT_EXTRA) -lcmocka -o $@
+	$(call say,TEST,$@)$(CC) $(USER_CPPFLAGS) $(USER_CFLAGS) $(SANITIZE) -MMD -MP $< $(UNIT_EXTRA) -lcmocka -lm -o $@
 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c
 	@mkdir -p $(@D)
 	$(call say,FUZZER,$@)$(BPF_CLANG) $(USER_CPPFLAGS) $(USER_CFLAGS) -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -MMD -MP $< -o $@
+		-fno-sanitize-recover=undefined -MMD -MP $< -lm -o $@
 
 $(BUILD)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c
 	@mkdir -p $(@D)
