@@ -14,7 +14,7 @@
 #define RTT_RTO_INITIAL_US 1000000	 /* 2.1 */
 #define RTT_RTO_SYN_TIMED_OUT_US 3000000 /* 5.7 */
 #define RTT_RTO_MIN_US 200000
-#define RTT_RTO_MAX_US 120000000 /* 2.5: at least 60 s */
+#define RTT_RTO_MAX_US 60000000 /* 2.5; half of 2MSL, or a TIME-WAIT would not see a FIN that comes again */
 
 struct rtt {
 	__u32 srtt_us; /* 0: no sample yet */
