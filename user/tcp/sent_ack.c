@@ -164,6 +164,19 @@ static void take_blocks(struct sent *sent, const struct sent_ack *ack, const str
 
 /* --- an acknowledgement, step by step ---------------------------------------------------------------------------- */
 
+/*
+ * By the echoed timestamp, of what was sent more than once: unless it is that of an earlier time, whose acknowledgement
+ * was lost. The wait for the time-out would be taken for a round trip.
+ */
+static __u32 measure_by_echo(const struct sent_ack *ack, const struct sent_delivery *d)
+{
+	__u64 last_us = (ack->now_ns - d->acked_sent_ns) / 1000;
+
+	if (ack->ack == ack->snd_una || (d->acked_sent_ns && ack->echo_rtt_us > last_us + SENT_ECHO_GRAIN_US))
+		return 0;
+	return ack->echo_rtt_us;
+}
+
 /* RFC 6298, 3; RFC 7323, 4.1. What was sacked came at once, what was acknowledged may have been delayed. */
 static __u32 measure(const struct sent_ack *ack, const struct sent_delivery *d)
 {
@@ -171,7 +184,7 @@ static __u32 measure(const struct sent_ack *ack, const struct sent_delivery *d)
 	__u64 rtt_us = (ack->now_ns - sent_ns) / 1000;
 
 	if (!sent_ns)
-		return ack->ack != ack->snd_una ? ack->echo_rtt_us : 0;
+		return measure_by_echo(ack, d);
 	return rtt_us ? rtt_us : 1;
 }
 
