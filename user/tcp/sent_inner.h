@@ -40,6 +40,8 @@ static inline __u32 sent_snd_nxt(const struct sent *sent, __u32 snd_una)
 	return sent->count ? sent_at(sent, sent_tail(sent) - 1)->end : snd_una;
 }
 
+#define SENT_ECHO_GRAIN_US 2000 /* timestamps count milliseconds, begun ones too */
+
 /* The sum that a segment counts in. */
 static inline __u32 *sent_sum(struct sent *sent, const struct sent_segment *segment)
 {
