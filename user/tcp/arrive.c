@@ -71,6 +71,8 @@ void arrive_take_syn(struct tcb *tcb, const struct arrival *a, bool is_answer)
 
 void arrive_establish(struct tcb *tcb, bool syn_timed_out)
 {
+	if (!(tcb->flags & TCB_ACTIVE))
+		tcb->flags &= ~TCB_DETACHED;
 	tcb->flags |= TCB_TELL_ACCEPT;
 	if (syn_timed_out)
 		rtt_syn_timed_out(&tcb->rtt);

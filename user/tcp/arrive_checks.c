@@ -66,8 +66,6 @@ static enum tcp_verdict take_reset(struct tcb *tcb, const struct arrival *a)
 		return answer(tcb, a, TCPV_CHALLENGED);
 	}
 	tcb_step(tcb, TCPE_RCV_RST);
-	if (state == TCPS_SYN_RECEIVED && !(tcb->flags & TCB_ACTIVE))
-		tcb->flags |= TCB_DETACHED; /* MUST-11: LISTEN was never left, and nobody has heard of it */
 	tcb_finish(tcb, state == TCPS_SYN_RECEIVED ? -ECONNREFUSED : -ECONNRESET);
 	return TCPV_RESET;
 }
@@ -100,7 +98,7 @@ static enum tcp_verdict take_syn_again(struct tcb *tcb, struct arrival *a)
 /* RFC 7323, 4.3: the segment that spans the last acknowledgement carries the timestamp to echo, if it is not older. */
 static void take_timestamp(struct tcb *tcb, const struct segment *s)
 {
-	if (!(tcb->flags & TCB_TIMESTAMPS) || seq_after(s->seq, tcb->rcv_wup) || seq_before(s->tsval, tcb->ts_recent))
+	if (!(tcb->flags & TCB_TIMESTAMPS) || seq_after(s->seq, tcb->rcv_wup) || is_old(tcb, s))
 		return;
 	tcb->ts_recent = s->tsval;
 	tcb->ts_recent_s = tcb->tcp->now_ns / NSEC_PER_SEC;

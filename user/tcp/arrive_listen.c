@@ -23,6 +23,7 @@ static struct tcb *make_passive(struct tcp *tcp, const struct arrival *a, struct
 		return NULL;
 	listen_hold(listener);
 	tcb->listener = listener;
+	tcb->flags |= TCB_DETACHED; /* until it stands: nobody has heard of it, and LISTEN was never left (MUST-11) */
 	tcb->path = a->path;
 	tcb_step(tcb, TCPE_OPEN_PASSIVE);
 	return tcb;

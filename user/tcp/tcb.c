@@ -106,6 +106,7 @@ void tcb_finish(struct tcb *tcb, int error)
 	free_buffers_to_send(tcb);
 	if (error)
 		reassembly_free(&tcb->rcv, tcb->account);
+	list_append(&tcp->finished, &tcb->report);
 	tcb_touch(tcb);
 }
 
@@ -113,8 +114,8 @@ void tcb_free(struct tcb *tcb)
 {
 	struct tcp *tcp = tcb->tcp;
 	struct memory_account *account = tcb->account;
-
 	list_remove(&tcb->pending);
+	list_remove(&tcb->report);
 	free_buffers_to_send(tcb);
 	reassembly_free(&tcb->rcv, account);
 	if (tcb->flags & TCB_OWN_SETTINGS)

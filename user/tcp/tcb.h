@@ -86,7 +86,7 @@ struct tcb {
 	struct memory_account *account;
 	__u64 deadlines[TIMER_COUNT]; /* 0: not armed */
 	struct list pending;	      /* tcp_work() is to look at it */
-	struct list report;	      /* its record is to be written */
+	struct list report;	      /* its record is to be written; of a finished one: in tcp->finished */
 	__u32 flags;		      /* enum tcb_flag */
 	__u32 path;		      /* where its segments go */
 	enum tcp_state state;
@@ -153,10 +153,11 @@ struct tcp {
 	struct tcp_config config;
 	struct endpoints endpoints;
 	struct timer_wheel wheel;
-	struct list pending; /* of struct tcb */
-	struct list blocked; /* pending too, but there was no room for frames */
-	struct list changed; /* records of a new state, to be written at report_changed_ns */
-	struct list moved;   /* records of new numbers, at report_moved_ns */
+	struct list pending;  /* of struct tcb */
+	struct list blocked;  /* pending too, but there was no room for frames */
+	struct list finished; /* off the wire, not freed yet */
+	struct list changed;  /* records of a new state, to be written at report_changed_ns */
+	struct list moved;    /* records of new numbers, at report_moved_ns */
 	struct list listeners;
 	struct list time_waits; /* the oldest first */
 	__u64 report_changed_ns;

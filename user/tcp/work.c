@@ -29,6 +29,7 @@ struct tcp *tcp_new(const struct tcp_config *config, __u64 now_ns)
 	timer_wheel_init(&tcp->wheel, now_ns);
 	list_init(&tcp->pending);
 	list_init(&tcp->blocked);
+	list_init(&tcp->finished);
 	list_init(&tcp->changed);
 	list_init(&tcp->moved);
 	list_init(&tcp->listeners);
@@ -85,8 +86,17 @@ static bool is_over(const struct tcb *tcb)
 	return tcb->error || (tcb->flags & (TCB_DETACHED | TCB_END_READ)) || !tcb->app->readable;
 }
 
+/* Who was never told of its beginning is not told of its end. */
+static void tell_end(struct tcb *tcb)
+{
+	if ((tcb->flags & TCB_ACTIVE) || !(tcb->flags & TCB_TELL_ACCEPT))
+		TELL(tcb, closed, tcb->error);
+	tcb_free(tcb);
+}
+
 static void abort_now(struct tcb *tcb)
 {
+
 	output_reset(tcb);
 	tcb_step(tcb, TCPE_SND_RST);
 	if (tcb->state == TCPS_SYN_SENT)
@@ -104,10 +114,8 @@ static void attend(struct tcb *tcb)
 		list_append(&tcb->tcp->blocked, &tcb->pending);
 		return;
 	}
-	if (!is_over(tcb))
-		return;
-	TELL(tcb, closed, tcb->error);
-	tcb_free(tcb);
+	if (is_over(tcb))
+		tell_end(tcb);
 }
 
 /* --- a turn ----------------------------------------------------------------------------------------------------------
@@ -170,7 +178,6 @@ static void end(struct tcp *tcp, struct endpoint *endpoint)
 
 void tcp_free(struct tcp *tcp)
 {
-	struct list *link;
 
 	if (!tcp)
 		return;
@@ -178,14 +185,8 @@ void tcp_free(struct tcp *tcp)
 		while (tcp->endpoints.buckets[i])
 			end(tcp, tcp->endpoints.buckets[i]);
 	}
-	while ((link = list_take(&tcp->blocked)))
-		list_append(&tcp->pending, link);
-	while ((link = list_take(&tcp->pending))) {
-		struct tcb *tcb = list_entry(link, struct tcb, pending);
-
-		TELL(tcb, closed, tcb->error);
-		tcb_free(tcb);
-	}
+	while (!list_is_empty(&tcp->finished))
+		tell_end(list_entry(tcp->finished.next, struct tcb, report));
 	while (!list_is_empty(&tcp->listeners))
 		tcp_unlisten(tcp, list_entry(tcp->listeners.next, struct tcp_listener, link));
 	endpoints_free(&tcp->endpoints);
