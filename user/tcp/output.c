@@ -108,6 +108,12 @@ static bool send_again(struct tcb *tcb, struct sent_segment *segment)
 	return true;
 }
 
+/* RFC 5681, 3.2, step 3, and RFC 6582, 3.2, step 3: what the peer waits for is repaired at once, whatever cwnd says. */
+static bool is_waited_for(const struct tcb *tcb, const struct sent_segment *segment)
+{
+	return segment->seq == tcb->snd_una && !(segment->flags & SENT_RETRANSMITTED);
+}
+
 /*
  * What was lost goes first, as far as window and congestion control allow; the first segment always, or a window that
  * shrank would end the connection (MUST-34, SHLD-16). False: no room.
@@ -121,7 +127,7 @@ static bool send_lost(struct tcb *tcb)
 
 		if (seq != tcb->snd_una && seq_after(segment->end, tcb->snd_una + tcb->snd_wnd))
 			return true;
-		if (!congestion_allows(tcb, segment->end - segment->seq))
+		if (!is_waited_for(tcb, segment) && !congestion_allows(tcb, segment->end - segment->seq))
 			return true;
 		if (!send_again(tcb, segment))
 			return false;
