@@ -85,6 +85,34 @@ $(BUILD)/synkeep: $(USER_OBJECTS)
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
+# What stands on the whole TCP is linked with it; single modules are included by their tests.
+TCP_SOURCES := $(wildcard user/tcp/*.c)
+UNIT_TCP := $(BUILD)/tests/unit/tcp.a
+FUZZ_TCP := $(BUILD)/tests/fuzz/tcp.a
+
+$(BUILD)/tests/unit/tcp/%.o: user/tcp/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(USER_CPPFLAGS) $(USER_CFLAGS) $(SANITIZE) -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/fuzz/tcp/%.o: user/tcp/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(BPF_CLANG) $(USER_CPPFLAGS) $(USER_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined \
+		-fno-sanitize-recover=undefined -MMD -MP -c $< -o $@
+
+$(UNIT_TCP): $(TCP_SOURCES:user/tcp/%.c=$(BUILD)/tests/unit/tcp/%.o)
+$(FUZZ_TCP): $(TCP_SOURCES:user/tcp/%.c=$(BUILD)/tests/fuzz/tcp/%.o)
+$(UNIT_TCP) $(FUZZ_TCP):
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/tests/unit/test_tcp_%: tests/unit/test_tcp_%.c $(UNIT_TCP)
+	@mkdir -p $(@D)
+	$(call say,TEST,$@)$(CC) $(USER_CPPFLAGS) $(USER_CFLAGS) $(SANITIZE) -MMD -MP $< $(UNIT_TCP) -lcmocka -lm -o $@
+
+$(BUILD)/tests/fuzz/fuzz_tcp_input: tests/fuzz/fuzz_tcp_input.c $(FUZZ_TCP)
+	@mkdir -p $(@D)
+	$(call say,FUZZER,$@)$(BPF_CLANG) $(USER_CPPFLAGS) $(USER_CFLAGS) -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -MMD -MP $< $(FUZZ_TCP) -lm -o $@
+
 $(BUILD)/tests/unit/%: tests/unit/%.c
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(USER_CPPFLAGS) $(USER_CFLAGS) $(SANITIZE) -MMD -MP $< $(UNIT_EXTRA) -lcmocka -lm -o $@
