@@ -12,11 +12,13 @@
 #define SWEEP_PATIENCE_S 8 /* a sweep every 5 s */
 
 /* A record of each kind on the tuple, all with this deadline. */
-static void put_records(const struct tuple *t, __u64 deadline_ns)
+static void put_records(const struct tuple *t, enum flow_owner owner, __u64 deadline_ns)
 {
-	const struct flow f = { .tag = flow_tag(t), .state = TCPS_ESTABLISHED, .deadline_ns = deadline_ns };
-	const struct half_open h = { .state = TCPS_SYN_RECEIVED, .deadline_ns = deadline_ns };
-	const struct ended e = { .state = TCPS_TIME_WAIT, .deadline_ns = deadline_ns };
+	const struct flow f = {
+		.tag = flow_tag(t), .owner = owner, .state = TCPS_ESTABLISHED, .deadline_ns = deadline_ns
+	};
+	const struct half_open h = { .state = TCPS_SYN_RECEIVED, .owner = owner, .deadline_ns = deadline_ns };
+	const struct ended e = { .state = TCPS_TIME_WAIT, .owner = owner, .deadline_ns = deadline_ns };
 
 	shield_put_flow(t, &f);
 	shield_put_half_open(t, &h);
@@ -50,23 +52,38 @@ static __u64 now_ns(void)
 
 static void test_records_deadline_passed_slots_come_back(void **state)
 {
-	const struct tuple gone4 = tuple_of(FAMILY_IPV4, 1), gone6 = tuple_of(FAMILY_IPV6, 1);
-	const struct tuple stays4 = tuple_of(FAMILY_IPV4, 2), stays6 = tuple_of(FAMILY_IPV6, 2);
+	static const struct {
+		__u8 family;
+		enum flow_owner owner;
+	} records[] = {
+		{ FAMILY_IPV4, FLOW_OWNER_KERNEL },
+		{ FAMILY_IPV6, FLOW_OWNER_KERNEL },
+		{ FAMILY_IPV4, FLOW_OWNER_DAEMON },
+		{ FAMILY_IPV6, FLOW_OWNER_DAEMON },
+	};
+	struct tuple gone[ARRAY_LEN(records)], stays[ARRAY_LEN(records)];
+	int left = 1;
 
 	(void)state;
-	put_records(&gone4, now_ns() + 50 * NSEC_PER_SEC);
-	put_records(&gone6, now_ns() + 50 * NSEC_PER_SEC);
-	put_records(&stays4, now_ns() + 150 * NSEC_PER_SEC);
-	put_records(&stays6, now_ns() + 150 * NSEC_PER_SEC);
+	for (size_t i = 0; i < ARRAY_LEN(records); i++) {
+		gone[i] = tuple_of(records[i].family, 10 + i);
+		stays[i] = tuple_of(records[i].family, 20 + i);
+		put_records(&gone[i], records[i].owner, now_ns() + 50 * NSEC_PER_SEC);
+		put_records(&stays[i], records[i].owner, now_ns() + 150 * NSEC_PER_SEC);
+	}
 	shield_advance(100 * NSEC_PER_SEC);
 	shield_start_sweep();
-	for (int s = 0; s < SWEEP_PATIENCE_S && count_records(&gone4) + count_records(&gone6); s++)
+	for (int s = 0; s < SWEEP_PATIENCE_S && left; s++) {
 		sleep(1);
-	assert_int_equal(count_records(&gone4), 0);
-	assert_int_equal(count_records(&gone6), 0);
-	assert_int_equal(count_records(&stays4), 3);
-	assert_int_equal(count_records(&stays6), 3);
-	assert_int_equal(shield_count(V_FLOW_EXPIRED), 2); /* half-open and ended records are no connections any more */
+		left = 0;
+		for (size_t i = 0; i < ARRAY_LEN(records); i++)
+			left += count_records(&gone[i]);
+	}
+	assert_int_equal(left, 0);
+	for (size_t i = 0; i < ARRAY_LEN(records); i++)
+		assert_int_equal(count_records(&stays[i]), 3);
+	/* half-open and ended records are no connections any more */
+	assert_int_equal(shield_count(V_FLOW_EXPIRED), ARRAY_LEN(records));
 }
 
 int main(void)
