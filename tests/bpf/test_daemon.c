@@ -438,6 +438,23 @@ static void test_cookie_ack_without_options_tells_so(void **state)
 	assert_int_equal(o.daemon.mss, 536);
 }
 
+/* A cookie can not be judged without them, and not every stack begins its options with two NOPs. */
+static void test_cookie_ack_with_timestamps_elsewhere_is_right(void **state)
+{
+	struct packet_spec ack;
+	struct outcome o;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_DAEMON_ALWAYS);
+	talk_get_cookie(&t);
+	ack = talk_peer_segment(&t, ACK, 0);
+	memmove(ack.options, ack.options + 2, 10);
+	ack.options[10] = ack.options[11] = TCP_OPTION_NOP;
+	o = shield_receive_packet(&ack);
+	assert_given(&o, DAEMON_COOKIE_ACK);
+}
+
 static void test_cookie_ack_repeated_is_a_segment(void **state)
 {
 	struct flow before, after;
@@ -646,6 +663,7 @@ static void test_ended_by_our_rst_segment_given(void **state)
 
 static void test_ended_new_cookie_opens_anew(void **state)
 {
+	struct half_open h = half_open_of(TCPS_SYN_RECEIVED);
 	struct outcome o;
 	struct ended e;
 	struct talk t;
@@ -654,12 +672,15 @@ static void test_ended_new_cookie_opens_anew(void **state)
 	talk_init(&t, FAMILY_IPV6, PORT_DAEMON_ALWAYS);
 	e = ended_of(&t, TCPS_CLOSED, FLOW_COOKIE | FLOW_SND_RST);
 	e.irs -= 1000;
+	h.owner = FLOW_OWNER_KERNEL; /* from before the service was the daemon's */
 	shield_put_ended(&t.tuple, &e);
+	shield_put_half_open(&t.tuple, &h);
 	shield_fill_presence(); /* it is looked up, and no reason to bother the daemon */
 	talk_get_cookie(&t);
 	o = peer_sends(&t, ACK, 0);
 	assert_given(&o, DAEMON_COOKIE_ACK);
 	assert_false(shield_ended(&t.tuple, &e));
+	assert_false(shield_half_open(&t.tuple, &h));
 }
 
 /* --- no record --- */
@@ -854,6 +875,34 @@ static void test_kernels_flow_on_the_daemons_service_passes(void **state)
 	assert_verdict(peer_sends(&t, ACK, 0), V_SEGMENT);
 }
 
+/* Of a connection that the kernel opens from a port on which the daemon has others. */
+static void test_kernels_handshake_and_time_wait_on_the_daemons_port_pass(void **state)
+{
+	struct talk t;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct half_open h = half_open_of(TCPS_SYN_SENT);
+		struct ended e;
+
+		shield_reset(state);
+		shield_track_outgoing(true);
+		shield_put_daemon_port(PORT_EPHEMERAL, true);
+		talk_init(&t, families[i], PORT_EPHEMERAL);
+		t.own_nxt = DAEMON_ISS + 1;
+		h.owner = FLOW_OWNER_KERNEL;
+		shield_put_half_open(&t.tuple, &h);
+		assert_verdict(peer_sends(&t, TCP_FLAG_SYN | ACK, 0), V_SYN_ACK);
+		shield_reset(state);
+		shield_track_outgoing(true);
+		shield_put_daemon_port(PORT_EPHEMERAL, true);
+		e = ended_of(&t, TCPS_TIME_WAIT, 0);
+		e.owner = FLOW_OWNER_KERNEL;
+		shield_put_ended(&t.tuple, &e);
+		assert_verdict(peer_sends(&t, ACK, 0), V_TIME_WAIT_SEGMENT);
+	}
+}
+
 /* A service changes hands; connections do not. */
 static void test_daemons_connection_outlives_its_service(void **state)
 {
@@ -956,6 +1005,7 @@ int main(void)
 		cmocka_unit_test_setup(test_gone_segments_are_not_reset, shield_reset),
 		cmocka_unit_test_setup(test_cookie_ack_makes_the_record_and_tells_the_terms, shield_reset),
 		cmocka_unit_test_setup(test_cookie_ack_without_options_tells_so, shield_reset),
+		cmocka_unit_test_setup(test_cookie_ack_with_timestamps_elsewhere_is_right, shield_reset),
 		cmocka_unit_test_setup(test_cookie_ack_repeated_is_a_segment, shield_reset),
 		cmocka_unit_test_setup(test_cookie_ack_wrong_dropped, shield_reset),
 		cmocka_unit_test_setup(test_cookie_ack_no_room_dropped, shield_reset),
@@ -978,6 +1028,7 @@ int main(void)
 		cmocka_unit_test_setup(test_every_record_icmp_error_given, shield_reset),
 		cmocka_unit_test_setup(test_icmp_about_anything_else_passes, shield_reset),
 		cmocka_unit_test_setup(test_kernels_flow_on_the_daemons_service_passes, shield_reset),
+		cmocka_unit_test_setup(test_kernels_handshake_and_time_wait_on_the_daemons_port_pass, shield_reset),
 		cmocka_unit_test_setup(test_daemons_connection_outlives_its_service, shield_reset),
 		cmocka_unit_test_setup(test_every_record_kernels_own_segment_passes_and_touches_nothing, shield_reset),
 		cmocka_unit_test_setup(test_frame_longer_than_a_buffer_dropped, shield_reset),
