@@ -11,7 +11,7 @@ import sockets
 from shield import BPFTOOL, shielded
 
 PORT = 8000
-COMMANDS = ["load", "keep", "unload", "service", "status", "flows", "counters"]
+COMMANDS = ["load", "keep", "unload", "service", "status", "flows", "counters", "run", "connect"]
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,10 @@
 #define BUSY_WAIT_NS (200 * 1000ULL) /* until a device that was busy is tried again */
 #define ASK_INTERVAL_NS (NSEC_PER_SEC / 10)
 
+/* The kernel gives a queue back some time after the process that had it has ended. */
+#define BUSY_TRIES 20
+#define BUSY_PAUSE_US 50000
+
 struct worker {
 	struct xsk *sockets[WORKER_QUEUES_MAX];
 	__u32 socket_count;
@@ -265,6 +269,17 @@ static int explain_socket(const struct worker_options *options, __u32 queue, __u
 	return err;
 }
 
+static int open_socket(const struct xsk_options *options, struct xsk **out)
+{
+	int err = xsk_open(options, out);
+
+	for (int i = 0; i < BUSY_TRIES && err == -EBUSY; i++) {
+		usleep(BUSY_PAUSE_US);
+		err = xsk_open(options, out);
+	}
+	return err;
+}
+
 static int open_sockets(struct worker *worker, const struct worker_options *options, char *error, size_t size)
 {
 	struct xsk_options xsk_options = {
@@ -280,7 +295,7 @@ static int open_sockets(struct worker *worker, const struct worker_options *opti
 		int err;
 
 		xsk_options.queue = options->queue + i;
-		err = xsk_open(&xsk_options, &worker->sockets[i]);
+		err = open_socket(&xsk_options, &worker->sockets[i]);
 		if (err)
 			return explain_socket(options, xsk_options.queue, xsk_options.mtu, err, error, size);
 		worker->socket_count++;

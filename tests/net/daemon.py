@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""`synkeep run` in a laboratory: started, waited for, asked, ended."""
+
+import collections
+import contextlib
+import signal
+import subprocess
+
+import lab
+from shield import FLOWS
+
+SECONDS = 5
+
+
+class Daemon:
+    """A daemon that serves the shield's device."""
+
+    def __init__(self, shield, process, first_line):
+        self.shield = shield
+        self.process = process
+        self.first_line = first_line
+
+    def status(self):
+        """What `synkeep status` says of the daemon; None: there is none."""
+        return self.shield.read_json("status", self.shield.device)[0]["daemon"]
+
+    def counters(self):
+        """What its TCP and its rim have counted, by name."""
+        counted = self.shield.read_json("counters", self.shield.device)[0]["daemon"]
+        return collections.Counter({counter["name"]: counter["count"] for counter in counted})
+
+    def end(self, number=signal.SIGTERM):
+        """Ends it by a signal and returns its status and what it said."""
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=SECONDS)
+        return self.process.returncode, errors
+
+
+def start(shield, *specs, options=()):
+    """Starts a daemon with these services, and waits until it serves."""
+    words = [word for spec in specs for word in ("--service", spec)]
+    command = shield.command("run", shield.device, "--flows", FLOWS, *words, *options)
+    process = shield.net.server.start(*command[2:], stderr=subprocess.PIPE)
+    for line in process.stdout:
+        if "serving" in line:
+            return Daemon(shield, process, line)
+    raise lab.CommandFailed(f"the daemon does not serve: {process.stderr.read()}")
+
+
+@contextlib.contextmanager
+def serving(shield, *specs, options=()):
+    """The same, ended behind the block if it still runs. What the client sends has its checksums."""
+    shield.net.client.send_through_queue()
+    daemon = start(shield, *specs, options=options)
+    try:
+        yield daemon
+    finally:
+        if daemon.process.poll() is None:
+            daemon.end()
+
+
+def spec(family, net, port, app, *keys):
+    """A service of the daemon's on the server's address."""
+    return ",".join((family.spec(net.server, port), "owner=daemon", f"app={app}", *keys))

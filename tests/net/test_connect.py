@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""`synkeep connect` against listeners of the kernel: both directions, how it ends, what it leaves."""
+
+import concurrent.futures
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+
+import daemon as daemons
+import lab
+import sockets
+
+PORT = 9000
+DONE, FAILED, MISUSED, REFUSED, RESET, TIMED_OUT, UNREACHABLE = range(7)
+
+
+def command(shield, family, *options, to=None, port=PORT):
+    return shield.command("connect", family.endpoint(to or family.address(shield.net.client), port), *options)[2:]
+
+
+def start(shield, family, **options):
+    shield.net.client.send_through_queue()
+    return shield.net.server.start(*command(shield, family), stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=False,
+                                   **options)
+
+
+def run(shield, family, *options, to=None, **choices):
+    shield.net.client.send_through_queue()
+    return shield.net.server.run(*command(shield, family, *options, to=to), check=False, **choices)
+
+
+@pytest.fixture
+def listener(net, family):
+    with sockets.listen(net.client, family, port=PORT) as sock:
+        yield sock
+
+
+def accept(listener):
+    peer = listener.accept()[0]
+    peer.settimeout(sockets.SECONDS)
+    return peer
+
+
+def read_to_end(sock):
+    return b"".join(iter(lambda: sock.recv(1 << 16), b""))
+
+
+# --- both directions -----------------------------------------------------------------------------------------------
+
+
+def test_end_of_input_closes_one_direction(shield, family, listener):
+    process = start(shield, family)
+    with accept(listener) as peer:
+        process.stdin.write(b"question")
+        process.stdin.close()
+        assert read_to_end(peer) == b"question"
+        peer.sendall(b"answer")
+    assert process.stdout.read() == b"answer"
+    assert process.wait(timeout=sockets.SECONDS) == DONE
+
+
+def test_peer_that_closes_ends_it(shield, family, listener):
+    process = start(shield, family)
+    with accept(listener) as peer:
+        peer.sendall(b"goodbye")
+        peer.shutdown(socket.SHUT_WR)
+        assert read_to_end(peer) == b""
+    assert process.stdout.read() == b"goodbye"
+    assert process.wait(timeout=sockets.SECONDS) == DONE
+
+
+def test_bulk_goes_both_ways_at_once(shield, family, listener):
+    rightward, leftward = os.urandom(8 << 20), os.urandom(8 << 20)
+    process = start(shield, family)
+    with accept(listener) as peer, concurrent.futures.ThreadPoolExecutor(4) as pool:
+        said = pool.submit(process.communicate, rightward, 30)
+        heard = pool.submit(read_to_end, peer)
+        peer.sendall(leftward)
+        peer.shutdown(socket.SHUT_WR)
+        assert sockets.digest(said.result()[0]) == sockets.digest(leftward)
+        assert rightward.startswith(heard.result())
+    assert process.returncode == DONE
+
+
+def test_reader_that_does_not_read_holds_the_peer_up(shield, family, listener):
+    data = os.urandom(32 << 20)
+    process = start(shield, family)
+    with accept(listener) as peer:
+        peer.settimeout(1)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while sent < len(data):
+                sent += peer.send(data[sent:sent + (1 << 16)])
+        peer.shutdown(socket.SHUT_WR)
+        assert sockets.digest(process.stdout.read()) == sockets.digest(data[:sent])
+    assert process.wait(timeout=sockets.SECONDS) == DONE
+
+
+# --- how it ends ---------------------------------------------------------------------------------------------------
+
+
+def test_refused(shield, family):
+    done = run(shield, family)
+    assert (done.returncode, done.stdout) == (REFUSED, "")
+    assert "connection refused" in done.stderr
+
+
+def test_reset(shield, family, listener):
+    process = start(shield, family)
+    sockets.reset(accept(listener))
+    assert process.wait(timeout=sockets.SECONDS) == RESET
+    assert b"reset by the peer" in process.stderr.read()
+
+
+def test_no_answer(shield, family):
+    done = run(shield, family, "--timeout", "2s", to=family.peer)  # the client has no such address, and forwards nothing
+    assert done.returncode == TIMED_OUT
+    assert "does not answer" in done.stderr
+
+
+def test_no_neighbour(shield, net, family):
+    nobody = {"ipv4": "10.99.0.77", "ipv6": "2001:db8:99::77"}[family.name]
+    done = run(shield, family, to=nobody)
+    assert done.returncode == UNREACHABLE
+    assert "the next hop does not answer" in done.stderr
+
+
+def test_no_route(shield, net, family):
+    net.server.run("ip", "-6" if family.name == "ipv6" else "-4", "route", "del", "default")
+    done = run(shield, family, to=family.peer)
+    assert done.returncode == UNREACHABLE
+    assert "no way to" in done.stderr
+
+
+def test_own_address_is_refused(shield, net, family):
+    done = run(shield, family, to=family.address(net.server))
+    assert done.returncode == FAILED
+    assert "this host itself" in done.stderr
+
+
+def test_signal_resets_it(shield, family, listener):
+    process = start(shield, family)
+    with accept(listener) as peer:
+        process.stdin.write(b"a")
+        process.stdin.flush()
+        assert peer.recv(1) == b"a"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=sockets.SECONDS) == FAILED
+        with pytest.raises(ConnectionResetError):
+            peer.recv(1)
+    assert shield.is_gone()
+
+
+@pytest.mark.parametrize("words, complaint", [
+    ((), "ADDR:PORT is missing"),
+    (("10.0.0.1",), "has no port"),
+    (("10.0.0.1:*",), "one address and one port"),
+    (("*:80",), "one address and one port"),
+    (("10.0.0.1:80,policy=off",), "one address and one port"),
+    (("10.0.0.1:80", "more"), "one ADDR:PORT"),
+    (("10.0.0.1:80", "--timeout", "10"), "--timeout 10"),
+])
+def test_wrong_words_are_refused(shield, words, complaint):
+    done = shield.run("connect", *words, check=False)
+    assert done.returncode == MISUSED
+    assert complaint in done.stderr
+
+
+# --- what it leaves ------------------------------------------------------------------------------------------------
+
+
+def test_device_that_was_not_loaded_is_not_afterwards(shield, family, listener):
+    process = start(shield, family)
+    with accept(listener) as peer:
+        assert shield.pins.exists()
+        process.stdin.close()
+        assert read_to_end(peer) == b""
+    assert process.wait(timeout=sockets.SECONDS) == DONE
+    assert shield.is_gone()
+
+
+def test_device_that_was_loaded_stays_as_it_was(shield, net, family, listener):
+    shield.load("*:80")
+    ports = shield.dump("ports")
+    process = start(shield, family)
+    with accept(listener) as peer:
+        port = peer.getpeername()[1]
+        lab.wait_until(lambda: shield.record(family, PORT)[0] == "flows", "the record")
+        flow = shield.flow(family, PORT)
+        assert (flow["state"], flow["owner"], flow["local_port"]) == ("ESTABLISHED", "daemon", port)
+        with sockets.inside(net.server), socket.socket(family.af) as other, pytest.raises(OSError):
+            other.bind((family.address(net.server), port))
+        process.stdin.close()
+        assert read_to_end(peer) == b""
+    assert process.wait(timeout=sockets.SECONDS) == DONE
+    assert shield.read_json("status", shield.device)[0]["phase"] == "active"
+    assert shield.dump("ports") == ports
+    assert shield.record(family, PORT)[0] != "flows"
+
+
+def test_device_that_a_daemon_serves_is_refused(shield, family):
+    with daemons.serving(shield) as daemon:
+        done = run(shield, family)
+        assert done.returncode == FAILED
+        assert "`synkeep run`" in done.stderr
+        assert daemon.process.poll() is None
