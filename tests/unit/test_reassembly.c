@@ -141,6 +141,31 @@ static void test_pieces_read_in_between_stay_in_place(void **state)
 	assert_text("bbcc");
 }
 
+static void test_unread_text_the_ring_grows_behind_it(void **state)
+{
+	static const struct {
+		__u32 end;
+		char letter;
+	} runs[] = { { 2000, 'a' }, { 2100, 'b' }, { 2400, 'c' }, { 5000, 'd' }, { 5300, 'e' } };
+	char text[5300];
+
+	(void)state;
+	for (__u32 i = 0; i < 2000; i += 500)
+		put(i, i, i + 500, 'a');
+	assert_int_equal(r.ring.capacity, 2048);
+	put(2000, 2100, 2400, 'c');
+	put(2000, 5000, 5300, 'e');
+	assert_int_equal(put(2000, 2000, 2100, 'b'), 400);
+	for (__u32 i = 2400; i < 5000; i += 100)
+		put(i, i, i + 100, 'd');
+	assert_int_equal(r.ring.used, sizeof(text));
+	byte_ring_read(&r.ring, 0, text, sizeof(text));
+	for (__u32 i = 0, run = 0; i < sizeof(text); i++) {
+		run += i == runs[run].end;
+		assert_int_equal(text[i], runs[run].letter);
+	}
+}
+
 /* --- blocks ------------------------------------------------------------------------------------------------------ */
 
 static void test_pieces_told_the_last_first(void **state)
@@ -524,6 +549,7 @@ int main(void)
 		TEST(test_overlap_what_came_first_stays),
 		TEST(test_in_order_text_over_a_piece_leaves_it),
 		TEST(test_pieces_read_in_between_stay_in_place),
+		TEST(test_unread_text_the_ring_grows_behind_it),
 		TEST(test_pieces_told_the_last_first),
 		TEST(test_duplicate_below_told_first_and_once),
 		TEST(test_duplicate_no_room_told_later),

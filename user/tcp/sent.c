@@ -117,10 +117,8 @@ int sent_add(struct sent *sent, struct memory_account *account, __u32 seq, __u32
 
 	if (err)
 		return err;
-	if (!sent->count++) {
-		sent->first_lost = number;
+	if (!sent->count++)
 		sent->rack_fack = seq; /* all before it was delivered */
-	}
 	*sent_at(sent, number) = (struct sent_segment){ .seq = seq, .end = end, .sent_ns = now_ns };
 	join_flight(sent, number);
 	sent->probe_from_ns = now_ns;
@@ -268,7 +266,6 @@ void sent_time_out(struct sent *sent)
 	sent->in_flight_bytes = sent->sacked_bytes = 0;
 	sent->sacked_count = 0;
 	sent->first_lost = sent->head;
-	sent->duplicate_acks = 0;
 	sent->reordering_ns = 0;
 	sent_begin_repair(sent, SENT_TIMED_OUT);
 }

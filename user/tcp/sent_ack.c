@@ -119,11 +119,13 @@ static void take_block(struct sent *sent, const struct sack_block *block, const 
 	}
 }
 
-/* Above SEG.ACK (what begins there would have been acknowledged) and not beyond what was sent. */
+/*
+ * Above SEG.ACK (what begins there would have been acknowledged) and not beyond what was sent. A block that runs
+ * backwards holds no entry.
+ */
 static bool is_sack(const struct sent *sent, const struct sack_block *block, __u32 ack)
 {
-	return seq_before(block->start, block->end) && seq_after(block->start, ack) &&
-	       !seq_after(block->end, sent_snd_nxt(sent, ack));
+	return seq_after(block->start, ack) && !seq_after(block->end, sent_snd_nxt(sent, ack));
 }
 
 /* RFC 2883, 4: the first block tells of a duplicate if it is acknowledged already, or lies in the second one. */
@@ -135,8 +137,8 @@ static bool is_duplicate(const struct sent *sent, const struct sent_ack *ack)
 		return false;
 	if (!seq_after(first->end, ack->ack))
 		return ack->ack - first->start <= WINDOW_BYTES_MAX;
-	return ack->block_count > 1 && is_sack(sent, first, ack->ack) && is_sack(sent, second, ack->ack) &&
-	       !seq_before(first->start, second->start) && !seq_after(first->end, second->end);
+	return ack->block_count > 1 && is_sack(sent, second, ack->ack) && !seq_before(first->start, second->start) &&
+	       !seq_after(first->end, second->end);
 }
 
 /* Whether all that was sent again since the repair began was there already (RFC 3708). */

@@ -7,7 +7,7 @@
 
 #define WINDOW_PERSIST 16	/* recoveries (6.2, step 4) */
 #define MAX_ACK_DELAY_US 200000 /* TLP.max_ack_delay (7.2): what others delay at most */
-#define ECHO_GRAIN_US 1000	/* timestamps count milliseconds */
+#define ECHO_GRAIN_US 2000	/* timestamps count milliseconds, begun ones too */
 
 /* --- what was delivered ------------------------------------------------------------------------------------------ */
 
