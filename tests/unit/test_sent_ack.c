@@ -388,6 +388,27 @@ static void test_sent_twice_acknowledged_the_timestamp_measures(void **state)
 	assert_int_equal(result.rtt_us, 0);
 }
 
+static void test_sent_twice_echo_of_the_first_measures_nothing(void **state)
+{
+	struct sent_ack ack;
+
+	(void)state;
+	send_new(2);
+	wait_ms(300);
+	sent_time_out(&sent);
+	send_lost(0);
+	send_lost(1);
+	wait_ms(RTT_MS);
+	ack = ack_of(1, NULL, 0);
+	ack.echo_rtt_us = 1000 * RTT_MS + 2001;
+	take(&ack);
+	assert_int_equal(result.rtt_us, 0);
+	ack = ack_of(2, NULL, 0);
+	ack.echo_rtt_us = 1000 * RTT_MS + 2000; /* within the grain of the clock */
+	take(&ack);
+	assert_int_equal(result.rtt_us, 1000 * RTT_MS + 2000);
+}
+
 static void test_sacked_measures_the_latest_sent_once(void **state)
 {
 	(void)state;
@@ -577,6 +598,7 @@ int main(void)
 		TEST(test_sent_once_acknowledged_at_once_measures_something),
 		TEST(test_sent_twice_acknowledged_measures_nothing),
 		TEST(test_sent_twice_acknowledged_the_timestamp_measures),
+		TEST(test_sent_twice_echo_of_the_first_measures_nothing),
 		TEST(test_sacked_measures_the_latest_sent_once),
 		TEST(test_sacked_before_a_time_out_measures_nothing),
 		TEST(test_in_flight_third_duplicate_loses_the_first),

@@ -146,6 +146,8 @@ static __u32 plain_measure(bool again, __u64 acked_ns, __u64 sacked_ns, bool adv
 {
 	__u64 from = acked_ns && !again ? acked_ns : sacked_ns, rtt_us = (now_ns - from) / 1000;
 
+	if (!from && acked_ns && echo_us > (now_ns - acked_ns) / 1000 + 2000)
+		return 0;
 	if (!from)
 		return advanced ? echo_us : 0;
 	return rtt_us ? rtt_us : 1;

@@ -9,13 +9,14 @@
 #include "tcp/sent.h"
 
 #define SENT_DUPLICATES_THRESHOLD 3 /* RFC 5681, 3.2; RFC 8985, 6.2, step 4 */
+#define SENT_ECHO_GRAIN_US 2000	    /* timestamps count milliseconds, begun ones too */
 
 /* What an acknowledgement delivered, while it is taken. */
 struct sent_delivery {
 	__u64 rack_sent_ns; /* the segment sent last of those that count for RACK; 0: none */
 	__u32 rack_end;
 	__u32 fack;	      /* the highest number that is delivered now */
-	__u64 acked_sent_ns;  /* sent first, of those acknowledged and sent once; 0: none */
+	__u64 acked_sent_ns;  /* the last time, of the first of those acknowledged; 0: none */
 	__u64 sacked_sent_ns; /* sent last, of those sacked and sent once; 0: none */
 	bool is_ambiguous;    /* something that was sent twice was acknowledged (RFC 6298, 3) */
 };
@@ -39,8 +40,6 @@ static inline __u32 sent_snd_nxt(const struct sent *sent, __u32 snd_una)
 {
 	return sent->count ? sent_at(sent, sent_tail(sent) - 1)->end : snd_una;
 }
-
-#define SENT_ECHO_GRAIN_US 2000 /* timestamps count milliseconds, begun ones too */
 
 /* The sum that a segment counts in. */
 static inline __u32 *sent_sum(struct sent *sent, const struct sent_segment *segment)
@@ -66,8 +65,7 @@ void sent_mark_lost(struct sent *sent, __u16 number);
 
 void sent_begin_repair(struct sent *sent, enum sent_repair repair);
 
-/* --- sent_rack.c: RFC 8985, 6.2, steps 2 and 3 for each segment, then 2 and 4 at the end, and 7.4 ------------------
- */
+/* --- sent_rack.c: RFC 8985, 6.2, steps 2 and 3 for each segment, then 2 and 4 at the end, and 7.4 --------------- */
 
 /* A segment was delivered for the first time. */
 void sent_rack_note(struct sent *sent, const struct sent_segment *segment, const struct sent_ack *ack,

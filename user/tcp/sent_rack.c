@@ -7,7 +7,6 @@
 
 #define WINDOW_PERSIST 16	/* recoveries (6.2, step 4) */
 #define MAX_ACK_DELAY_US 200000 /* TLP.max_ack_delay (7.2): what others delay at most */
-#define ECHO_GRAIN_US 2000	/* timestamps count milliseconds, begun ones too */
 
 /* --- what was delivered ------------------------------------------------------------------------------------------ */
 
@@ -16,7 +15,7 @@ static bool is_delivered_by_last(const struct sent_segment *segment, const struc
 {
 	__u64 rtt_us = (ack->now_ns - segment->sent_ns) / 1000;
 
-	return ack->echo_rtt_us <= rtt_us + ECHO_GRAIN_US && rtt_us >= rtt_min_us(rtt);
+	return ack->echo_rtt_us <= rtt_us + SENT_ECHO_GRAIN_US && rtt_us >= rtt_min_us(rtt);
 }
 
 void sent_rack_note(struct sent *sent, const struct sent_segment *segment, const struct sent_ack *ack,
