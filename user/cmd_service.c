@@ -161,8 +161,10 @@ static void add_json(struct json_object *list, const char *device, const struct 
 	json_out_text(object, "policy", service_spec_policy_name(spec->policy));
 	json_out_text(object, "owner", service_spec_owner_name(spec->owner));
 	json_out_text(object, "md5", service_spec_signed_name(spec->passes_signed));
-	if (spec->owner == FLOW_OWNER_DAEMON)
+	if (spec->owner == FLOW_OWNER_DAEMON) {
+		json_out_text(object, "app", spec->app);
 		json_out_text(object, "gone", service_spec_gone_name(spec->gone));
+	}
 	json_object_array_add(list, object);
 }
 
@@ -175,6 +177,7 @@ static void add_row(struct table *table, const char *device, const struct servic
 	table_cell(table, text);
 	table_cell(table, service_spec_policy_name(spec->policy));
 	table_cell(table, service_spec_owner_name(spec->owner));
+	table_cell(table, *spec->app ? spec->app : "-");
 	table_cell(table, service_spec_signed_name(spec->passes_signed));
 }
 
@@ -215,7 +218,8 @@ static int list_json(const struct cmd_devices *devices)
 static int list_table(const struct cmd_devices *devices)
 {
 	static const struct table_column columns[] = {
-		{ "DEVICE", false }, { "SERVICE", false }, { "POLICY", false }, { "OWNER", false }, { "MD5", false },
+		{ "DEVICE", false }, { "SERVICE", false }, { "POLICY", false },
+		{ "OWNER", false },  { "APP", false },	   { "MD5", false },
 	};
 	struct table *table = table_new(columns, ARRAY_LEN(columns));
 	int status;

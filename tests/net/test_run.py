@@ -71,6 +71,8 @@ def test_device_that_is_loaded_gets_the_services_besides(shield, net, family):
 
 def test_services_that_are_registered_are_served(shield, net, family):
     shield.load(echo(family, net))
+    service, = shield.read_json("service", "list", shield.device)
+    assert (service["owner"], service["app"]) == ("daemon", "echo")
     with daemons.serving(shield), connect(net, family) as client:
         assert_echoes(client)
 
