@@ -41,16 +41,30 @@ static void test_new_window_is_ten_segments_or_14600_bytes(void **state)
 	assert_true(sizeof(c) <= 104); /* a million idle connections hold one each */
 }
 
+/* An active open knows the peer's MSS when its answer comes. */
+static void test_new_other_mss_gives_its_first_window(void **state)
+{
+	struct congestion c;
+
+	(void)state;
+	congestion_init(&c, 536);
+	congestion_set_mss(&c, 1448);
+	assert_int_equal(c.cwnd, 14480);
+	congestion_set_mss(&c, 536);
+	assert_int_equal(c.cwnd, 5360);
+}
+
 static void test_open_smaller_mss_keeps_the_number_of_segments(void **state)
 {
 	struct congestion c = congestion_new();
 
 	(void)state;
+	ack(&c, 2 * MSS);
 	congestion_set_mss(&c, 400);
-	assert_int_equal(c.cwnd, 4000);
+	assert_int_equal(c.cwnd, 4800);
 	assert_int_equal(c.mss, 400);
 	congestion_set_mss(&c, MSS);
-	assert_int_equal(c.cwnd, 4000);
+	assert_int_equal(c.cwnd, 4800);
 	congestion_set_mss(&c, 9000);
 	assert_int_equal(c.cwnd, 9000);
 }
@@ -209,6 +223,21 @@ static void test_avoidance_small_window_grows_as_reno(void **state)
 	assert_near(c.cwnd, 11000, 1);
 }
 
+/* 4.3: only where the curve itself is below. */
+static void test_avoidance_curve_above_reno_is_followed(void **state)
+{
+	struct congestion c = congestion_after_loss();
+
+	(void)state;
+	ack_window(&c, NOW, 0);
+	c.cwnd = 70 * MSS;
+	c.w_est = 75 * MSS;
+	/* 4.2171633 s: the plateau, 100 segments. (100 - 70) / 70 of a segment. */
+	congestion_on_ack(
+		&c, &(struct congestion_ack){ .now_ns = NOW + 4217163300, .acked_bytes = MSS, .window_limited = true });
+	assert_near(c.cwnd, 70428, 1);
+}
+
 static void test_avoidance_pause_does_not_count(void **state)
 {
 	struct congestion c = congestion_after_loss(), unpaused;
@@ -311,10 +340,34 @@ static void test_recovery_spurious_is_as_it_was(void **state)
 	/* The curve goes on from where it was: 4.2171633 s to the plateau, less what cwnd has grown by. */
 	ack_window(&c, NOW + 3 * NSEC_PER_SEC, 0);
 	assert_near(c.k_s, cbrt((100000 - before.cwnd) / 1000. / 0.4), 1e-3);
+	assert_near(c.w_est, before.w_est + 529.4, 1);
 	/* Once only. */
-	c.cwnd = MSS;
+	before = c;
 	congestion_undo(&c);
-	assert_int_equal(c.cwnd, MSS);
+	assert_memory_equal(&c, &before, sizeof(c));
+}
+
+static void test_new_undo_changes_nothing(void **state)
+{
+	struct congestion c = congestion_new(), before = c;
+
+	(void)state;
+	congestion_undo(&c);
+	assert_memory_equal(&c, &before, sizeof(c));
+}
+
+static void test_avoidance_undo_begins_the_curve_at_the_old_window(void **state)
+{
+	struct congestion c = congestion_after_loss();
+
+	(void)state;
+	ack_window(&c, NOW, 0);
+	congestion_undo(&c);
+	c.ssthresh = 0;
+	ack_window(&c, NOW + NSEC_PER_SEC, 0);
+	assert_int_equal(c.w_max, 100 * MSS);
+	assert_true(c.k_s == 0);
+	assert_near(w_cubic(&c, 0), 100 * MSS, 1);
 }
 
 static void test_open_undo_keeps_a_larger_window(void **state)
@@ -366,6 +419,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_new_window_is_ten_segments_or_14600_bytes),
+		cmocka_unit_test(test_new_other_mss_gives_its_first_window),
 		cmocka_unit_test(test_open_smaller_mss_keeps_the_number_of_segments),
 		cmocka_unit_test(test_avoidance_smaller_mss_begins_the_curve_anew),
 		cmocka_unit_test(test_slow_start_ack_grows_by_what_it_covers),
@@ -378,11 +432,14 @@ int main(void)
 		cmocka_unit_test(test_avoidance_target_below_the_window_does_not_shrink_it),
 		cmocka_unit_test(test_avoidance_more_than_a_window_acknowledged_counts_as_one),
 		cmocka_unit_test(test_avoidance_small_window_grows_as_reno),
+		cmocka_unit_test(test_avoidance_curve_above_reno_is_followed),
 		cmocka_unit_test(test_avoidance_pause_does_not_count),
 		cmocka_unit_test(test_avoidance_loss_below_w_max_makes_room_for_others),
 		cmocka_unit_test(test_open_loss_reduces_what_was_in_flight),
 		cmocka_unit_test(test_open_time_out_leaves_one_segment),
 		cmocka_unit_test(test_recovery_spurious_is_as_it_was),
+		cmocka_unit_test(test_new_undo_changes_nothing),
+		cmocka_unit_test(test_avoidance_undo_begins_the_curve_at_the_old_window),
 		cmocka_unit_test(test_open_undo_keeps_a_larger_window),
 		cmocka_unit_test(test_open_idle_starts_again_with_the_first_window),
 		cmocka_unit_test(test_any_pace_is_above_a_window_a_round_trip),

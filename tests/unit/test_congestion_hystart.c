@@ -55,6 +55,7 @@ static void test_first_slow_start_few_samples_or_one_short_do_not_begin_css(void
 	assert_int_equal(c.css_round, 0);
 	c = congestion_after_round(40000);
 	congestion_on_ack(&c, &(struct congestion_ack){ .rtt_us = 41000, .snd_una = -20 });
+	assert_int_equal(c.round_end, 50); /* which is behind -20 */
 	pass_round(&c, 80000, 8);
 	assert_int_equal(c.css_round, 0);
 	/* An acknowledgement without a sample is none. */
@@ -94,6 +95,19 @@ static void test_css_shorter_round_trips_resume_slow_start(void **state)
 	assert_int_equal(c.ssthresh, UINT32_MAX);
 	ack(&c, 4 * MSS);
 	assert_int_equal(c.cwnd, 14 * MSS);
+}
+
+static void test_css_round_of_many_samples_resumes_with_the_first_shorter_one(void **state)
+{
+	struct congestion c = congestion_after_round(40000);
+
+	(void)state;
+	pass_round(&c, 45000, 8);
+	for (int i = 1; i <= 256; i++) {
+		congestion_on_ack(
+			&c, &(struct congestion_ack){ .rtt_us = i < 256 ? 45000 : 44999, .snd_una = c.round_end - 1 });
+	}
+	assert_int_equal(c.css_round, 0);
 }
 
 static void test_css_five_rounds_end_slow_start(void **state)
@@ -159,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_first_slow_start_few_samples_or_one_short_do_not_begin_css),
 		cmocka_unit_test(test_css_grows_by_a_quarter),
 		cmocka_unit_test(test_css_shorter_round_trips_resume_slow_start),
+		cmocka_unit_test(test_css_round_of_many_samples_resumes_with_the_first_shorter_one),
 		cmocka_unit_test(test_css_five_rounds_end_slow_start),
 		cmocka_unit_test(test_later_slow_start_has_no_css),
 		cmocka_unit_test(test_first_slow_start_spurious_goes_on_with_new_rounds),

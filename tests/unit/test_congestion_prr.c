@@ -56,15 +56,13 @@ static void test_recovery_new_losses_do_not_free_what_was_sent(void **state)
 	struct flight flight = { .in_flight = 19 * MSS };
 
 	(void)state;
-	for (int i = 1; i <= 4; i++)
+	for (int i = 1; i <= 3; i++)
 		deliver(&c, &flight, false, false);
-	assert_int_equal(flight.sent, 2);
-	flight.in_flight -= MSS; /* 2,800 may be out, 2,000 is, and one more segment is found lost */
+	assert_int_equal(flight.sent, 2); /* one of them now */
+	flight.in_flight -= MSS;	  /* another segment is found lost: 2,800 may be out, and 2,000 is */
 	deliver(&c, &flight, false, true);
-	assert_int_equal(c.prr_out, 2 * MSS);
-	assert_int_equal(flight.sent, 3);
-	deliver(&c, &flight, false, false);
-	assert_int_equal(c.prr_out, 3 * MSS);
+	assert_int_equal(c.cwnd, flight.in_flight + 800);
+	assert_int_equal(flight.sent, 2);
 }
 
 static void test_recovery_little_in_flight_sends_what_left_and_one_more(void **state)
@@ -100,6 +98,50 @@ static void test_recovery_sender_that_lagged_behind_may_catch_up(void **state)
 	assert_int_equal(c.cwnd, 5 * MSS + 5 * MSS);
 }
 
+static void test_recovery_sender_with_little_to_send_is_counted(void **state)
+{
+	struct congestion c = congestion_in_recovery();
+
+	(void)state;
+	congestion_on_ack(&c, &(struct congestion_ack){ .acked_bytes = 10 * MSS, .in_flight_bytes = 9 * MSS });
+	assert_int_equal(c.cwnd, 14 * MSS);
+	/* It sent 500 bytes, and had no more. */
+	congestion_on_ack(&c, &(struct congestion_ack){ .acked_bytes = MSS, .in_flight_bytes = 8 * MSS + 500 });
+	assert_int_equal(c.prr_out, 500);
+}
+
+static void test_recovery_second_one_counts_anew(void **state)
+{
+	struct congestion c = congestion_in_recovery();
+	struct flight flight = { .in_flight = 6 * MSS };
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		deliver(&c, &flight, true, true);
+	assert_int_equal(c.cwnd, 6 * MSS);
+	congestion_leave_recovery(&c);
+	assert_int_equal(c.cwnd, 14 * MSS);
+	congestion_enter_recovery(&c, 20 * MSS, NOW);
+	flight = (struct flight){ .in_flight = 19 * MSS };
+	deliver(&c, &flight, false, false);
+	assert_int_equal(c.cwnd, 18 * MSS + 490); /* 9,800 of 20,000 */
+}
+
+/* Less than a byte may be out: one. And what was out already does not come back. */
+static void test_recovery_tiny_acks_are_rounded_up(void **state)
+{
+	struct congestion c = congestion_in_recovery();
+
+	(void)state;
+	congestion_on_ack(&c, &(struct congestion_ack){ .acked_bytes = 1, .in_flight_bytes = 19 * MSS });
+	assert_int_equal(c.cwnd, 19 * MSS + 1);
+	c = congestion_in_recovery();
+	congestion_on_ack(&c, &(struct congestion_ack){ .acked_bytes = 1, .in_flight_bytes = 14 * MSS });
+	assert_int_equal(c.cwnd, 15 * MSS); /* fast retransmit: 1,000 are out, of 2 that may be */
+	congestion_on_ack(&c, &(struct congestion_ack){ .acked_bytes = 1, .in_flight_bytes = 15 * MSS - 1 });
+	assert_int_equal(c.cwnd, 15 * MSS - 1);
+}
+
 static void test_recovery_first_ack_lets_one_segment_go(void **state)
 {
 	struct congestion c = congestion_in_recovery();
@@ -125,6 +167,9 @@ int main(void)
 		cmocka_unit_test(test_recovery_new_losses_do_not_free_what_was_sent),
 		cmocka_unit_test(test_recovery_little_in_flight_sends_what_left_and_one_more),
 		cmocka_unit_test(test_recovery_sender_that_lagged_behind_may_catch_up),
+		cmocka_unit_test(test_recovery_sender_with_little_to_send_is_counted),
+		cmocka_unit_test(test_recovery_second_one_counts_anew),
+		cmocka_unit_test(test_recovery_tiny_acks_are_rounded_up),
 		cmocka_unit_test(test_recovery_first_ack_lets_one_segment_go),
 		cmocka_unit_test(test_recovery_ack_of_nothing_changes_nothing),
 	};

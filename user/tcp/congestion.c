@@ -51,8 +51,11 @@ void congestion_init(struct congestion *c, __u16 mss)
 
 void congestion_set_mss(struct congestion *c, __u16 mss)
 {
-	/* RFC 5681, 3.1: as many segments as before, not a burst of smaller ones. */
-	if (mss < c->mss)
+	/* The first window waits for the MSS; then RFC 5681, 3.1: as many segments as before, no burst of small ones.
+	 */
+	if (c->cwnd == initial_window(c->mss))
+		c->cwnd = initial_window(mss);
+	else if (mss < c->mss)
 		c->cwnd = (__u64)c->cwnd * mss / c->mss;
 	c->cwnd = larger(c->cwnd, mss);
 	c->mss = mss;

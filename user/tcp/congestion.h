@@ -75,7 +75,7 @@ struct congestion_ack {
 
 void congestion_init(struct congestion *c, __u16 mss);
 
-/* An effective MSS that became smaller, as by path MTU discovery. */
+/* Another effective MSS: the peer's option came, or path MTU discovery found it. */
 void congestion_set_mss(struct congestion *c, __u16 mss);
 
 void congestion_on_ack(struct congestion *c, const struct congestion_ack *ack);
