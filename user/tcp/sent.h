@@ -96,7 +96,6 @@ struct sent_ack {
 	__u8 block_count;
 	bool sack;	   /* was negotiated */
 	bool is_duplicate; /* as RFC 5681, 2 defines it, (b) to (e); with SACK too (RFC 8985, 7.4) */
-	bool window_changed;
 	struct sack_block blocks[SENT_SACK_BLOCKS_MAX]; /* as they came: to be checked here (RFC 2018, RFC 2883) */
 };
 
