@@ -42,7 +42,7 @@ void arrive_take_syn(struct tcb *tcb, const struct arrival *a, bool is_answer)
 {
 	const struct segment *s = &a->packet.segment;
 	const struct tcp_options *o = &a->options;
-	const struct tcp_settings *settings = tcb->settings;
+	const struct tcp_settings *settings = &tcb->origin->settings;
 	__u8 ecn = s->flags & (TCP_FLAG_ECE | TCP_FLAG_CWR);
 	__u32 default_mss = tcb->endpoint.tuple.family == FAMILY_IPV6 ? 1220 : 536; /* MUST-15 */
 
@@ -77,7 +77,7 @@ void arrive_establish(struct tcb *tcb, bool syn_timed_out)
 	if (syn_timed_out)
 		rtt_syn_timed_out(&tcb->rtt);
 	tcb->retransmissions = 0;
-	tcb->unanswered_ns = 0;
+	tcb->unanswered_ms = 0;
 	output_arm_keepalive(tcb);
 	tcb_touch(tcb);
 }

@@ -77,13 +77,13 @@ static bool advance(struct tcb *tcb, __u32 ack)
 	bool fin = (tcb->flags & TCB_FIN_SENT) && ack == tcb_snd_end(tcb) + 1;
 	__u32 bytes = ack - tcb_snd_base(tcb) - fin;
 
-	byte_ring_drop(&tcb->snd, tcb->account, bytes, false);
+	byte_ring_drop(&tcb->snd, tcb->origin->account, bytes, false);
 	tcb->snd_bytes += bytes;
 	tcb->snd_una = ack;
 	if (tcb->retransmissions >= TCB_R1)
 		tcb->tcp->config.rim.advise(tcb->tcp->config.rim.context, tcb->path, true);
 	tcb->retransmissions = 0;
-	tcb->unanswered_ns = ack == tcb->snd_nxt ? 0 : tcb->tcp->now_ns;
+	tcb->unanswered_ms = ack == tcb->snd_nxt ? 0 : tcb_now_ms(tcb);
 	tcb_disarm(tcb, TIMER_RETRANSMIT); /* RFC 6298, 5.3: output begins it anew, if anything is in flight */
 	if (tcb->flags & TCB_WANTS_ROOM)
 		tcb_touch(tcb);
@@ -97,7 +97,7 @@ static void take_ack_of_fin(struct tcb *tcb)
 	if (tcb->state == TCPS_TIME_WAIT || tcb->state == TCPS_CLOSED)
 		tcb_finish(tcb, 0);
 	else if (tcb->flags & TCB_DETACHED)
-		tcb_arm(tcb, TIMER_LIFE, tcb->tcp->now_ns + tcb->settings->fin_wait_2_ms * NSEC_PER_MSEC);
+		tcb_arm(tcb, TIMER_LIFE, tcb->tcp->now_ns + tcb->origin->settings.fin_wait_2_ms * NSEC_PER_MSEC);
 }
 
 static void take_ack(struct tcb *tcb, const struct arrival *a)
@@ -117,7 +117,7 @@ static void take_ack(struct tcb *tcb, const struct arrival *a)
 
 	if (advanced || tcb->snd_una != tcb->snd_nxt) {
 		memcpy(ack.blocks, a->blocks, a->block_count * sizeof(a->blocks[0]));
-		sent_take_ack(&tcb->sent, tcb->account, &ack, &tcb->rtt, &result);
+		sent_take_ack(&tcb->sent, tcb->origin->account, &ack, &tcb->rtt, &result);
 		if (result.rtt_us)
 			rtt_sample(&tcb->rtt, result.rtt_us, tcb->tcp->now_ns);
 		if (advanced)
@@ -150,7 +150,7 @@ static enum tcp_verdict take_ack_of_syn(struct tcb *tcb, const struct arrival *a
 static void take_answer_to_probe(struct tcb *tcb)
 {
 	if (tcb->snd_wnd == 0) {
-		tcb->unanswered_ns = 0;
+		tcb->unanswered_ms = 0;
 		tcb->retransmissions = 0;
 	}
 }
@@ -177,7 +177,7 @@ enum tcp_verdict arrive_ack(struct tcb *tcb, struct arrival *a)
 	arrive_take_window(tcb, s);
 	take_answer_to_probe(tcb);
 	tcb->path = a->path;
-	tcb->seen_ms = (__u32)(tcb->tcp->now_ns / NSEC_PER_MSEC);
+	tcb->seen_ms = tcb_now_ms(tcb);
 	output_arm_keepalive(tcb);
 	record_moved(tcb);
 	return TCPV_TAKEN;

@@ -16,14 +16,10 @@
 
 static struct tcb *make_passive(struct tcp *tcp, const struct arrival *a, struct tcp_listener *listener)
 {
-	struct tcb *tcb = tcb_make(tcp, &a->packet.tuple, listener->app, listener->context, &listener->settings,
-				   listener->account);
+	struct tcb *tcb = tcb_make(tcp, &a->packet.tuple, listener->origin, listener->context);
 
 	if (!tcb)
 		return NULL;
-	listen_hold(listener);
-	tcb->listener = listener;
-	tcb->flags |= TCB_DETACHED; /* until it stands: nobody has heard of it, and LISTEN was never left (MUST-11) */
 	tcb->path = a->path;
 	tcb_step(tcb, TCPE_OPEN_PASSIVE);
 	return tcb;
@@ -35,7 +31,7 @@ static enum tcp_verdict accept_cookie(struct tcp *tcp, struct arrival *a, struct
 	const struct segment *s = &a->packet.segment;
 	struct tcb *tcb = make_passive(tcp, a, listener);
 	__u16 flags = a->hint->flags;
-	__u32 window = listener->settings.recv_buffer_bytes;
+	__u32 window = listener->origin->settings.recv_buffer_bytes;
 
 	if (!tcb) {
 		emit_reset(tcp, a);
@@ -69,7 +65,7 @@ static enum tcp_verdict answer_syn(struct tcp *tcp, const struct arrival *a, str
 	if (tcp->counters.connections_half_open >= tcp->config.syn_received_max)
 		return TCPV_SYN_BACKLOG_FULL;
 	/* Under pressure nothing is begun that can not be carried on. */
-	tcb = memory_is_short(listener->account) ? NULL : make_passive(tcp, a, listener);
+	tcb = memory_is_short(listener->origin->account) ? NULL : make_passive(tcp, a, listener);
 	if (!tcb)
 		return TCPV_NO_ROOM;
 	tcb->iss = iss ? iss : isn_make(&tcp->config.isn_key, &a->packet.tuple, tcp->now_ns);

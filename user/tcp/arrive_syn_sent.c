@@ -16,7 +16,7 @@ static void take_ack_of_syn(struct tcb *tcb, const struct arrival *a)
 	};
 	struct sent_result result;
 
-	sent_take_ack(&tcb->sent, tcb->account, &ack, &tcb->rtt, &result);
+	sent_take_ack(&tcb->sent, tcb->origin->account, &ack, &tcb->rtt, &result);
 	if (result.rtt_us)
 		rtt_sample(&tcb->rtt, result.rtt_us, tcb->tcp->now_ns);
 	tcb->snd_una = s->ack;

@@ -42,12 +42,12 @@ static void take_urgent(struct tcb *tcb, const struct arrival *a)
 static __s64 put(struct tcb *tcb, const struct arrival *a)
 {
 	const struct segment *s = &a->packet.segment;
-	__s64 got = reassembly_put(&tcb->rcv, tcb->account, tcb->rcv_nxt, s->seq, a->text, s->payload_bytes);
+	__s64 got = reassembly_put(&tcb->rcv, tcb->origin->account, tcb->rcv_nxt, s->seq, a->text, s->payload_bytes);
 
 	if (got != -ENOMEM || s->seq != tcb->rcv_nxt || !reassembly_has_hole(&tcb->rcv))
 		return got;
-	reassembly_renege(&tcb->rcv, tcb->account);
-	return reassembly_put(&tcb->rcv, tcb->account, tcb->rcv_nxt, s->seq, a->text, s->payload_bytes);
+	reassembly_renege(&tcb->rcv, tcb->origin->account);
+	return reassembly_put(&tcb->rcv, tcb->origin->account, tcb->rcv_nxt, s->seq, a->text, s->payload_bytes);
 }
 
 /*
@@ -59,7 +59,7 @@ static void note_ack(struct tcb *tcb, __u32 bytes, bool at_once)
 	if (bytes > tcb->rcv_mss)
 		tcb->rcv_mss = bytes > 65535 ? 65535 : (__u16)bytes;
 	tcb->flags |= TCB_ACK_LATER;
-	if (at_once || tcb->rcv_nxt - tcb->rcv_wup >= 2U * tcb->rcv_mss || !tcb->settings->delayed_ack_ms)
+	if (at_once || tcb->rcv_nxt - tcb->rcv_wup >= 2U * tcb->rcv_mss || !tcb->origin->settings.delayed_ack_ms)
 		tcb->flags |= TCB_ACK_NOW;
 	tcb_touch(tcb);
 }

@@ -8,6 +8,7 @@
 
 #include "addresses.h"
 #include "tcp/isn.h"
+#include "tcp/origin.h"
 #include "tcp/output.h"
 #include "tcp/record.h"
 #include "tcp/tcb.h"
@@ -46,12 +47,15 @@ static bool settings_are_valid(const struct tcp_settings *s)
 	return s->recv_buffer_bytes >= BUFFER_MIN_BYTES && s->recv_buffer_bytes <= BUFFER_MAX_BYTES &&
 	       s->send_buffer_bytes >= BUFFER_MIN_BYTES && s->send_buffer_bytes <= BUFFER_MAX_BYTES &&
 	       s->delayed_ack_ms <= DELAYED_ACK_MAX_MS && s->linger_ms >= -1 && s->ttl && s->dscp < 64 &&
+	       s->linger_ms <= TCB_TIMER_MAX_MS && s->fin_wait_2_ms <= TCB_TIMER_MAX_MS &&
+	       s->keepalive_idle_ms <= TCB_TIMER_MAX_MS && s->keepalive_interval_ms <= TCB_TIMER_MAX_MS &&
 	       (!s->keepalive || (s->keepalive_idle_ms && s->keepalive_interval_ms && s->keepalive_probes));
 }
 
 int tcp_connect(struct tcp *tcp, const struct tuple *tuple, __u32 path, const struct tcp_app *app, void *context,
 		const struct tcp_settings *settings, struct memory_account *account, __u64 now_ns, struct tcb **out)
 {
+	struct tcp_origin *origin;
 	struct tcb *tcb;
 
 	tcp->now_ns = now_ns;
@@ -59,13 +63,15 @@ int tcp_connect(struct tcp *tcp, const struct tuple *tuple, __u32 path, const st
 		return -EADDRNOTAVAIL; /* MUST-46 */
 	if (endpoints_find(&tcp->endpoints, tuple))
 		return -EADDRINUSE;
-	tcb = tcb_make(tcp, tuple, app, context, NULL, account);
+	if (!settings_are_valid(settings))
+		return -EINVAL;
+	origin = origin_make(app, settings, account);
+	if (!origin)
+		return -ENOMEM;
+	tcb = tcb_make(tcp, tuple, origin, context);
+	origin_release(origin);
 	if (!tcb)
 		return -ENOMEM;
-	if (tcp_change(tcb, settings)) {
-		tcb_free(tcb);
-		return -EINVAL;
-	}
 	tcb->flags |= TCB_ACTIVE;
 	tcb->path = path;
 	tcb->iss = isn_make(&tcp->config.isn_key, tuple, now_ns);
@@ -83,14 +89,14 @@ int tcp_connect(struct tcp *tcp, const struct tuple *tuple, __u32 path, const st
 /* 3.10.2. Before the connection stands text is queued (MAY-16). */
 ssize_t tcp_send(struct tcb *tcb, const void *bytes, size_t length, unsigned int flags)
 {
-	__u32 limit = tcb->settings->send_buffer_bytes, used = tcb->snd.used;
+	__u32 limit = tcb->origin->settings.send_buffer_bytes, used = tcb->snd.used;
 	__u32 take = used < limit ? limit - used : 0;
 
 	if (tcb->flags & (TCB_FINISHED | TCB_FIN_QUEUED | TCB_ABORT))
 		return -EPIPE;
 	if (take > length)
 		take = (__u32)length;
-	if (take && byte_ring_reserve(&tcb->snd, tcb->account, used + take)) {
+	if (take && byte_ring_reserve(&tcb->snd, tcb->origin->account, used + take)) {
 		take = 0;
 		tcb_arm(tcb, TIMER_PACE, tcb->tcp->now_ns + NO_MEMORY_RETRY_NS);
 	}
@@ -130,7 +136,7 @@ ssize_t tcp_peek(struct tcb *tcb, const __u8 **bytes)
 
 void tcp_skip(struct tcb *tcb, size_t length)
 {
-	reassembly_drop(&tcb->rcv, tcb->account, (__u32)length);
+	reassembly_drop(&tcb->rcv, tcb->origin->account, (__u32)length);
 	tcb->flags |= TCB_HAS_READ;
 	if (!seq_after(tcb->rcv_up, tcb->rcv_nxt - tcb->rcv.ring.used))
 		tcb->flags &= ~TCB_URGENT_IN;
@@ -163,12 +169,12 @@ void tcp_shutdown(struct tcb *tcb)
 
 static bool loses_text(const struct tcb *tcb)
 {
-	return tcb->rcv.ring.used || tcb->settings->linger_ms == 0;
+	return tcb->rcv.ring.used || tcb->origin->settings.linger_ms == 0;
 }
 
 void tcp_close(struct tcb *tcb)
 {
-	__s32 linger_ms = tcb->settings->linger_ms;
+	__s32 linger_ms = tcb->origin->settings.linger_ms;
 
 	if (tcb->flags & TCB_DETACHED)
 		return;
@@ -184,7 +190,7 @@ void tcp_close(struct tcb *tcb)
 	if (linger_ms > 0)
 		tcb_arm(tcb, TIMER_LIFE, tcb->tcp->now_ns + linger_ms * NSEC_PER_MSEC);
 	else if (tcb->state == TCPS_FIN_WAIT_2)
-		tcb_arm(tcb, TIMER_LIFE, tcb->tcp->now_ns + tcb->settings->fin_wait_2_ms * NSEC_PER_MSEC);
+		tcb_arm(tcb, TIMER_LIFE, tcb->tcp->now_ns + tcb->origin->settings.fin_wait_2_ms * NSEC_PER_MSEC);
 }
 
 /* 3.10.5 */
@@ -199,23 +205,20 @@ void tcp_abort(struct tcb *tcb)
 
 const struct tcp_settings *tcp_settings(const struct tcb *tcb)
 {
-	return tcb->settings;
+	return &tcb->origin->settings;
 }
 
 int tcp_change(struct tcb *tcb, const struct tcp_settings *settings)
 {
-	struct tcp_settings *own;
+	struct tcp_origin *own;
 
 	if (!settings_are_valid(settings))
 		return -EINVAL;
-	own = malloc(sizeof(*own));
+	own = origin_make(tcb->origin->app, settings, tcb->origin->account);
 	if (!own)
 		return -ENOMEM;
-	*own = *settings;
-	if (tcb->flags & TCB_OWN_SETTINGS)
-		free((void *)(uintptr_t)tcb->settings);
-	tcb->settings = own;
-	tcb->flags |= TCB_OWN_SETTINGS;
+	origin_release(tcb->origin);
+	tcb->origin = own;
 	if (tcb_is_synchronized(tcb->state))
 		output_arm_keepalive(tcb);
 	tcb_touch(tcb);
@@ -224,7 +227,7 @@ int tcp_change(struct tcb *tcb, const struct tcp_settings *settings)
 
 void tcp_status(const struct tcb *tcb, struct tcp_status *status)
 {
-	__u32 limit = tcb->settings->send_buffer_bytes, read_to = tcb->rcv_nxt - tcb->rcv.ring.used;
+	__u32 limit = tcb->origin->settings.send_buffer_bytes, read_to = tcb->rcv_nxt - tcb->rcv.ring.used;
 
 	*status = (struct tcp_status){
 		.tuple = tcb->endpoint.tuple,

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tcp/origin.h"
+
 static const ipv6_bytes any_address;
 
 static bool is_same_key(const struct service_key *a, const struct service_key *b)
@@ -41,17 +43,6 @@ struct tcp_listener *listen_find(struct tcp *tcp, const struct tuple *tuple)
 	return best;
 }
 
-void listen_hold(struct tcp_listener *listener)
-{
-	listener->references++;
-}
-
-void listen_release(struct tcp_listener *listener)
-{
-	if (!--listener->references)
-		free(listener);
-}
-
 struct tcp_listener *tcp_listen(struct tcp *tcp, const struct service_key *key, const struct tcp_app *app,
 				void *context, const struct tcp_settings *settings, struct memory_account *account)
 {
@@ -65,11 +56,12 @@ struct tcp_listener *tcp_listen(struct tcp *tcp, const struct service_key *key, 
 	if (!listener)
 		return NULL;
 	listener->key = *key;
-	listener->app = app;
 	listener->context = context;
-	listener->settings = *settings;
-	listener->account = account;
-	listener->references = 1;
+	listener->origin = origin_make(app, settings, account);
+	if (!listener->origin) {
+		free(listener);
+		return NULL;
+	}
 	list_append(&tcp->listeners, &listener->link);
 	return listener;
 }
@@ -78,5 +70,6 @@ void tcp_unlisten(struct tcp *tcp, struct tcp_listener *listener)
 {
 	(void)tcp;
 	list_remove(&listener->link);
-	listen_release(listener);
+	origin_release(listener->origin);
+	free(listener);
 }

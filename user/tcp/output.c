@@ -55,7 +55,7 @@ static bool may_send_small(const struct tcb *tcb, __u32 text, bool is_all)
 		return true; /* nothing will join it */
 	if (tcb->flags & TCB_MORE)
 		return false;
-	return !tcb->settings->nagle || (tcb->flags & TCB_PUSH) || tcb->snd_nxt == tcb->snd_una; /* (2) */
+	return !tcb->origin->settings.nagle || (tcb->flags & TCB_PUSH) || tcb->snd_nxt == tcb->snd_una; /* (2) */
 }
 
 /* --- pacing ----------------------------------------------------------------------------------------------------------
@@ -73,7 +73,7 @@ static void pace(struct tcb *tcb, __u32 bytes)
 {
 	__u64 rate;
 
-	if (!tcb->settings->pacing || tcb->rtt.srtt_us < PACE_FROM_RTT_US)
+	if (!tcb->origin->settings.pacing || tcb->rtt.srtt_us < PACE_FROM_RTT_US)
 		return;
 	rate = congestion_pacing_rate(&tcb->congestion, tcb->rtt.srtt_us);
 	if (!rate)
@@ -98,13 +98,13 @@ static bool send_again(struct tcb *tcb, struct sent_segment *segment)
 {
 	/* The path takes less than it did: the entry becomes two. */
 	if (tcb_is_synchronized(tcb->state) && entry_text(tcb, segment) > tcb->snd_mss &&
-	    sent_split(&tcb->sent, tcb->account, &segment, tcb->snd_mss))
+	    sent_split(&tcb->sent, tcb->origin->account, &segment, tcb->snd_mss))
 		return true;
 	if (!transmit(tcb, segment->seq, segment->end, true))
 		return false;
 	sent_again(&tcb->sent, segment, tcb->tcp->now_ns);
-	if (!tcb->unanswered_ns)
-		tcb->unanswered_ns = tcb->tcp->now_ns;
+	if (!tcb->unanswered_ms)
+		tcb->unanswered_ms = tcb_now_ms(tcb);
 	return true;
 }
 
@@ -146,12 +146,12 @@ static bool send_new(struct tcb *tcb, __u32 bytes)
 
 	if (!transmit(tcb, seq, end, false))
 		return false;
-	if (sent_add(&tcb->sent, tcb->account, seq, end, tcb->tcp->now_ns))
+	if (sent_add(&tcb->sent, tcb->origin->account, seq, end, tcb->tcp->now_ns))
 		return true; /* no memory: as if it had been lost, and so it goes again */
-	if (!tcb->unanswered_ns)
-		tcb->unanswered_ns = tcb->tcp->now_ns;
+	if (!tcb->unanswered_ms)
+		tcb->unanswered_ms = tcb_now_ms(tcb);
 	tcb->snd_nxt = end;
-	tcb->sent_ns = tcb->tcp->now_ns;
+	tcb->sent_ms = tcb_now_ms(tcb);
 	tcb->flags &= ~TCB_SILLY_OVERRIDE;
 	pace(tcb, bytes);
 	record_moved(tcb);
@@ -197,8 +197,8 @@ static bool send_all_new(struct tcb *tcb)
 	__u32 bytes;
 
 	tcb->flags &= ~TCB_WINDOW_LIMITED;
-	if (tcb->snd_nxt == tcb->snd_una && tcb->sent_ns && tcb->tcp->now_ns - tcb->sent_ns > rtt_rto_ns(&tcb->rtt) &&
-	    unsent_bytes(tcb))
+	if (tcb->snd_nxt == tcb->snd_una && tcb->sent_ms &&
+	    (tcb_now_ms(tcb) - tcb->sent_ms) * NSEC_PER_MSEC > rtt_rto_ns(&tcb->rtt) && unsent_bytes(tcb))
 		congestion_on_idle(&tcb->congestion);
 	while (sends_text(tcb) && (bytes = next_bytes(tcb))) {
 		__u32 before = tcb->snd_nxt;
@@ -243,11 +243,11 @@ static void arm_loss(struct tcb *tcb)
 {
 	__u64 reordering_ns = sent_reordering_ns(&tcb->sent);
 	__u64 probe_ns = tcb_is_synchronized(tcb->state) ? sent_probe_at_ns(&tcb->sent, &tcb->rtt) : 0;
-	__u64 ns = reordering_ns ? reordering_ns : probe_ns;
+	__u64 ns = reordering_ns ? reordering_ns : probe_ns, time_out_ns = tcb_deadline_ns(tcb, TIMER_RETRANSMIT);
 
 	/* RFC 8985, 7.2: a probe in the time-out's stead, which begins anew behind it */
-	if (probe_ns && tcb->deadlines[TIMER_RETRANSMIT] && ns > tcb->deadlines[TIMER_RETRANSMIT])
-		ns = tcb->deadlines[TIMER_RETRANSMIT];
+	if (probe_ns && time_out_ns && ns > time_out_ns)
+		ns = time_out_ns;
 	if (ns)
 		tcb_arm(tcb, TIMER_LOSS, ns);
 	else
@@ -257,14 +257,16 @@ static void arm_loss(struct tcb *tcb)
 static void arm_delayed_ack(struct tcb *tcb)
 {
 	if ((tcb->flags & TCB_ACK_LATER) && !tcb->deadlines[TIMER_DELAYED_ACK])
-		tcb_arm(tcb, TIMER_DELAYED_ACK, tcb->tcp->now_ns + tcb->settings->delayed_ack_ms * NSEC_PER_MSEC);
+		tcb_arm(tcb, TIMER_DELAYED_ACK,
+			tcb->tcp->now_ns + tcb->origin->settings.delayed_ack_ms * NSEC_PER_MSEC);
 }
 
 void output_arm_keepalive(struct tcb *tcb)
 {
 	tcb->keepalive_unanswered = 0;
-	if (tcb->settings->keepalive)
-		tcb_arm(tcb, TIMER_KEEPALIVE, tcb->tcp->now_ns + tcb->settings->keepalive_idle_ms * NSEC_PER_MSEC);
+	if (tcb->origin->settings.keepalive)
+		tcb_arm(tcb, TIMER_KEEPALIVE,
+			tcb->tcp->now_ns + tcb->origin->settings.keepalive_idle_ms * NSEC_PER_MSEC);
 }
 
 /* --- what others ask for ---------------------------------------------------------------------------------------------

@@ -4,33 +4,31 @@
 
 #include <stdlib.h>
 
-#include "tcp/listen.h"
+#include "tcp/origin.h"
 #include "tcp/record.h"
 #include "tcp/time_wait.h"
 
 /* A TCB and the share of the table that it has. */
 #define TCB_BYTES (sizeof(struct tcb) + sizeof(struct endpoint *))
 
-struct tcb *tcb_make(struct tcp *tcp, const struct tuple *tuple, const struct tcp_app *app, void *context,
-		     const struct tcp_settings *settings, struct memory_account *account)
+struct tcb *tcb_make(struct tcp *tcp, const struct tuple *tuple, struct tcp_origin *origin, void *context)
 {
 	struct tcb *tcb;
 
-	if (tcp->counters.connections >= tcp->config.connections_max || !memory_charge(account, TCB_BYTES))
+	if (tcp->counters.connections >= tcp->config.connections_max || !memory_charge(origin->account, TCB_BYTES))
 		return NULL;
 	tcb = calloc(1, sizeof(*tcb));
 	if (!tcb) {
-		memory_release(account, TCB_BYTES);
+		memory_release(origin->account, TCB_BYTES);
 		return NULL;
 	}
 	tcb->endpoint.tuple = *tuple;
 	tcb->tcp = tcp;
-	tcb->app = app;
+	tcb->origin = origin;
 	tcb->context = context;
-	tcb->settings = settings;
-	tcb->account = account;
 	tcb->state = TCPS_CLOSED;
 	tcb->born_s = tcp->now_ns / NSEC_PER_SEC;
+	origin_hold(origin);
 	rtt_init(&tcb->rtt);
 	endpoints_add(&tcp->endpoints, &tcb->endpoint);
 	tcp->counters.connections++;
@@ -67,11 +65,28 @@ void tcb_touch(struct tcb *tcb)
 /* --- timers: one in the wheel stands for all of a TCB's; one that was put off fires too early, and is armed again ----
  */
 
+static __u64 tick_of(__u64 ns)
+{
+	return (ns + (1 << TIMER_WHEEL_TICK_SHIFT) - 1) >> TIMER_WHEEL_TICK_SHIFT;
+}
+
 void tcb_arm(struct tcb *tcb, enum tcb_timer timer, __u64 deadline_ns)
 {
-	tcb->deadlines[timer] = deadline_ns;
+	__u32 tick = (__u32)tick_of(deadline_ns);
+
+	tcb->deadlines[timer] = tick ? tick : 1;
+	deadline_ns = tcb_deadline_ns(tcb, timer);
 	if (!tcb->endpoint.timer.link || tcb->endpoint.timer.expires_ns > deadline_ns)
 		timer_wheel_arm(&tcb->tcp->wheel, &tcb->endpoint.timer, deadline_ns);
+}
+
+__u64 tcb_deadline_ns(const struct tcb *tcb, enum tcb_timer timer)
+{
+	__u64 now = tick_of(tcb->tcp->now_ns);
+
+	if (!tcb->deadlines[timer])
+		return 0;
+	return (now + (__u64)(__s64)(__s32)(tcb->deadlines[timer] - (__u32)now)) << TIMER_WHEEL_TICK_SHIFT;
 }
 
 void tcb_disarm(struct tcb *tcb, enum tcb_timer timer)
@@ -84,8 +99,8 @@ void tcb_disarm(struct tcb *tcb, enum tcb_timer timer)
 
 static void free_buffers_to_send(struct tcb *tcb)
 {
-	sent_free(&tcb->sent, tcb->account);
-	byte_ring_free(&tcb->snd, tcb->account);
+	sent_free(&tcb->sent, tcb->origin->account);
+	byte_ring_free(&tcb->snd, tcb->origin->account);
 }
 
 void tcb_finish(struct tcb *tcb, int error)
@@ -105,7 +120,7 @@ void tcb_finish(struct tcb *tcb, int error)
 		record_gone(tcb);
 	free_buffers_to_send(tcb);
 	if (error)
-		reassembly_free(&tcb->rcv, tcb->account);
+		reassembly_free(&tcb->rcv, tcb->origin->account);
 	list_append(&tcp->finished, &tcb->report);
 	tcb_touch(tcb);
 }
@@ -113,18 +128,15 @@ void tcb_finish(struct tcb *tcb, int error)
 void tcb_free(struct tcb *tcb)
 {
 	struct tcp *tcp = tcb->tcp;
-	struct memory_account *account = tcb->account;
+
 	list_remove(&tcb->pending);
 	list_remove(&tcb->report);
 	free_buffers_to_send(tcb);
-	reassembly_free(&tcb->rcv, account);
-	if (tcb->flags & TCB_OWN_SETTINGS)
-		free((void *)(uintptr_t)tcb->settings);
-	if (tcb->listener)
-		listen_release(tcb->listener);
+	reassembly_free(&tcb->rcv, tcb->origin->account);
+	memory_release(tcb->origin->account, TCB_BYTES);
+	origin_release(tcb->origin);
 	tcp->counters.connections--;
 	free(tcb);
-	memory_release(account, TCB_BYTES);
 }
 
 /* --- sizes ---------------------------------------------------------------------------------------------------------

@@ -56,7 +56,6 @@ enum tcb_flag {
 	TCB_MORE = 1 << 25,	      /* TCP_SEND_MORE: an incomplete segment waits */
 	TCB_PUSH = 1 << 26,	      /* TCP_SEND_PUSH: Nagle's rule does not hold up what is there */
 	TCB_WINDOW_LIMITED = 1 << 27, /* more would have been sent, had cwnd allowed it */
-	TCB_OWN_SETTINGS = 1 << 28,
 	TCB_SILLY_OVERRIDE = 1 << 29, /* the override time-out has run out (3.8.6.2.1) */
 	TCB_HAS_READ = 1U << 31,      /* the application has taken text since we last told the peer of our window */
 	TCB_END_READ = 1 << 30,	      /* the application has seen the end of what came */
@@ -76,15 +75,20 @@ enum tcb_timer {
 	TIMER_COUNT
 };
 
+/* What connections of one listener, or of one active OPEN, have in common. It lives as long as one of them does. */
+struct tcp_origin {
+	const struct tcp_app *app;
+	struct memory_account *account;
+	struct tcp_settings settings;
+	__u32 references; /* connections, and the listener */
+};
+
 struct tcb {
 	struct endpoint endpoint;
 	struct tcp *tcp;
-	const struct tcp_app *app;
+	struct tcp_origin *origin;
 	void *context;
-	struct tcp_listener *listener; /* whose settings it has; NULL: an active OPEN */
-	const struct tcp_settings *settings;
-	struct memory_account *account;
-	__u64 deadlines[TIMER_COUNT]; /* 0: not armed */
+	__u32 deadlines[TIMER_COUNT]; /* in ticks of the wheel, modulo 2^32; 0: not armed. See tcb_arm() */
 	struct list pending;	      /* tcp_work() is to look at it */
 	struct list report;	      /* its record is to be written; of a finished one: in tcp->finished */
 	__u32 flags;		      /* enum tcb_flag */
@@ -123,14 +127,14 @@ struct tcb {
 	__u32 ts_recent_s; /* when it was taken */
 	__u32 ts_offset;   /* TSval is the milliseconds of now and this */
 	__u32 born_s;
-	__u32 seen_ms; /* the last acceptable segment */
+	__u32 seen_ms;	     /* the last acceptable segment */
+	__u32 sent_ms;	     /* the last text; 0: none yet */
+	__u32 unanswered_ms; /* since when nothing has come, though something should; 0: nothing is waited for */
 	__u32 rcv_packets;
 	__u32 snd_packets;
 	__u32 retransmitted;
 	__u64 rcv_bytes; /* text */
 	__u64 snd_bytes;
-	__u64 sent_ns;	      /* the last text */
-	__u64 unanswered_ns;  /* since when nothing has come, though something should; 0: nothing is waited for */
 	__u64 pace_ns;	      /* the next text is not to leave before */
 	struct byte_ring snd; /* text from snd_una on */
 	struct reassembly rcv;
@@ -142,11 +146,8 @@ struct tcb {
 struct tcp_listener {
 	struct list link;
 	struct service_key key;
-	const struct tcp_app *app;
 	void *context;
-	struct tcp_settings settings;
-	struct memory_account *account;
-	__u32 references; /* its connections, and one while it listens */
+	struct tcp_origin *origin;
 };
 
 struct tcp {
@@ -168,12 +169,8 @@ struct tcp {
 
 /* --- tcb.c -------------------------------------------------------------------------------------------------------- */
 
-/*
- * A TCB in CLOSED, in the table, with nothing agreed on yet. NULL: too many, or no memory. settings outlives it unless
- * TCB_OWN_SETTINGS.
- */
-struct tcb *tcb_make(struct tcp *tcp, const struct tuple *tuple, const struct tcp_app *app, void *context,
-		     const struct tcp_settings *settings, struct memory_account *account);
+/* A TCB in CLOSED, in the table, with nothing agreed on yet. NULL: too many, or no memory. */
+struct tcb *tcb_make(struct tcp *tcp, const struct tuple *tuple, struct tcp_origin *origin, void *context);
 
 /* The TCB of a tuple; NULL: there is none on the wire. */
 struct tcb *tcb_find(struct tcp *tcp, const struct tuple *tuple);
@@ -184,8 +181,13 @@ void tcb_step(struct tcb *tcb, enum tcp_event event);
 /* tcp_work() is to look at it. */
 void tcb_touch(struct tcb *tcb);
 
+/* A deadline is at most TCB_TIMER_MAX_MS ahead, and is kept to a tick of the wheel. */
+#define TCB_TIMER_MAX_MS (5 * 86400 * 1000)
 void tcb_arm(struct tcb *tcb, enum tcb_timer timer, __u64 deadline_ns);
 void tcb_disarm(struct tcb *tcb, enum tcb_timer timer);
+
+/* 0: it is not armed. */
+__u64 tcb_deadline_ns(const struct tcb *tcb, enum tcb_timer timer);
 
 /* Off the wire, see above. error as closed() is told it. In TIME-WAIT a struct time_wait takes over. */
 void tcb_finish(struct tcb *tcb, int error);
@@ -223,6 +225,13 @@ static inline __u32 tcb_snd_end(const struct tcb *tcb)
 static inline __u32 tcb_ts_now(const struct tcb *tcb)
 {
 	return (__u32)(tcb->tcp->now_ns / NSEC_PER_MSEC) + tcb->ts_offset;
+}
+
+static inline __u32 tcb_now_ms(const struct tcb *tcb)
+{
+	__u32 ms = (__u32)(tcb->tcp->now_ns / NSEC_PER_MSEC);
+
+	return ms ? ms : 1; /* 0 is "never" */
 }
 
 static inline bool tcb_is_synchronized(enum tcp_state state)

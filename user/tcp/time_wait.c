@@ -43,7 +43,7 @@ int time_wait_make(struct tcb *tcb)
 	tw->iss = tcb->iss;
 	tw->flags = tcb->flags;
 	tw->window = transmit_window(tcb);
-	tw->ttl = tcb->settings->ttl;
+	tw->ttl = tcb->origin->settings.ttl;
 	endpoints_add(&tcp->endpoints, &tw->endpoint);
 	tcp->counters.connections_time_wait++;
 	begin_2msl(tcp, tw);

@@ -19,11 +19,10 @@ static void give_up(struct tcb *tcb)
 /* R2 (MUST-20, MUST-22, SHLD-11): nothing that should have come has come for so long, nor after R1. */
 static bool is_given_up(const struct tcb *tcb)
 {
-	const struct tcp_settings *settings = tcb->settings;
+	const struct tcp_settings *settings = &tcb->origin->settings;
 	__u32 ms = tcb_is_synchronized(tcb->state) ? settings->user_timeout_ms : settings->syn_timeout_ms;
 
-	return tcb->unanswered_ns && tcb->retransmissions >= TCB_R1 &&
-	       tcb->tcp->now_ns - tcb->unanswered_ns >= ms * NSEC_PER_MSEC;
+	return tcb->unanswered_ms && tcb->retransmissions >= TCB_R1 && tcb_now_ms(tcb) - tcb->unanswered_ms >= ms;
 }
 
 static void advise_of_r1(struct tcb *tcb)
@@ -87,7 +86,7 @@ static void loss_fires(struct tcb *tcb)
 /* 3.8.4. While something of ours is in flight, retransmission finds out whether the peer lives. */
 static void keepalive_fires(struct tcb *tcb)
 {
-	const struct tcp_settings *settings = tcb->settings;
+	const struct tcp_settings *settings = &tcb->origin->settings;
 
 	if (!settings->keepalive || !tcb_is_synchronized(tcb->state))
 		return;
@@ -148,16 +147,18 @@ void timeouts_fire(struct tcb *tcb)
 	__u64 next_ns = UINT64_MAX;
 
 	for (enum tcb_timer timer = 0; timer < TIMER_COUNT; timer++) {
-		if (!tcb->deadlines[timer] || tcb->deadlines[timer] > tcb->tcp->now_ns)
+		if (!tcb->deadlines[timer] || tcb_deadline_ns(tcb, timer) > tcb->tcp->now_ns)
 			continue;
-		tcb->deadlines[timer] = 0;
+		tcb_disarm(tcb, timer);
 		fire(tcb, timer);
 		if (tcb->flags & TCB_FINISHED)
 			return;
 	}
 	for (enum tcb_timer timer = 0; timer < TIMER_COUNT; timer++) {
-		if (tcb->deadlines[timer] && tcb->deadlines[timer] < next_ns)
-			next_ns = tcb->deadlines[timer];
+		__u64 deadline_ns = tcb_deadline_ns(tcb, timer);
+
+		if (deadline_ns && deadline_ns < next_ns)
+			next_ns = deadline_ns;
 	}
 	if (next_ns != UINT64_MAX)
 		timer_wheel_arm(&tcb->tcp->wheel, &tcb->endpoint.timer, next_ns);

@@ -10,7 +10,7 @@
 
 __u32 output_syn_window(const struct tcb *tcb)
 {
-	__u32 buffer = tcb->settings->recv_buffer_bytes;
+	__u32 buffer = tcb->origin->settings.recv_buffer_bytes;
 
 	return buffer > 65535 ? 65535 : buffer;
 }
@@ -19,7 +19,7 @@ __u8 output_window_shift(const struct tcb *tcb)
 {
 	__u8 shift = 0;
 
-	while (shift < TCP_WSCALE_MAX && tcb->settings->recv_buffer_bytes >> shift > 65535)
+	while (shift < TCP_WSCALE_MAX && tcb->origin->settings.recv_buffer_bytes >> shift > 65535)
 		shift++;
 	return shift;
 }
@@ -33,11 +33,11 @@ __u8 output_window_shift(const struct tcb *tcb)
  */
 static __u32 edge_wanted(const struct tcb *tcb)
 {
-	__u32 buffer = tcb->settings->recv_buffer_bytes, unread = tcb->rcv.ring.used;
+	__u32 buffer = tcb->origin->settings.recv_buffer_bytes, unread = tcb->rcv.ring.used;
 	__u32 edge = tcb->rcv_nxt + (unread < buffer ? buffer - unread : 0);
 	__u32 least = tcb->rcv_mss < buffer / 2 ? tcb->rcv_mss : buffer / 2;
 
-	if (seq_before(edge, tcb->rcv_edge + least) || memory_is_short(tcb->account))
+	if (seq_before(edge, tcb->rcv_edge + least) || memory_is_short(tcb->origin->account))
 		return tcb->rcv_edge;
 	return edge;
 }
@@ -45,7 +45,7 @@ static __u32 edge_wanted(const struct tcb *tcb)
 /* Where the window is still wide, acknowledgements of what comes next will tell. */
 bool transmit_window_update_due(const struct tcb *tcb)
 {
-	__u32 buffer = tcb->settings->recv_buffer_bytes, wide = (buffer < 65535 ? buffer : 65535) / 2;
+	__u32 buffer = tcb->origin->settings.recv_buffer_bytes, wide = (buffer < 65535 ? buffer : 65535) / 2;
 
 	return (tcb->flags & TCB_HAS_READ) && !(tcb->flags & TCB_FIN_RECEIVED) && tcb->rcv_edge - tcb->rcv_nxt < wide &&
 	       edge_wanted(tcb) != tcb->rcv_edge;
@@ -78,8 +78,8 @@ static struct outgoing begin(const struct tcb *tcb, __u32 seq)
 		.ack = tcb->rcv_nxt,
 		.flags = TCP_FLAG_ACK | (tcb->flags & TCB_ECE ? TCP_FLAG_ECE : 0),
 		.window = window_field(tcb, edge_wanted(tcb)),
-		.ttl = tcb->settings->ttl,
-		.traffic_class = (__u8)(tcb->settings->dscp << 2),
+		.ttl = tcb->origin->settings.ttl,
+		.traffic_class = (__u8)(tcb->origin->settings.dscp << 2),
 		.wscale = TCP_WSCALE_NONE,
 		.has_timestamps = tcb->flags & TCB_TIMESTAMPS,
 		.tsval = tcb_ts_now(tcb),
@@ -92,7 +92,7 @@ static struct outgoing begin(const struct tcb *tcb, __u32 seq)
 /* The options that we offer (SYN-SENT), or that both want. */
 static struct outgoing begin_syn(const struct tcb *tcb)
 {
-	const struct tcp_settings *settings = tcb->settings;
+	const struct tcp_settings *settings = &tcb->origin->settings;
 	const struct tcp_rim *rim = &tcb->tcp->config.rim;
 	bool opens = tcb->state == TCPS_SYN_SENT;
 	struct outgoing o = begin(tcb, tcb->iss);

@@ -42,8 +42,8 @@ struct tcp *tcp_new(const struct tcp_config *config, __u64 now_ns)
 
 #define TELL(tcb, callback, ...)                                                                                       \
 	do {                                                                                                           \
-		if (!((tcb)->flags & TCB_DETACHED) && (tcb)->app->callback)                                            \
-			(tcb)->app->callback(tcb, ##__VA_ARGS__);                                                      \
+		if (!((tcb)->flags & TCB_DETACHED) && (tcb)->origin->app->callback)                                    \
+			(tcb)->origin->app->callback(tcb, ##__VA_ARGS__);                                              \
 	} while (0)
 
 static bool take_flag(struct tcb *tcb, __u32 flag)
@@ -56,7 +56,7 @@ static bool take_flag(struct tcb *tcb, __u32 flag)
 
 static bool has_room(const struct tcb *tcb)
 {
-	return tcb->snd.used <= tcb->settings->send_buffer_bytes - tcb->settings->send_buffer_bytes / 4;
+	return tcb->snd.used <= tcb->origin->settings.send_buffer_bytes - tcb->origin->settings.send_buffer_bytes / 4;
 }
 
 /* Each callback may close or abort the connection; then no other comes. */
@@ -68,7 +68,7 @@ static void tell(struct tcb *tcb)
 		TELL(tcb, accept);
 	if (take_flag(tcb, TCB_TELL_URGENT))
 		TELL(tcb, urgent);
-	if (take_flag(tcb, TCB_TELL_ADVICE) && tcb->settings->soft_errors)
+	if (take_flag(tcb, TCB_TELL_ADVICE) && tcb->origin->settings.soft_errors)
 		TELL(tcb, advise, tcb->error);
 	if (take_flag(tcb, TCB_TELL_READABLE))
 		TELL(tcb, readable);
@@ -83,7 +83,7 @@ static bool is_over(const struct tcb *tcb)
 {
 	if (!(tcb->flags & TCB_FINISHED))
 		return false;
-	return tcb->error || (tcb->flags & (TCB_DETACHED | TCB_END_READ)) || !tcb->app->readable;
+	return tcb->error || (tcb->flags & (TCB_DETACHED | TCB_END_READ)) || !tcb->origin->app->readable;
 }
 
 /* Who was never told of its beginning is not told of its end. */
@@ -96,7 +96,6 @@ static void tell_end(struct tcb *tcb)
 
 static void abort_now(struct tcb *tcb)
 {
-
 	output_reset(tcb);
 	tcb_step(tcb, TCPE_SND_RST);
 	if (tcb->state == TCPS_SYN_SENT)
@@ -178,7 +177,6 @@ static void end(struct tcp *tcp, struct endpoint *endpoint)
 
 void tcp_free(struct tcp *tcp)
 {
-
 	if (!tcp)
 		return;
 	for (__u32 i = 0; i <= tcp->endpoints.mask; i++) {
