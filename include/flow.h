@@ -46,7 +46,8 @@ struct tuple {
 	__be32 local[4];
 	__u16 remote_port;
 	__u16 local_port;
-	__u8 family; /* FAMILY_IPV4 or FAMILY_IPV6 */
+	__u8 family;  /* FAMILY_IPV4 or FAMILY_IPV6 */
+	__u8 zero[3]; /* tuples may be compared as bytes */
 };
 
 /* Who ends the connection. */

@@ -72,7 +72,7 @@ int tcp_connect(struct tcp *tcp, const struct tuple *tuple, __u32 path, const st
 	origin_release(origin);
 	if (!tcb)
 		return -ENOMEM;
-	tcb->flags |= TCB_ACTIVE;
+	tcb->flags |= TCB_ACTIVE | TCB_KNOWN;
 	tcb->path = path;
 	tcb->iss = isn_make(&tcp->config.isn_key, tuple, now_ns);
 	tcb->ts_offset = isn_ts_offset(&tcp->config.isn_key, tuple);

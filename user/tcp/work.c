@@ -42,7 +42,7 @@ struct tcp *tcp_new(const struct tcp_config *config, __u64 now_ns)
 
 #define TELL(tcb, callback, ...)                                                                                       \
 	do {                                                                                                           \
-		if (!((tcb)->flags & TCB_DETACHED) && (tcb)->origin->app->callback)                                    \
+		if (((tcb)->flags & (TCB_KNOWN | TCB_DETACHED)) == TCB_KNOWN && (tcb)->origin->app->callback)          \
 			(tcb)->origin->app->callback(tcb, ##__VA_ARGS__);                                              \
 	} while (0)
 
@@ -64,8 +64,10 @@ static void tell(struct tcb *tcb)
 {
 	if (tcb->error && (tcb->flags & TCB_FINISHED))
 		return;
-	if (take_flag(tcb, TCB_TELL_ACCEPT))
+	if (take_flag(tcb, TCB_TELL_ACCEPT)) {
+		tcb->flags |= TCB_KNOWN;
 		TELL(tcb, accept);
+	}
 	if (take_flag(tcb, TCB_TELL_URGENT))
 		TELL(tcb, urgent);
 	if (take_flag(tcb, TCB_TELL_ADVICE) && tcb->origin->settings.soft_errors)
@@ -86,11 +88,9 @@ static bool is_over(const struct tcb *tcb)
 	return tcb->error || (tcb->flags & (TCB_DETACHED | TCB_END_READ)) || !tcb->origin->app->readable;
 }
 
-/* Who was never told of its beginning is not told of its end. */
 static void tell_end(struct tcb *tcb)
 {
-	if ((tcb->flags & TCB_ACTIVE) || !(tcb->flags & TCB_TELL_ACCEPT))
-		TELL(tcb, closed, tcb->error);
+	TELL(tcb, closed, tcb->error);
 	tcb_free(tcb);
 }
 
