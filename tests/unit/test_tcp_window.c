@@ -181,6 +181,21 @@ static void test_window_that_shrinks_stops_new_text(void **state)
 	expect(ACK, .seq = 1001, .ack = 1, .length = 1000);
 }
 
+/* MUST-34: a peer with a closed window takes acknowledgements at its edge alone (3.10.7.4, first). */
+static void test_window_that_shrank_is_not_left_by_acknowledgements(void **state)
+{
+	(void)state;
+	tcb_established();
+	app_sends_bytes(1000);
+	expect(ACK, .seq = 1, .ack = 1, .length = 1000);
+	peer_sends(ACK, .seq = 1, .ack = 1, .length = 10, .window = 500);
+	after_ms(100);
+	expect(ACK, .seq = 501, .ack = 11);
+	peer_sends(ACK, .seq = 11, .ack = 1, .length = 10, .window = ZERO_WINDOW);
+	after_ms(100);
+	expect(ACK, .seq = 1, .ack = 21);
+}
+
 /* SHLD-16 */
 static void test_window_that_shrank_is_filled_again_by_the_time_out(void **state)
 {
@@ -332,6 +347,7 @@ int main(void)
 		ladder_test(test_window_that_is_silly_is_not_used_at_once),
 		ladder_test(test_window_of_half_the_largest_is_used),
 		ladder_test(test_window_that_shrinks_stops_new_text),
+		ladder_test(test_window_that_shrank_is_not_left_by_acknowledgements),
 		ladder_test(test_window_that_shrank_is_filled_again_by_the_time_out),
 		ladder_test(test_window_of_an_older_segment_does_not_count),
 		ladder_test(test_window_update_is_taken),

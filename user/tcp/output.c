@@ -272,9 +272,16 @@ void output_arm_keepalive(struct tcb *tcb)
 /* --- what others ask for ---------------------------------------------------------------------------------------------
  */
 
+/*
+ * The peer takes nothing from behind its window, acknowledgements neither: where that has shrunk, or a probe went
+ * beyond it, they stand at its edge (MUST-34).
+ */
 bool output_ack(struct tcb *tcb)
 {
-	return transmit_empty(tcb, tcb->snd_nxt);
+	__u32 edge = tcb->snd_una + tcb->snd_wnd;
+	bool has_shrunk = tcb_is_synchronized(tcb->state) && seq_before(edge, tcb->snd_nxt);
+
+	return transmit_empty(tcb, has_shrunk ? edge : tcb->snd_nxt);
 }
 
 bool output_keepalive(struct tcb *tcb)
