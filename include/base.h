@@ -24,8 +24,8 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
-/* Unrolls the loop that follows where clang compiles it; gcc decides for itself. */
-#ifdef __clang__
+/* Unrolls the loop that follows for the verifier's sake; elsewhere the compiler decides, for the count may vary. */
+#ifdef __bpf__
 #define UNROLL_LOOP _Pragma("clang loop unroll(full)")
 #else
 #define UNROLL_LOOP
