@@ -107,6 +107,18 @@ static void test_slow_start_not_limited_does_not_grow(void **state)
 	assert_int_equal(c.cwnd, 10 * MSS);
 }
 
+/* RFC 7661: in flight before the acknowledgement came. */
+static void test_slow_start_more_than_half_in_flight_grows(void **state)
+{
+	struct congestion c = congestion_new();
+
+	(void)state;
+	congestion_on_ack(&c, &(struct congestion_ack){ .acked_bytes = MSS, .in_flight_bytes = 4 * MSS });
+	assert_int_equal(c.cwnd, 10 * MSS);
+	congestion_on_ack(&c, &(struct congestion_ack){ .acked_bytes = MSS, .in_flight_bytes = 4 * MSS + 1 });
+	assert_int_equal(c.cwnd, 11 * MSS);
+}
+
 static void test_slow_start_ends_at_ssthresh(void **state)
 {
 	struct congestion c = congestion_new();
@@ -424,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_avoidance_smaller_mss_begins_the_curve_anew),
 		cmocka_unit_test(test_slow_start_ack_grows_by_what_it_covers),
 		cmocka_unit_test(test_slow_start_not_limited_does_not_grow),
+		cmocka_unit_test(test_slow_start_more_than_half_in_flight_grows),
 		cmocka_unit_test(test_slow_start_ends_at_ssthresh),
 		cmocka_unit_test(test_slow_start_and_avoidance_stop_at_a_gibibyte),
 		cmocka_unit_test(test_avoidance_after_loss_follows_the_curve),

@@ -118,6 +118,17 @@ static void watch_round_trips(struct congestion *c, const struct congestion_ack 
 
 /* --- slow start: RFC 5681, 3.1 ---------------------------------------------------------------------------------- */
 
+/*
+ * A sender that is paced, or is given acknowledgements of many segments, fills a window that doubles only in the course
+ * of a round trip: more than half of it in flight will do (RFC 7661, 4.1, the validated phase).
+ */
+static bool uses_window(const struct congestion *c, const struct congestion_ack *ack)
+{
+	__u64 flight = (__u64)ack->in_flight_bytes + ack->acked_bytes;
+
+	return ack->window_limited || 2 * flight > c->cwnd;
+}
+
 static void start_slowly(struct congestion *c, const struct congestion_ack *ack)
 {
 	bool is_first = c->ssthresh == SSTHRESH_INITIAL; /* RFC 9406, 4.3: HyStart++ is for this one */
@@ -127,7 +138,7 @@ static void start_slowly(struct congestion *c, const struct congestion_ack *ack)
 
 	if (is_first && c->css_round)
 		growth /= CSS_GROWTH_DIVISOR;
-	if (ack->window_limited)
+	if (uses_window(c, ack))
 		c->cwnd = smaller(c->cwnd + growth, smaller(c->ssthresh, CWND_MAX));
 	if (is_first)
 		watch_round_trips(c, ack);
