@@ -13,6 +13,7 @@ import struct
 import pytest
 
 import lab
+from family import IPV4
 from sockets import connect
 
 AF_XDP = 44
@@ -116,3 +117,15 @@ def test_connections_outlive_their_service(shield, family):
             shield.add_service("*:80")  # which takes away what has expired
             client.send(b"x")
             lab.wait_until(lambda: shield.counters()["DAEMON_SEGMENT"] >= 1, "the byte")
+
+
+def test_icmp_error_reaches_the_connection_that_it_is_about(shield, family):
+    """Nobody else can tell `synkeep connect`, to whose port no service has ever been."""
+    reject = "icmp" if family is IPV4 else "icmpv6"
+    client = shield.net.client
+    client.run("nft", f"add table inet t; add chain inet t i {{ type filter hook input priority 0; }}; "
+                      f"add rule inet t i tcp dport 9999 reject with {reject} type port-unreachable")
+    shield.load("*:80")
+    done = shield.run("connect", "--timeout", "10s", family.spec(client, 9999), check=False, input="")
+    assert done.returncode == 3, done.stderr
+    assert shield.counters()["DAEMON_ICMP"] == 1
