@@ -98,7 +98,7 @@ class Peer:
     """One end of a hand-made TCP connection with the server, at an address behind the client that no kernel has.
 
     It sends what it is told, and keeps count: snd_nxt moves with what is sent, rcv_nxt with what is taken. Without mss
-    its SYN carries neither that option nor window scale nor SACK.
+    its SYN carries neither that option nor window scale nor SACK. With port None it waits to be met, at source_port.
     """
 
     def __init__(self, net, family, port, source_port=None, timestamps=True, mss=1400, isn=1000):
@@ -154,7 +154,7 @@ class Peer:
             except TimeoutError:
                 return
             tcp = Ether(data).getlayer(TCP) if address[2] != PACKET_OUTGOING else None
-            if tcp and (tcp.sport, tcp.dport) == (self.ports["dport"], self.port):
+            if tcp and tcp.dport == self.port and self.ports["dport"] in (None, tcp.sport):
                 yield tcp
 
     def receive(self, flags, timeout=3):
@@ -177,6 +177,13 @@ class Peer:
         payload = tcp[Raw].load if Raw in tcp else b""  # not Ethernet's padding
         self.rcv_nxt = tcp.seq + len(payload) + ("S" in tcp.flags) + ("F" in tcp.flags)
         return payload
+
+    def meet(self, flags="S"):
+        """Waits for a SYN, whose sender is the other end from now on; returns it, counted."""
+        syn = self.receive(flags)
+        self.ports["dport"] = syn.sport
+        self.take(syn)
+        return syn
 
     def ask(self):
         """SYN; returns the SYN-ACK, which is counted."""
