@@ -44,7 +44,7 @@ BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Iinclude -Ibpf -Ivmlinux $
 
 PACKAGES := make gcc clang-19 llvm-19 libclang-rt-19-dev libbpf-dev libxdp-dev libjson-c-dev libelf-dev zlib1g-dev \
 	bpftool clang-format libcmocka-dev scdoc python3 python3-pytest python3-scapy iproute2 ethtool nftables iperf3 \
-	netcat-openbsd curl nginx-light wrk procps
+	netcat-openbsd socat nmap hping3 curl nginx-light wrk procps
 
 USER_SOURCES := $(wildcard user/*.c user/tcp/*.c user/daemon/*.c user/apps/*.c)
 USER_OBJECTS := $(USER_SOURCES:user/%.c=$(BUILD)/user/%.o)

@@ -23,7 +23,8 @@ PORT_OFF = 1000  # from the port with policy always to the one with policy off
 def shield():
     specs = [f"*:{port + more},owner=daemon,app={app},policy={policy}"
              for app, port in APPS.items() for policy, more in (("always", 0), ("off", PORT_OFF))]
-    with shielded() as own, daemons.serving(own, *specs, options=("--msl", f"{int(MSL_SECONDS * 1000)}ms")) as own.daemon:
+    options = ("--msl", f"{int(MSL_SECONDS * 1000)}ms")
+    with shielded() as own, daemons.serving(own, *specs, options=options) as own.daemon:
         yield own
 
 
