@@ -144,6 +144,15 @@ def test_half_open_record_says_syn_received(shield, net, family):
             lab.wait_until(lambda: shield.record(family, 40000)[0] == "flows", "the flow")
 
 
+def test_answer_to_a_syn_ack_finds_its_record(shield, net, family):
+    with daemons.serving(shield, echo(family, net, "policy=off")):
+        for _ in range(20):
+            with connect(net, family) as client:
+                assert_echoes(client)
+        assert shield.counters()["DAEMON_SYN"] == 20
+        assert shield.counters()["DAEMON_STRANGER"] == 0
+
+
 def test_time_wait_lasts_two_msl(shield, net, family):
     options = ("--msl", "300ms")
     with daemons.serving(shield, daemons.spec(family, net, DAYTIME, "daytime"), options=options) as daemon:

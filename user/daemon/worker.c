@@ -37,7 +37,7 @@ struct worker {
 	__u32 mtu_max;	     /* what a chunk has room for */
 	bool no_room;	     /* a frame was asked for in this turn and not there */
 	bool is_busy;	     /* the device has not taken all yet */
-	bool records_urgent; /* a SYN of ours waits for its record: the answer is to find it */
+	bool records_urgent; /* a SYN of ours waits for its record: its answer is to find it */
 	bool busy_poll;
 	__u64 asked_ns;
 	__u64 frames_received;
@@ -102,8 +102,7 @@ static void rim_report(void *context, const struct tuple *tuple, const struct tc
 	struct worker *worker = context;
 
 	records_put(worker->records, tuple, record, worker->now_ns);
-	if (record->kind == TCP_RECORD_HALF_OPEN && record->half_open.state == TCPS_SYN_SENT)
-		worker->records_urgent = true;
+	worker->records_urgent |= record->kind == TCP_RECORD_HALF_OPEN;
 }
 
 /* The kernel does not see what we send: it is told that its neighbour is worth a question. */

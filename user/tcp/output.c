@@ -162,13 +162,12 @@ static bool send_new(struct tcb *tcb, __u32 bytes)
 	return true;
 }
 
-/* Our SYN; its record must be there before the answer is. */
+/* Our SYN, or SYN-ACK; its record must be there before the answer is, which would be a stranger's without. */
 static bool send_syn(struct tcb *tcb)
 {
 	if (tcb->snd_nxt != tcb->iss)
 		return true;
-	if (tcb->state == TCPS_SYN_SENT)
-		record_now(tcb);
+	record_now(tcb);
 	return send_new(tcb, 1);
 }
 
