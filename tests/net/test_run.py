@@ -58,7 +58,7 @@ def test_device_that_is_not_loaded_is_loaded(shield, net, family):
         assert daemon.status()["pid"] == daemon.process.pid
         with connect(net, family) as client:
             assert_echoes(client)
-            assert daemon.status()["connections"] == 1
+            lab.wait_until(lambda: daemon.status()["connections"] == 1, "the count")
 
 
 def test_device_that_is_loaded_gets_the_services_besides(shield, net, family):
@@ -141,7 +141,9 @@ def test_half_open_record_says_syn_received(shield, net, family):
             name, record = shield.record(family, 40000)
             assert (name, record["state"]) == ("half", "TCPS_SYN_RECEIVED")
             drop_no_more(net.client)
-            lab.wait_until(lambda: shield.record(family, 40000)[0] == "flows", "the flow")
+            lab.wait_until(lambda: shield.flows(state="ESTABLISHED"), "the flow")
+            time.sleep(RECORD_SECONDS)
+            assert shield.record(family, 40000)[0] == "flows"
 
 
 def test_answer_to_a_syn_ack_finds_its_record(shield, net, family):
