@@ -16,7 +16,7 @@ struct pending {
 	struct tuple tuple;
 	struct tcp_record record;
 	__u64 due_ns;
-	bool was_half_open; /* there is a half-open record of it, which this one takes away */
+	bool takes[RECORDS_MAPS]; /* what this record and those before it take away */
 };
 
 /*
@@ -49,10 +49,11 @@ static const struct {
 	bool puts[RECORDS_MAPS];
 	bool takes[RECORDS_MAPS];
 } effects[] = {
-	[TCP_RECORD_HALF_OPEN] = { .puts = { [RECORDS_HALF] = true } },
+	[TCP_RECORD_HALF_OPEN] = { .puts = { [RECORDS_HALF] = true }, .takes = { [RECORDS_TW] = true } },
 	[TCP_RECORD_FLOW] = { .puts = { [RECORDS_FLOWS] = true }, .takes = { [RECORDS_HALF] = true } },
 	[TCP_RECORD_ENDED] = { .puts = { [RECORDS_TW] = true },
 			       .takes = { [RECORDS_HALF] = true, [RECORDS_FLOWS] = true } },
+	[TCP_RECORD_LOST] = { .takes = { [RECORDS_HALF] = true, [RECORDS_FLOWS] = true } },
 	[TCP_RECORD_NONE] = { .takes = { [RECORDS_HALF] = true, [RECORDS_FLOWS] = true, [RECORDS_TW] = true } },
 };
 
@@ -182,6 +183,7 @@ void records_put(struct records *records, const struct tuple *tuple, const struc
 {
 	__u64 print = fingerprint(records, tuple);
 	struct pending *pending = place_for(records, tuple, print, now_ns);
+	bool has_half_open = record->kind == TCP_RECORD_LOST; /* of an earlier daemon: it may have been anything */
 
 	if (!pending) {
 		records->counters.lost++;
@@ -191,7 +193,9 @@ void records_put(struct records *records, const struct tuple *tuple, const struc
 	if (record->kind == TCP_RECORD_HALF_OPEN)
 		half_open_add(&records->half_open, print);
 	else
-		pending->was_half_open |= half_open_remove(&records->half_open, print);
+		has_half_open |= half_open_remove(&records->half_open, print);
+	for (enum records_map map = 0; map < RECORDS_MAPS; map++)
+		pending->takes[map] |= effects[record->kind].takes[map] && (map != RECORDS_HALF || has_half_open);
 }
 
 __u64 records_next_ns(const struct records *records)
@@ -240,7 +244,7 @@ static bool is_put(const struct pending *pending, enum records_map map)
 
 static bool is_taken(const struct pending *pending, enum records_map map)
 {
-	return effects[pending->record.kind].takes[map] && (map != RECORDS_HALF || pending->was_half_open);
+	return pending->takes[map] && !is_put(pending, map);
 }
 
 /* Those that are due, and have something to do with this map; their number. */

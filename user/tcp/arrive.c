@@ -18,7 +18,10 @@ bool arrive_may_challenge(struct tcb *tcb)
 		tcb->challenges_s = now_s;
 		tcb->challenges = 0;
 	}
-	return tcb->challenges++ < CHALLENGES_PER_SECOND;
+	if (tcb->challenges >= CHALLENGES_PER_SECOND)
+		return false;
+	tcb->challenges++;
+	return true;
 }
 
 void arrive_take_window(struct tcb *tcb, const struct segment *s)

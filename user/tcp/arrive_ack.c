@@ -84,6 +84,10 @@ static bool advance(struct tcb *tcb, __u32 ack)
 		tcb->tcp->config.rim.advise(tcb->tcp->config.rim.context, tcb->path, true);
 	tcb->retransmissions = 0;
 	tcb->unanswered_ms = ack == tcb->snd_nxt ? 0 : tcb_now_ms(tcb);
+	if (!seq_before(ack, tcb->snd_up))
+		tcb->flags &= ~TCB_URGENT_OUT;
+	if ((tcb->flags & TCB_DETACHED) && tcb->origin->settings.linger_ms < 0)
+		tcb_arm(tcb, TIMER_LIFE, tcb->tcp->now_ns + tcb->origin->settings.user_timeout_ms * NSEC_PER_MSEC);
 	tcb_disarm(tcb, TIMER_RETRANSMIT); /* RFC 6298, 5.3: output begins it anew, if anything is in flight */
 	if (tcb->flags & TCB_WANTS_ROOM)
 		tcb_touch(tcb);

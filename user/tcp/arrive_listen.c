@@ -6,6 +6,8 @@
  * Departs from RFC 9293, 3.10.7.2: text on a SYN is not kept but has to come again (as all stacks have it, RFC 7413
  * aside).
  */
+#include <errno.h>
+
 #include "tcp/arrive.h"
 
 #include "addresses.h"
@@ -32,6 +34,7 @@ static enum tcp_verdict accept_cookie(struct tcp *tcp, struct arrival *a, struct
 	struct tcb *tcb = make_passive(tcp, a, listener);
 	__u16 flags = a->hint->flags;
 	__u32 window = listener->origin->settings.recv_buffer_bytes;
+	enum tcp_verdict verdict;
 
 	if (!tcb) {
 		emit_reset(tcp, a);
@@ -55,7 +58,11 @@ static enum tcp_verdict accept_cookie(struct tcp *tcp, struct arrival *a, struct
 	tcb->ts_offset = s->tsecr - (__u32)(tcp->now_ns / NSEC_PER_MSEC);
 	tcb_set_mtu(tcb, tcp->config.rim.mtu(tcp->config.rim.context, tcb->path));
 	tcb_step(tcb, TCPE_RCV_SYN);
-	return arrive_checks(tcb, a) == TCPV_TAKEN ? TCPV_ACCEPTED : TCPV_BAD_ACK;
+	verdict = arrive_checks(tcb, a);
+	if (tcb->state != TCPS_SYN_RECEIVED)
+		return TCPV_ACCEPTED;
+	tcb_finish(tcb, -ECONNREFUSED); /* nothing that XDP takes for a cookie's ACK comes here */
+	return verdict;
 }
 
 static enum tcp_verdict answer_syn(struct tcp *tcp, const struct arrival *a, struct tcp_listener *listener, __u32 iss)
@@ -86,12 +93,12 @@ enum tcp_verdict arrive_listen(struct tcp *tcp, struct arrival *a, __u32 iss)
 	const struct segment *s = &a->packet.segment;
 	struct tcp_listener *listener;
 
+	/* The record, if this has one, is of a connection whose TCB was lost with an earlier daemon. */
+	if (a->hint->kind == DAEMON_SEGMENT)
+		record_lost(tcp, t);
 	/* first: RST */
 	if (s->flags & TCP_FLAG_RST)
 		return TCPV_RESET_IGNORED;
-	/* The record, if this has one, is of a connection whose TCB was lost with an earlier daemon. */
-	if (a->hint->kind == DAEMON_SEGMENT)
-		record_none(tcp, t);
 	listener = listen_find(tcp, t);
 	if (listener && a->hint->kind == DAEMON_COOKIE_ACK && arrival_has(a, TCP_FLAG_ACK))
 		return accept_cookie(tcp, a, listener);

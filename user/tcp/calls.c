@@ -47,8 +47,9 @@ static bool settings_are_valid(const struct tcp_settings *s)
 	return s->recv_buffer_bytes >= BUFFER_MIN_BYTES && s->recv_buffer_bytes <= BUFFER_MAX_BYTES &&
 	       s->send_buffer_bytes >= BUFFER_MIN_BYTES && s->send_buffer_bytes <= BUFFER_MAX_BYTES &&
 	       s->delayed_ack_ms <= DELAYED_ACK_MAX_MS && s->linger_ms >= -1 && s->ttl && s->dscp < 64 &&
-	       s->linger_ms <= TCB_TIMER_MAX_MS && s->fin_wait_2_ms <= TCB_TIMER_MAX_MS &&
-	       s->keepalive_idle_ms <= TCB_TIMER_MAX_MS && s->keepalive_interval_ms <= TCB_TIMER_MAX_MS &&
+	       s->linger_ms <= TCB_TIMER_MAX_MS && s->user_timeout_ms <= TCB_TIMER_MAX_MS &&
+	       s->fin_wait_2_ms <= TCB_TIMER_MAX_MS && s->keepalive_idle_ms <= TCB_TIMER_MAX_MS &&
+	       s->keepalive_interval_ms <= TCB_TIMER_MAX_MS &&
 	       (!s->keepalive || (s->keepalive_idle_ms && s->keepalive_interval_ms && s->keepalive_probes));
 }
 
@@ -175,6 +176,7 @@ static bool loses_text(const struct tcb *tcb)
 void tcp_close(struct tcb *tcb)
 {
 	__s32 linger_ms = tcb->origin->settings.linger_ms;
+	__u32 life_ms;
 
 	if (tcb->flags & TCB_DETACHED)
 		return;
@@ -187,10 +189,11 @@ void tcp_close(struct tcb *tcb)
 		return;
 	}
 	tcp_shutdown(tcb);
-	if (linger_ms > 0)
-		tcb_arm(tcb, TIMER_LIFE, tcb->tcp->now_ns + linger_ms * NSEC_PER_MSEC);
-	else if (tcb->state == TCPS_FIN_WAIT_2)
-		tcb_arm(tcb, TIMER_LIFE, tcb->tcp->now_ns + tcb->origin->settings.fin_wait_2_ms * NSEC_PER_MSEC);
+	/* What nobody has any more may not stay for ever, however often its peer says that its window is closed. */
+	life_ms = linger_ms > 0			  ? (__u32)linger_ms
+		  : tcb->state == TCPS_FIN_WAIT_2 ? tcb->origin->settings.fin_wait_2_ms
+						  : tcb->origin->settings.user_timeout_ms;
+	tcb_arm(tcb, TIMER_LIFE, tcb->tcp->now_ns + life_ms * NSEC_PER_MSEC);
 }
 
 /* 3.10.5 */

@@ -118,6 +118,13 @@ void record_none(struct tcp *tcp, const struct tuple *tuple)
 	report(tcp, tuple, &record);
 }
 
+void record_lost(struct tcp *tcp, const struct tuple *tuple)
+{
+	const struct tcp_record record = { .kind = TCP_RECORD_LOST };
+
+	report(tcp, tuple, &record);
+}
+
 /* A cookie that is not stale could make the connection again: CLOSED remains until it is. */
 void record_gone(struct tcb *tcb)
 {

@@ -27,6 +27,9 @@ void record_now(struct tcb *tcb);
 void record_gone(struct tcb *tcb);
 void record_none(struct tcp *tcp, const struct tuple *tuple);
 
+/* At once: the tuple has a record, but its TCB was an earlier daemon's. The mark of a spent cookie stays. */
+void record_lost(struct tcp *tcp, const struct tuple *tuple);
+
 /* At once: TIME-WAIT began, or begins anew. */
 void record_time_wait(struct tcp *tcp, const struct time_wait *tw);
 

@@ -57,7 +57,7 @@ enum tcb_flag {
 	TCB_PUSH = 1 << 26,	      /* TCP_SEND_PUSH: Nagle's rule does not hold up what is there */
 	TCB_WINDOW_LIMITED = 1 << 27, /* more would have been sent, had cwnd allowed it */
 	TCB_SILLY_OVERRIDE = 1 << 29, /* the override time-out has run out (3.8.6.2.1) */
-	TCB_KNOWN = 1 << 28,	     /* to the application: it opened it, or was told */
+	TCB_KNOWN = 1 << 28,	      /* to the application: it opened it, or was told */
 	TCB_HAS_READ = 1U << 31,      /* the application has taken text since we last told the peer of our window */
 	TCB_END_READ = 1 << 30,	      /* the application has seen the end of what came */
 };

@@ -155,9 +155,10 @@ struct tcp *tcp_of(const struct tcb *tcb);
 
 /* What becomes of a connection's record in the maps. */
 enum tcp_record_kind {
-	TCP_RECORD_HALF_OPEN, /* in half4, half6: put */
+	TCP_RECORD_HALF_OPEN, /* in half4, half6: put; a TIME-WAIT before it is gone */
 	TCP_RECORD_FLOW,      /* in flows4, flows6: put; what was half-open is gone */
 	TCP_RECORD_ENDED,     /* in tw4, tw6: put; what was live is gone */
+	TCP_RECORD_LOST,      /* its TCB went with an earlier daemon: what was live is gone; what had ended stays */
 	TCP_RECORD_NONE,      /* gone from all three */
 };
 

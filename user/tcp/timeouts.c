@@ -103,7 +103,7 @@ static void keepalive_fires(struct tcb *tcb)
 	tcb_arm(tcb, TIMER_KEEPALIVE, tcb->tcp->now_ns + settings->keepalive_interval_ms * NSEC_PER_MSEC);
 }
 
-/* FIN-WAIT-2 of a connection that nobody has any more ends; one that lingered too long is aborted. */
+/* A connection that nobody has any more: FIN-WAIT-2 ends, one that lingered or made no progress is aborted. */
 static void life_fires(struct tcb *tcb)
 {
 	if (tcb->state != TCPS_FIN_WAIT_2)
