@@ -77,6 +77,7 @@ void arrive_establish(struct tcb *tcb, bool syn_timed_out)
 	if (!(tcb->flags & TCB_ACTIVE))
 		tcb->flags &= ~TCB_DETACHED;
 	tcb->flags |= TCB_TELL_ACCEPT;
+	tcb->sent.sack = tcb->flags & TCB_SACK;
 	if (syn_timed_out)
 		rtt_syn_timed_out(&tcb->rtt);
 	tcb->retransmissions = 0;

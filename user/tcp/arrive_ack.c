@@ -16,12 +16,12 @@ static bool is_acceptable(const struct tcb *tcb, __u32 ack)
 	return !seq_after(ack, tcb->snd_nxt) && !seq_before(ack, tcb->snd_una - tcb->snd_wnd_max);
 }
 
-/* RFC 5681, 2. */
+/* RFC 5681, 2, (b) to (e). */
 static bool is_duplicate(const struct tcb *tcb, const struct arrival *a)
 {
 	const struct segment *s = &a->packet.segment;
 
-	return s->ack == tcb->snd_una && tcb->snd_una != tcb->snd_nxt && !arrival_length(a) &&
+	return s->ack == tcb->snd_una && !arrival_length(a) &&
 	       (__u32)s->window << tcb->snd_wscale == tcb->snd_wnd;
 }
 
@@ -119,7 +119,8 @@ static void take_ack(struct tcb *tcb, const struct arrival *a)
 		.block_count = tcb->flags & TCB_SACK ? a->block_count : 0,
 	};
 
-	if (advanced || tcb->snd_una != tcb->snd_nxt) {
+	/* With nothing in flight it may still tell that something came twice. */
+	if (advanced || tcb->snd_una != tcb->snd_nxt || ack.block_count || tcb->sent.probe_out) {
 		memcpy(ack.blocks, a->blocks, a->block_count * sizeof(a->blocks[0]));
 		sent_take_ack(&tcb->sent, tcb->origin->account, &ack, &tcb->rtt, &result);
 		if (result.rtt_us)
