@@ -9,20 +9,21 @@ import pytest
 import lab
 
 TESTS = lab.REPOSITORY / "tests"
-NAMED = re.compile(r"`(test_\w+\.(?:py|c))::(test_\w+)`")
+NAMED = re.compile(r"\b(test_\w+\.(?:py|c))::(test_\w+)")
+CONFORMANCE = lab.REPOSITORY / "docs" / "conformance.tsv"
 DEFINITION = {".py": "def {}(", ".c": "static void {}(void **state)"}
 
 
 def named_tests():
     """(document, file, test) for each test that a document names."""
-    return sorted({(document.name, *names) for document in (lab.REPOSITORY / "docs").glob("*.md")
+    return sorted({(document.name, *names) for document in (lab.REPOSITORY / "docs").iterdir()
                    for names in NAMED.findall(document.read_text())})
 
 
 @pytest.mark.parametrize("document, file, test", named_tests())
 def test_named_test_exists(document, file, test):
-    directory = TESTS / ("net" if file.endswith(".py") else "bpf")
-    assert DEFINITION[pathlib.Path(file).suffix].format(test) in (directory / file).read_text()
+    definition = DEFINITION[pathlib.Path(file).suffix].format(test)
+    assert any(definition in path.read_text() for path in TESTS.glob(f"*/{file}"))
 
 
 def test_every_case_of_the_handover_names_a_test():
@@ -30,3 +31,27 @@ def test_every_case_of_the_handover_names_a_test():
     cases = [line for line in lines if line.startswith("| ")][1:]
     assert len(cases) > 25
     assert [case for case in cases if not NAMED.search(case)] == []
+
+
+def conformance():
+    """The rows of docs/conformance.tsv: what each RFC asks for, and how it is answered."""
+    head, *rows = (line.split("\t") for line in CONFORMANCE.read_text().splitlines())
+    assert head == ["id", "source", "level", "requirement", "status", "shown by, or why not"]
+    return rows
+
+
+def test_every_requirement_has_one_complete_row():
+    rows = conformance()
+    assert len(rows) > 180
+    assert [row for row in rows if len(row) != 6 or not all(row)] == []
+    identifiers = [row[0] for row in rows]
+    assert len(set(identifiers)) == len(identifiers)
+
+
+def test_every_requirement_names_a_test_or_gives_a_reason():
+    """What is met names tests and nothing else; what is not gives a reason, tests or not."""
+    for identifier, *_, status, answer in conformance():
+        words = NAMED.sub("", answer).split()
+        assert status in ("met", "departs", "not built"), identifier
+        assert not words if status == "met" else len(words) > 5, identifier
+        assert status != "met" or NAMED.search(answer), identifier

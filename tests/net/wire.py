@@ -47,6 +47,10 @@ class Frame:
         """scapy's TCP header, or None."""
         return Ether(self.data).getlayer(TCP)
 
+    def source(self):
+        """The IP address that it comes from."""
+        return Ether(self.data).payload.src
+
 
 def _put_tag_back(data, ancillary):
     """The frame as it was on the wire: the kernel takes the outermost VLAN tag out before anybody sees it."""

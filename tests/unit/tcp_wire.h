@@ -16,7 +16,6 @@
 
 #define WIRE_FRAME_MAX 65600
 #define WIRE_ETH_BYTES 14
-#define WIRE_TEXT_OFFSET_MAX (WIRE_ETH_BYTES + 40 + 60)
 #define ZERO_WINDOW (-1)
 
 enum wire_flag {
@@ -61,6 +60,7 @@ struct wire_segment {
 	__u32 length;
 	/* IP */
 	__u8 dscp, ecn, ttl;
+	bool ip_options; /* of kinds that nobody knows: IPv4's, or a header of IPv6's for the destination */
 	bool wrong_checksum;
 	bool bare; /* no timestamps, although they were agreed on */
 };
@@ -176,14 +176,33 @@ static inline void wire_put_ethernet(__u8 *frame, const struct tuple *t)
 	wire_put16(frame + 12, t->family == FAMILY_IPV4 ? 0x0800 : 0x86dd);
 }
 
+/* Behind a header without: bytes is the length of what follows them. */
+static inline void wire_add_ip_options(__u8 *ip, const struct tuple *t, __u32 bytes)
+{
+	if (t->family == FAMILY_IPV6) {
+		ip[6] = IPPROTO_DSTOPTS;
+		memcpy(ip + 40, "\x06\x00\x3e\x04zzzz", 8);
+		wire_put16(ip + 4, 8 + bytes);
+		return;
+	}
+	ip[0]++;
+	memcpy(ip + 20, "\x9e\x04zz", 4);
+	wire_put16(ip + 2, 24 + bytes);
+	wire_put16(ip + 10, 0);
+	wire_put16(ip + 10, (__u16)~wire_sum(0, ip, 24));
+}
+
 /* The segment as a frame; returns its length. */
 static inline __u32 wire_write(__u8 *frame, const struct tuple *t, bool from_remote, const struct wire_segment *s)
 {
-	__u8 *ip = frame + WIRE_ETH_BYTES, *tcp = ip + wire_ip_bytes(t);
+	__u32 ip_options = !s->ip_options ? 0 : t->family == FAMILY_IPV4 ? 4 : 8;
+	__u8 *ip = frame + WIRE_ETH_BYTES, *tcp = ip + wire_ip_bytes(t) + ip_options;
 	__u32 length = wire_length(s), header = 20 + wire_put_options(tcp + 20, s);
 
 	wire_put_ethernet(frame, t);
 	wire_put_ip(ip, t, from_remote, s, IPPROTO_TCP, header + length);
+	if (ip_options)
+		wire_add_ip_options(ip, t, header + length);
 	wire_put16(tcp, from_remote ? t->remote_port : t->local_port);
 	wire_put16(tcp + 2, from_remote ? t->local_port : t->remote_port);
 	wire_put32(tcp + 4, s->seq);

@@ -91,6 +91,18 @@ static void test_listen_syn_with_strange_options_is_answered(void **state)
 	expect(SYN | ACK, .seq = 0, .ack = 1);
 }
 
+/* MUST-50: and the checksum is that of the addresses and the segment alone. */
+static void test_listen_syn_with_unknown_ip_options_is_answered(void **state)
+{
+	(void)state;
+	tcb_in_listen();
+	peer_sends(SYN, .mss = 1460, .ip_options = true);
+	expect(SYN | ACK, .seq = 0, .ack = 1);
+	peer_sends(ACK, .seq = 1, .ack = 1, .text = "x", .ip_options = true);
+	expect(ACK, .seq = 1, .ack = 2);
+	app_reads("x");
+}
+
 /* MUST-7. */
 static void test_listen_syn_with_an_option_of_illegal_length_is_dropped(void **state)
 {
@@ -299,6 +311,7 @@ int main(void)
 		ladder_test(test_listen_syn_is_answered_without_what_the_settings_forbid),
 		ladder_test(test_listen_syn_is_answered_with_an_unscaled_window),
 		ladder_test(test_listen_syn_with_strange_options_is_answered),
+		ladder_test(test_listen_syn_with_unknown_ip_options_is_answered),
 		ladder_test(test_listen_syn_with_an_option_of_illegal_length_is_dropped),
 		ladder_test(test_listen_syn_with_reserved_bits_is_answered_without),
 		ladder_test(test_listen_syn_with_text_takes_the_text_when_it_comes_again),
