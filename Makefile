@@ -96,7 +96,7 @@ $(BUILD)/tests/unit/tcp/%.o: user/tcp/%.c
 
 $(BUILD)/tests/fuzz/tcp/%.o: user/tcp/%.c
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(BPF_CLANG) $(USER_CPPFLAGS) $(USER_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined \
+	$(call say,CC,$@)$(BPF_CLANG) $(USER_CPPFLAGS) $(USER_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -Wno-pass-failed \
 		-fno-sanitize-recover=undefined -MMD -MP -c $< -o $@
 
 $(UNIT_TCP): $(TCP_SOURCES:user/tcp/%.c=$(BUILD)/tests/unit/tcp/%.o)
@@ -110,7 +110,7 @@ $(BUILD)/tests/unit/test_tcp_%: tests/unit/test_tcp_%.c $(UNIT_TCP)
 
 $(BUILD)/tests/fuzz/fuzz_tcp_input: tests/fuzz/fuzz_tcp_input.c $(FUZZ_TCP)
 	@mkdir -p $(@D)
-	$(call say,FUZZER,$@)$(BPF_CLANG) $(USER_CPPFLAGS) $(USER_CFLAGS) -fsanitize=fuzzer,address,undefined \
+	$(call say,FUZZER,$@)$(BPF_CLANG) $(USER_CPPFLAGS) $(USER_CFLAGS) -fsanitize=fuzzer,address,undefined -Wno-pass-failed \
 		-fno-sanitize-recover=undefined -MMD -MP $< $(FUZZ_TCP) -lm -o $@
 
 $(BUILD)/tests/unit/%: tests/unit/%.c

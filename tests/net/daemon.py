@@ -36,10 +36,10 @@ class Daemon:
         return self.process.returncode, errors
 
 
-def start(shield, *specs, options=()):
+def start(shield, *specs, options=(), flows=FLOWS):
     """Starts a daemon with these services, and waits until it serves."""
     words = [word for spec in specs for word in ("--service", spec)]
-    command = shield.command("run", shield.device, "--flows", FLOWS, *words, *options)
+    command = shield.command("run", shield.device, "--flows", flows, *words, *options)
     process = shield.net.server.start(*command[2:], stderr=subprocess.PIPE)
     for line in process.stdout:
         if "serving" in line:
@@ -48,10 +48,10 @@ def start(shield, *specs, options=()):
 
 
 @contextlib.contextmanager
-def serving(shield, *specs, options=()):
+def serving(shield, *specs, options=(), flows=FLOWS):
     """The same, ended behind the block if it still runs. What the client sends has its checksums."""
     shield.net.client.send_through_queue()
-    daemon = start(shield, *specs, options=options)
+    daemon = start(shield, *specs, options=options, flows=flows)
     try:
         yield daemon
     finally:
