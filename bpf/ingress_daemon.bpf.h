@@ -70,8 +70,7 @@ static __always_inline enum verdict daemon_segment(struct xdp_md *ctx, struct pa
 		return daemon_give(ctx, DAEMON_SEGMENT);
 	if (!service)
 		return V_NO_SERVICE;
-	/* Under policy off its owner sees everything. A connection that began there some milliseconds ago is one, too.
-	 */
+	/* Under policy off its owner sees everything; a young connection's record may be on its way. */
 	return service->policy == POLICY_OFF ? daemon_give(ctx, DAEMON_STRANGER) : V_NO_FLOW;
 }
 

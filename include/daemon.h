@@ -17,7 +17,7 @@
 
 enum daemon_frame {
 	DAEMON_SEGMENT,	   /* its tuple has a record that says FLOW_OWNER_DAEMON, live or in TIME-WAIT */
-	DAEMON_SYN,	   /* for a service that sees its SYNs, or on a tuple that is live or in TIME-WAIT */
+	DAEMON_SYN,	   /* its service sees SYNs, no cookie can answer it, or its tuple is live or in TIME-WAIT */
 	DAEMON_COOKIE_ACK, /* its cookie is right, and its record made: the terms are those of the handshake */
 	DAEMON_STRANGER,   /* a segment without a record, of a service that answers as TCP asks (RFC 9293, 3.10.7.1) */
 	DAEMON_ICMP,	   /* an ICMP error that quotes a segment from a tuple of the daemon's */
