@@ -19,6 +19,7 @@
 #include "guard.h"
 #include "key_file.h"
 #include "load.h"
+#include "service_app.h"
 #include "vlan.h"
 
 #define ERROR_BYTES 4096 /* room for the last lines of the verifier */
@@ -49,7 +50,8 @@ static int add_service(struct options *options, const char *text)
 	if (!grown)
 		return command_failed(&command_load, "%s", strerror(ENOMEM));
 	options->services = grown;
-	if (service_spec_parse(text, &grown[count], error, sizeof(error)))
+	if (service_spec_parse(text, &grown[count], error, sizeof(error)) ||
+	    service_app_check(&grown[count], error, sizeof(error)))
 		return command_misused(&command_load, "--service %s: %s", text, error);
 	for (size_t i = 0; i < count; i++) {
 		if (is_same_service(&grown[i], &grown[count]))

@@ -12,13 +12,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "apps/apps.h"
 #include "bpf_log.h"
 #include "command.h"
 #include "daemon/daemon.h"
 #include "duration.h"
 #include "format.h"
-#include "service_spec.h"
+#include "service_app.h"
 #include "size.h"
 #include "system.h"
 #include "timeouts.h"
@@ -130,17 +129,14 @@ static int add_load_option(struct options *options, const char *name, const char
 	return status ? status : add_word(&options->load_words, &options->load_word_count, value);
 }
 
-/* Checked here, before anything is loaded: an application that is not there can not be served. */
+/* Checked here, too: what is wrong in any word is told before anything is loaded. */
 static int add_service(struct options *options, const char *text)
 {
-	char error[SERVICE_SPEC_ERROR_BYTES], names[128];
+	char error[SERVICE_SPEC_ERROR_BYTES];
 	struct service_spec spec;
 
-	if (service_spec_parse(text, &spec, error, sizeof(error)))
+	if (service_spec_parse(text, &spec, error, sizeof(error)) || service_app_check(&spec, error, sizeof(error)))
 		return command_misused(&command_run, "--service %s: %s", text, error);
-	if (spec.owner == FLOW_OWNER_DAEMON && !apps_find(spec.app))
-		return command_misused(&command_run, "--service %s: there is no application \"%s\": there are %s", text,
-				       spec.app, apps_names(names, sizeof(names)));
 	return add_word(&options->services, &options->service_count, text);
 }
 

@@ -12,6 +12,7 @@
 #include "cmd_devices.h"
 #include "json_out.h"
 #include "seed.h"
+#include "service_app.h"
 #include "service_table.h"
 #include "table.h"
 
@@ -61,7 +62,8 @@ static int parse_specs(const struct options *options, struct service_spec *specs
 	for (int i = 0; i < options->word_count; i++) {
 		char error[SERVICE_SPEC_ERROR_BYTES];
 
-		if (service_spec_parse(options->words[i], &specs[i], error, sizeof(error)))
+		if (service_spec_parse(options->words[i], &specs[i], error, sizeof(error)) ||
+		    service_app_check(&specs[i], error, sizeof(error)))
 			return command_misused(&command_service, "%s: %s", options->words[i], error);
 	}
 	return EXIT_DONE;

@@ -87,10 +87,28 @@ def test_second_daemon_is_refused(shield, net, family):
 
 def test_mtu_that_af_xdp_can_not_carry_is_refused(shield, net):
     for host in (net.client, net.server):
-        host.run("ip", "link", "set", host.device, "mtu", "3900")
+        host.run("ip", "link", "set", host.device, "mtu", "3499")
     done = shield.run("run", shield.device, check=False)
     assert done.returncode == 1
-    assert "the MTU" in done.stderr and "is 3900" in done.stderr
+    assert "the MTU" in done.stderr and "is 3499" in done.stderr
+
+
+def test_frame_of_a_page_is_carried(shield, net, family):
+    for host in (net.client, net.server):
+        host.run("ip", "link", "set", host.device, "mtu", "3498")
+    with daemons.serving(shield, echo(family, net)), connect(net, family) as client:
+        for _ in range(100):
+            assert_echoes(client, bytes(4 * 3498))
+
+
+@pytest.mark.parametrize("command", [("load",), ("service", "add")])
+def test_application_that_is_not_there_is_refused(shield, command):
+    if command[0] == "service":
+        shield.load()
+    words = ("--service",) if command[0] == "load" else ()
+    done = shield.run(*command, shield.device, *words, "*:7,owner=daemon,app=web", check=False)
+    assert done.returncode == 2
+    assert 'no application "web"' in done.stderr
 
 
 @pytest.mark.parametrize("words, complaint", [

@@ -16,6 +16,7 @@
 #define CHUNK_BYTES_SMALL 2048
 #define CHUNK_BYTES_LARGE 4096 /* the kernel takes no chunk that is larger than a page */
 #define KERNEL_HEADROOM 256    /* XDP_PACKET_HEADROOM, which the kernel adds to ours */
+#define DRIVER_TAIL 320	       /* of a driver's page, for the kernel's struct skb_shared_info: a frame ends before it */
 /* Behind Ethernet's 14 bytes, or those and tags of 4, the IP header is aligned to four. */
 #define HEADROOM 2
 #define HUGE_PAGE_BYTES (2U << 20)
@@ -51,7 +52,7 @@ static __u32 chunk_bytes_for(__u32 mtu)
 
 __u32 xsk_mtu_max(void)
 {
-	return CHUNK_BYTES_LARGE - KERNEL_HEADROOM - HEADROOM - PACKET_IP_OFFSET_MAX;
+	return CHUNK_BYTES_LARGE - KERNEL_HEADROOM - DRIVER_TAIL - PACKET_IP_OFFSET_MAX;
 }
 
 __u32 xsk_frame_bytes_max(__u32 mtu)

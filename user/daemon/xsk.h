@@ -44,7 +44,7 @@ struct xsk_statistics {
 
 struct xsk;
 
-/* The largest MTU whose frames, with two VLAN tags, fit into a chunk. */
+/* The largest MTU whose frames, with two VLAN tags, fit into a page of the driver's, and into a chunk. */
 __u32 xsk_mtu_max(void);
 
 /* The longest frame, from Ethernet's header on, that a socket made for this MTU takes. */
