@@ -46,6 +46,23 @@ static void test_settings_dscp_can_be_changed(void **state)
 	expect(ACK, .seq = 1, .ack = 1, .text = "x", .dscp = 10);
 }
 
+/* It is off the wire already, and there only to be read. */
+static void test_settings_of_a_finished_connection_can_be_changed_without_effect(void **state)
+{
+	struct tcp_settings settings;
+
+	(void)state;
+	tcb_in_time_wait();
+	settings = *tcp_settings(l.tcb);
+	settings.keepalive = true;
+	settings.keepalive_idle_ms = 1000;
+	assert_int_equal(tcp_change(l.tcb, &settings), 0);
+	app_reads_end();
+	assert_closed(0);
+	after_ms(5000);
+	expect_nothing();
+}
+
 static void change_is_refused(const struct tcp_settings *settings)
 {
 	struct tcp_settings before = *tcp_settings(l.tcb);
@@ -119,6 +136,7 @@ int main(void)
 		ladder_test(test_settings_ttl_is_at_least_64_by_default),
 		ladder_test(test_settings_dscp_is_used),
 		ladder_test(test_settings_dscp_can_be_changed),
+		ladder_test(test_settings_of_a_finished_connection_can_be_changed_without_effect),
 		ladder_test(test_settings_out_of_range_are_refused),
 		ladder_test(test_settings_defaults_are_those_of_the_rfc),
 		ladder_test(test_settings_context_is_the_listener_s_until_it_is_set),

@@ -222,7 +222,7 @@ int tcp_change(struct tcb *tcb, const struct tcp_settings *settings)
 		return -ENOMEM;
 	origin_release(tcb->origin);
 	tcb->origin = own;
-	if (tcb_is_synchronized(tcb->state))
+	if (tcb_is_synchronized(tcb->state) && !(tcb->flags & TCB_FINISHED))
 		output_arm_keepalive(tcb);
 	tcb_touch(tcb);
 	return 0;
