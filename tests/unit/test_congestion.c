@@ -11,7 +11,7 @@ static struct congestion congestion_after_loss(void)
 	struct congestion c = congestion_new();
 
 	c.cwnd = 100 * MSS;
-	congestion_enter_recovery(&c, c.cwnd, NOW);
+	congestion_enter_recovery(&c, c.cwnd);
 	congestion_leave_recovery(&c);
 	return c;
 }
@@ -224,7 +224,7 @@ static void test_avoidance_small_window_grows_as_reno(void **state)
 	struct congestion c = congestion_new();
 
 	(void)state;
-	congestion_enter_recovery(&c, c.cwnd, NOW); /* 10 segments: 7 */
+	congestion_enter_recovery(&c, c.cwnd); /* 10 segments: 7 */
 	congestion_leave_recovery(&c);
 	ack_window(&c, NOW, 1);
 	assert_near(c.cwnd, 7529, 1);
@@ -275,13 +275,13 @@ static void test_avoidance_loss_below_w_max_makes_room_for_others(void **state)
 	struct congestion c = congestion_after_loss();
 
 	(void)state;
-	congestion_enter_recovery(&c, c.cwnd, NOW); /* at 70 of 100: fast convergence, 70 * 0.85 */
+	congestion_enter_recovery(&c, c.cwnd); /* at 70 of 100: fast convergence, 70 * 0.85 */
 	assert_int_equal(c.w_max, 59500);
 	assert_int_equal(c.cwnd_prior, 70 * MSS);
 	assert_int_equal(c.ssthresh, 49 * MSS);
 	congestion_leave_recovery(&c);
 	c.cwnd = 80 * MSS;
-	congestion_enter_recovery(&c, c.cwnd, NOW);
+	congestion_enter_recovery(&c, c.cwnd);
 	assert_int_equal(c.w_max, 80 * MSS);
 }
 
@@ -291,15 +291,15 @@ static void test_open_loss_reduces_what_was_in_flight(void **state)
 
 	(void)state;
 	c.cwnd = 100 * MSS;
-	congestion_enter_recovery(&c, 50 * MSS, NOW);
+	congestion_enter_recovery(&c, 50 * MSS);
 	assert_int_equal(c.phase, CONGESTION_RECOVERY);
 	assert_int_equal(c.ssthresh, 35 * MSS);
 	assert_int_equal(c.cwnd, 35 * MSS);
 	c = congestion_new();
-	congestion_enter_recovery(&c, 1000 * MSS, NOW); /* what SACK has covered is no longer in the network */
+	congestion_enter_recovery(&c, 1000 * MSS); /* what SACK has covered is no longer in the network */
 	assert_int_equal(c.ssthresh, 7 * MSS);
 	c = congestion_new();
-	congestion_enter_recovery(&c, 0, NOW);
+	congestion_enter_recovery(&c, 0);
 	assert_int_equal(c.ssthresh, 2 * MSS);
 	/* PRR divides by it. */
 	congestion_on_ack(&c, &(struct congestion_ack){ .acked_bytes = MSS, .in_flight_bytes = 3 * MSS });
@@ -313,13 +313,13 @@ static void test_open_time_out_leaves_one_segment(void **state)
 	struct congestion c = congestion_after_loss();
 
 	(void)state;
-	congestion_on_timeout(&c, 50 * MSS, NOW);
+	congestion_on_timeout(&c, 50 * MSS);
 	assert_int_equal(c.phase, CONGESTION_LOSS);
 	assert_int_equal(c.cwnd, MSS);
 	assert_int_equal(c.ssthresh, 35 * MSS);
 	ack(&c, 30 * MSS); /* one segment an acknowledgement */
 	assert_int_equal(c.cwnd, 2 * MSS);
-	congestion_on_timeout(&c, 2 * MSS, NOW);
+	congestion_on_timeout(&c, 2 * MSS);
 	assert_int_equal(c.cwnd, MSS);
 	assert_int_equal(c.ssthresh, 35 * MSS);
 	congestion_leave_recovery(&c);
@@ -339,9 +339,9 @@ static void test_recovery_spurious_is_as_it_was(void **state)
 	(void)state;
 	ack_window(&c, NOW, 100000);
 	before = c;
-	congestion_enter_recovery(&c, c.cwnd, NOW);
+	congestion_enter_recovery(&c, c.cwnd);
 	ack(&c, MSS);
-	congestion_on_timeout(&c, 20 * MSS, NOW); /* within the same recovery: all of it was spurious */
+	congestion_on_timeout(&c, 20 * MSS); /* within the same recovery: all of it was spurious */
 	congestion_undo(&c);
 	assert_int_equal(c.phase, CONGESTION_OPEN);
 	assert_int_equal(c.cwnd, before.cwnd);

@@ -133,7 +133,7 @@ static void test_later_slow_start_has_no_css(void **state)
 
 	(void)state;
 	pass_round(&c, 45000, 8);
-	congestion_on_timeout(&c, 100 * MSS, NOW);
+	congestion_on_timeout(&c, 100 * MSS);
 	congestion_leave_recovery(&c);
 	pass_round(&c, 80000, 16);
 	assert_int_equal(c.css_round, 2);
@@ -147,7 +147,7 @@ static void test_first_slow_start_spurious_goes_on_with_new_rounds(void **state)
 
 	(void)state;
 	pass_round(&c, 45000, 8);
-	congestion_enter_recovery(&c, c.cwnd, NOW);
+	congestion_enter_recovery(&c, c.cwnd);
 	congestion_undo(&c);
 	assert_int_equal(c.css_round, 0);
 	congestion_on_ack(&c, &(struct congestion_ack){ .rtt_us = 80000, .snd_una = 1000, .snd_nxt = 2000 });

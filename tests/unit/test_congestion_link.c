@@ -86,7 +86,7 @@ static void time_out(struct link *link)
 {
 	link->timeouts++;
 	link->now_ns += NSEC_PER_SEC;
-	congestion_on_timeout(&link->c, (link->next - link->first) * MSS, link->now_ns);
+	congestion_on_timeout(&link->c, (link->next - link->first) * MSS);
 	link->in_flight_bytes = 0;
 	link->first = link->arrived = link->recover = link->next;
 }
@@ -118,7 +118,7 @@ static void take_ack(struct link *link, const struct segment *segment)
 	link->in_flight_bytes -= MSS;
 	lost = find_losses(link);
 	if (lost && link->c.phase == CONGESTION_OPEN) {
-		congestion_enter_recovery(&link->c, flight_size, link->now_ns);
+		congestion_enter_recovery(&link->c, flight_size);
 		link->recover = link->next;
 		link->recoveries++;
 	}

@@ -8,7 +8,7 @@ static struct congestion congestion_in_recovery(void)
 	struct congestion c = congestion_new();
 
 	c.cwnd = 20 * MSS;
-	congestion_enter_recovery(&c, 20 * MSS, NOW);
+	congestion_enter_recovery(&c, 20 * MSS);
 	return c;
 }
 
@@ -121,7 +121,7 @@ static void test_recovery_second_one_counts_anew(void **state)
 	assert_int_equal(c.cwnd, 6 * MSS);
 	congestion_leave_recovery(&c);
 	assert_int_equal(c.cwnd, 14 * MSS);
-	congestion_enter_recovery(&c, 20 * MSS, NOW);
+	congestion_enter_recovery(&c, 20 * MSS);
 	flight = (struct flight){ .in_flight = 19 * MSS };
 	deliver(&c, &flight, false, false);
 	assert_int_equal(c.cwnd, 18 * MSS + 490); /* 9,800 of 20,000 */

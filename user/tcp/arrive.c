@@ -12,7 +12,7 @@
 
 bool arrive_may_challenge(struct tcb *tcb)
 {
-	__u32 now_s = tcb->tcp->now_ns / NSEC_PER_SEC;
+	__u8 now_s = (__u8)(tcb->origin->tcp->now_ns / NSEC_PER_SEC);
 
 	if (tcb->challenges_s != now_s) {
 		tcb->challenges_s = now_s;
@@ -49,6 +49,7 @@ void arrive_take_syn(struct tcb *tcb, const struct arrival *a, bool is_answer)
 	__u8 ecn = s->flags & (TCP_FLAG_ECE | TCP_FLAG_CWR);
 	__u32 default_mss = tcb->endpoint.tuple.family == FAMILY_IPV6 ? 1220 : 536; /* MUST-15 */
 
+	tcb->seen_ms = tcb_now_ms(tcb);
 	tcb->irs = s->seq;
 	tcb->rcv_nxt = tcb->rcv_wup = tcb->rcv_up = s->seq + 1;
 	tcb->rcv_edge = tcb->rcv_nxt + output_syn_window(tcb);
@@ -63,23 +64,24 @@ void arrive_take_syn(struct tcb *tcb, const struct arrival *a, bool is_answer)
 	if (o->has_timestamps && settings->timestamps) {
 		tcb->flags |= TCB_TIMESTAMPS;
 		tcb->ts_recent = o->tsval;
-		tcb->ts_recent_s = tcb->tcp->now_ns / NSEC_PER_SEC;
 	}
 	if (settings->ecn && ecn == (is_answer ? TCP_FLAG_ECE : TCP_FLAG_ECE | TCP_FLAG_CWR))
 		tcb->flags |= TCB_ECN;
-	tcb_set_mtu(tcb, tcb->tcp->config.rim.mtu(tcb->tcp->config.rim.context, tcb->path));
+	tcb_set_mtu(tcb, tcb->origin->tcp->config.rim.mtu(tcb->origin->tcp->config.rim.context, tcb->path));
 	tcb->snd_wl1 = s->seq - 1; /* older than anything */
 	arrive_take_window(tcb, s);
 }
 
-void arrive_establish(struct tcb *tcb, bool syn_timed_out)
+void arrive_establish(struct tcb *tcb, __u8 syn_timeouts)
 {
 	if (!(tcb->flags & TCB_ACTIVE))
 		tcb->flags &= ~TCB_DETACHED;
 	tcb->flags |= TCB_TELL_ACCEPT;
 	tcb->sent.sack = tcb->flags & TCB_SACK;
-	if (syn_timed_out)
+	if (syn_timeouts)
 		rtt_syn_timed_out(&tcb->rtt);
+	if (syn_timeouts > 1)
+		congestion_syn_timed_out(&tcb->congestion);
 	tcb->retransmissions = 0;
 	tcb->unanswered_ms = 0;
 	output_arm_keepalive(tcb);

@@ -31,8 +31,8 @@ enum tcp_verdict arrive_text(struct tcb *tcb, struct arrival *a);
 /* The peer's SYN: its numbers, window and options, as far as we offered the same. */
 void arrive_take_syn(struct tcb *tcb, const struct arrival *a, bool is_answer);
 
-/* The connection stands; our SYN had to be sent again for it, or not (RFC 6298, 5.7). */
-void arrive_establish(struct tcb *tcb, bool syn_timed_out);
+/* The connection stands; our SYN had to be sent again so often for it (RFC 6298, 5.7; RFC 6928, 2). */
+void arrive_establish(struct tcb *tcb, __u8 syn_timeouts);
 
 /* A loss was found, or a mark was echoed: less is sent, until what is in flight now is acknowledged. */
 void arrive_slow_down(struct tcb *tcb);

@@ -21,8 +21,7 @@ static bool is_duplicate(const struct tcb *tcb, const struct arrival *a)
 {
 	const struct segment *s = &a->packet.segment;
 
-	return s->ack == tcb->snd_una && !arrival_length(a) &&
-	       (__u32)s->window << tcb->snd_wscale == tcb->snd_wnd;
+	return s->ack == tcb->snd_una && !arrival_length(a) && (__u32)s->window << tcb->snd_wscale == tcb->snd_wnd;
 }
 
 /* RFC 7323, 4.1: only where something new is acknowledged, else the echo may be of any age. */
@@ -37,7 +36,7 @@ static __u32 echo_rtt_us(const struct tcb *tcb, const struct segment *s)
 
 void arrive_slow_down(struct tcb *tcb)
 {
-	congestion_enter_recovery(&tcb->congestion, tcb->snd_nxt - tcb->snd_una, tcb->tcp->now_ns);
+	congestion_enter_recovery(&tcb->congestion, tcb->snd_nxt - tcb->snd_una);
 	tcb->recover = tcb->snd_nxt;
 }
 
@@ -45,7 +44,7 @@ static void tell_congestion(struct tcb *tcb, const struct arrival *a, const stru
 {
 	struct congestion *c = &tcb->congestion;
 	const struct congestion_ack ack = {
-		.now_ns = tcb->tcp->now_ns,
+		.now_ns = tcb->origin->tcp->now_ns,
 		.acked_bytes = result->delivered_bytes,
 		.in_flight_bytes = tcb->sent.in_flight_bytes,
 		.rtt_us = result->rtt_us,
@@ -81,13 +80,14 @@ static bool advance(struct tcb *tcb, __u32 ack)
 	tcb->snd_bytes += bytes;
 	tcb->snd_una = ack;
 	if (tcb->retransmissions >= TCB_R1)
-		tcb->tcp->config.rim.advise(tcb->tcp->config.rim.context, tcb->path, true);
+		tcb->origin->tcp->config.rim.advise(tcb->origin->tcp->config.rim.context, tcb->path, true);
 	tcb->retransmissions = 0;
 	tcb->unanswered_ms = ack == tcb->snd_nxt ? 0 : tcb_now_ms(tcb);
 	if (!seq_before(ack, tcb->snd_up))
 		tcb->flags &= ~TCB_URGENT_OUT;
 	if ((tcb->flags & TCB_DETACHED) && tcb->origin->settings.linger_ms < 0)
-		tcb_arm(tcb, TIMER_LIFE, tcb->tcp->now_ns + tcb->origin->settings.user_timeout_ms * NSEC_PER_MSEC);
+		tcb_arm(tcb, TIMER_LIFE,
+			tcb->origin->tcp->now_ns + tcb->origin->settings.user_timeout_ms * NSEC_PER_MSEC);
 	tcb_disarm(tcb, TIMER_RETRANSMIT); /* RFC 6298, 5.3: output begins it anew, if anything is in flight */
 	if (tcb->flags & TCB_WANTS_ROOM)
 		tcb_touch(tcb);
@@ -101,7 +101,8 @@ static void take_ack_of_fin(struct tcb *tcb)
 	if (tcb->state == TCPS_TIME_WAIT || tcb->state == TCPS_CLOSED)
 		tcb_finish(tcb, 0);
 	else if (tcb->flags & TCB_DETACHED)
-		tcb_arm(tcb, TIMER_LIFE, tcb->tcp->now_ns + tcb->origin->settings.fin_wait_2_ms * NSEC_PER_MSEC);
+		tcb_arm(tcb, TIMER_LIFE,
+			tcb->origin->tcp->now_ns + tcb->origin->settings.fin_wait_2_ms * NSEC_PER_MSEC);
 }
 
 static void take_ack(struct tcb *tcb, const struct arrival *a)
@@ -110,7 +111,7 @@ static void take_ack(struct tcb *tcb, const struct arrival *a)
 	bool advanced = seq_after(s->ack, tcb->snd_una), fin = false;
 	struct sent_result result = { 0 };
 	struct sent_ack ack = {
-		.now_ns = tcb->tcp->now_ns,
+		.now_ns = tcb->origin->tcp->now_ns,
 		.snd_una = tcb->snd_una,
 		.ack = s->ack,
 		.echo_rtt_us = echo_rtt_us(tcb, s),
@@ -124,7 +125,7 @@ static void take_ack(struct tcb *tcb, const struct arrival *a)
 		memcpy(ack.blocks, a->blocks, a->block_count * sizeof(a->blocks[0]));
 		sent_take_ack(&tcb->sent, tcb->origin->account, &ack, &tcb->rtt, &result);
 		if (result.rtt_us)
-			rtt_sample(&tcb->rtt, result.rtt_us, tcb->tcp->now_ns);
+			rtt_sample(&tcb->rtt, result.rtt_us, tcb->origin->tcp->now_ns);
 		if (advanced)
 			fin = advance(tcb, s->ack);
 		tell_congestion(tcb, a, &result, advanced);
@@ -138,16 +139,16 @@ static void take_ack(struct tcb *tcb, const struct arrival *a)
 static enum tcp_verdict take_ack_of_syn(struct tcb *tcb, const struct arrival *a)
 {
 	const struct segment *s = &a->packet.segment;
-	bool syn_timed_out = tcb->retransmissions;
+	__u8 syn_timeouts = tcb->retransmissions;
 
 	if (!seq_after(s->ack, tcb->snd_una) || seq_after(s->ack, tcb->snd_nxt)) {
-		emit_reset(tcb->tcp, a);
+		emit_reset(tcb->origin->tcp, a);
 		return TCPV_BAD_ACK;
 	}
 	tcb->snd_wl1 = s->seq - 1;
 	take_ack(tcb, a);
 	tcb_step(tcb, TCPE_RCV_ACK_OF_SYN);
-	arrive_establish(tcb, syn_timed_out);
+	arrive_establish(tcb, syn_timeouts);
 	return TCPV_TAKEN;
 }
 

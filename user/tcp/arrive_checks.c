@@ -12,8 +12,8 @@
 #include "tcp/arrive.h"
 #include "tcp/emit.h"
 
-/* RFC 7323, 5.5: TS.Recent is of no use after 24 days, in which the peer's clock may have gone round. */
-#define TS_RECENT_LIFE_S (24 * 86400)
+/* RFC 7323, 5.5: TS.Recent is of no use after 24 silent days, in which the peer's clock may have gone round. */
+#define TS_RECENT_LIFE_MS (24 * 86400 * 1000U)
 
 /* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, and the segment is dropped. Text that comes again is answered without limit. */
 static enum tcp_verdict answer(struct tcb *tcb, const struct arrival *a, enum tcp_verdict verdict)
@@ -39,8 +39,7 @@ static bool is_acceptable(const struct tcb *tcb, const struct arrival *a)
 
 static bool is_old(const struct tcb *tcb, const struct segment *s)
 {
-	return seq_before(s->tsval, tcb->ts_recent) &&
-	       (__u32)(tcb->tcp->now_ns / NSEC_PER_SEC) - tcb->ts_recent_s < TS_RECENT_LIFE_S;
+	return seq_before(s->tsval, tcb->ts_recent) && tcb_now_ms(tcb) - tcb->seen_ms < TS_RECENT_LIFE_MS;
 }
 
 /* RFC 7323, 3.2 and 5.3; a RST needs no timestamp. */
@@ -101,7 +100,6 @@ static void take_timestamp(struct tcb *tcb, const struct segment *s)
 	if (!(tcb->flags & TCB_TIMESTAMPS) || seq_after(s->seq, tcb->rcv_wup) || is_old(tcb, s))
 		return;
 	tcb->ts_recent = s->tsval;
-	tcb->ts_recent_s = tcb->tcp->now_ns / NSEC_PER_SEC;
 }
 
 /* Old bytes before the window, and those behind it, are cut off (EP-TRIM), a FIN behind it too. */

@@ -53,7 +53,7 @@ static enum tcp_verdict accept_cookie(struct tcp *tcp, struct arrival *a, struct
 	tcb->rcv_wscale = a->hint->rcv_wscale;
 	tcb->peer_mss = a->hint->mss;
 	tcb->ts_recent = s->tsval;
-	tcb->ts_recent_s = tcp->now_ns / NSEC_PER_SEC;
+	tcb->seen_ms = tcb_now_ms(tcb);
 	/* XDP's clock goes on as ours: TSval never runs backwards. */
 	tcb->ts_offset = s->tsecr - (__u32)(tcp->now_ns / NSEC_PER_MSEC);
 	tcb_set_mtu(tcb, tcp->config.rim.mtu(tcp->config.rim.context, tcb->path));

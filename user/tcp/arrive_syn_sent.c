@@ -9,7 +9,7 @@ static void take_ack_of_syn(struct tcb *tcb, const struct arrival *a)
 {
 	const struct segment *s = &a->packet.segment;
 	const struct sent_ack ack = {
-		.now_ns = tcb->tcp->now_ns,
+		.now_ns = tcb->origin->tcp->now_ns,
 		.snd_una = tcb->snd_una,
 		.ack = s->ack,
 		.echo_rtt_us = 0,
@@ -18,7 +18,7 @@ static void take_ack_of_syn(struct tcb *tcb, const struct arrival *a)
 
 	sent_take_ack(&tcb->sent, tcb->origin->account, &ack, &tcb->rtt, &result);
 	if (result.rtt_us)
-		rtt_sample(&tcb->rtt, result.rtt_us, tcb->tcp->now_ns);
+		rtt_sample(&tcb->rtt, result.rtt_us, tcb->origin->tcp->now_ns);
 	tcb->snd_una = s->ack;
 	tcb_disarm(tcb, TIMER_RETRANSMIT);
 }
@@ -55,7 +55,7 @@ enum tcp_verdict arrive_syn_sent(struct tcb *tcb, struct arrival *a)
 
 	/* first: ACK (RST-GEN-3) */
 	if (has_ack && (!seq_after(s->ack, tcb->iss) || seq_after(s->ack, tcb->snd_nxt))) {
-		emit_reset(tcb->tcp, a);
+		emit_reset(tcb->origin->tcp, a);
 		return TCPV_BAD_ACK;
 	}
 	/* second: RST, which only an acknowledgement of our SYN verifies */

@@ -66,7 +66,7 @@ int tcp_connect(struct tcp *tcp, const struct tuple *tuple, __u32 path, const st
 		return -EADDRINUSE;
 	if (!settings_are_valid(settings))
 		return -EINVAL;
-	origin = origin_make(app, settings, account);
+	origin = origin_make(tcp, app, settings, account);
 	if (!origin)
 		return -ENOMEM;
 	tcb = tcb_make(tcp, tuple, origin, context);
@@ -99,7 +99,7 @@ ssize_t tcp_send(struct tcb *tcb, const void *bytes, size_t length, unsigned int
 		take = (__u32)length;
 	if (take && byte_ring_reserve(&tcb->snd, tcb->origin->account, used + take)) {
 		take = 0;
-		tcb_arm(tcb, TIMER_PACE, tcb->tcp->now_ns + NO_MEMORY_RETRY_NS);
+		tcb_arm(tcb, TIMER_PACE, tcb->origin->tcp->now_ns + NO_MEMORY_RETRY_NS);
 	}
 	if (take) {
 		byte_ring_write(&tcb->snd, used, bytes, take);
@@ -193,7 +193,7 @@ void tcp_close(struct tcb *tcb)
 	life_ms = linger_ms > 0			  ? (__u32)linger_ms
 		  : tcb->state == TCPS_FIN_WAIT_2 ? tcb->origin->settings.fin_wait_2_ms
 						  : tcb->origin->settings.user_timeout_ms;
-	tcb_arm(tcb, TIMER_LIFE, tcb->tcp->now_ns + life_ms * NSEC_PER_MSEC);
+	tcb_arm(tcb, TIMER_LIFE, tcb->origin->tcp->now_ns + life_ms * NSEC_PER_MSEC);
 }
 
 /* 3.10.5 */
@@ -217,7 +217,7 @@ int tcp_change(struct tcb *tcb, const struct tcp_settings *settings)
 
 	if (!settings_are_valid(settings))
 		return -EINVAL;
-	own = origin_make(tcb->origin->app, settings, tcb->origin->account);
+	own = origin_make(tcb->origin->tcp, tcb->origin->app, settings, tcb->origin->account);
 	if (!own)
 		return -ENOMEM;
 	origin_release(tcb->origin);
@@ -259,5 +259,5 @@ void tcp_set_context(struct tcb *tcb, void *context)
 
 struct tcp *tcp_of(const struct tcb *tcb)
 {
-	return tcb->tcp;
+	return tcb->origin->tcp;
 }

@@ -276,9 +276,8 @@ static void reduce_ssthresh(struct congestion *c, __u32 flight_size)
 	c->epoch_start_ns = 0;
 }
 
-void congestion_enter_recovery(struct congestion *c, __u32 flight_size, __u64 now_ns)
+void congestion_enter_recovery(struct congestion *c, __u32 flight_size)
 {
-	(void)now_ns; /* the curve begins with the first acknowledgement after recovery */
 	reduce_ssthresh(c, smaller(flight_size, c->cwnd));
 	/* 4.7, fast convergence: a flow that lost before it reached W_max leaves room for others. */
 	c->w_max = c->cwnd < c->w_max ? lround(c->cwnd * (1 + BETA) / 2) : c->cwnd;
@@ -295,9 +294,8 @@ void congestion_leave_recovery(struct congestion *c)
 	c->phase = CONGESTION_OPEN;
 }
 
-void congestion_on_timeout(struct congestion *c, __u32 flight_size, __u64 now_ns)
+void congestion_on_timeout(struct congestion *c, __u32 flight_size)
 {
-	(void)now_ns;
 	/* RFC 5681, 3.1: ssthresh once for a window. */
 	if (c->phase != CONGESTION_LOSS) {
 		reduce_ssthresh(c, flight_size);
@@ -320,6 +318,11 @@ void congestion_undo(struct congestion *c)
 	c->undo.cwnd = 0;
 	c->phase = CONGESTION_OPEN;
 	forget_rounds(c);
+}
+
+void congestion_syn_timed_out(struct congestion *c)
+{
+	c->cwnd = c->mss;
 }
 
 void congestion_on_idle(struct congestion *c)

@@ -27,13 +27,9 @@ struct congestion {
 	enum congestion_phase phase;
 
 	/* HyStart++ (RFC 9406, 4.2), which ends the first slow start. Round trips in microseconds. */
-	__u8 css_round;	     /* of Conservative Slow Start, from 1; 0: standard slow start */
-	bool in_round;	     /* round_end is known */
-	__u8 round_samples;  /* rttSampleCount, as far as it matters */
-	__u32 round_end;     /* windowEnd: SND.NXT when the round began */
-	__u32 round_min_us;  /* currentRoundMinRTT */
-	__u32 before_min_us; /* lastRoundMinRTT */
-	__u32 css_min_us;    /* cssBaselineMinRtt */
+	__u8 css_round;	    /* of Conservative Slow Start, from 1; 0: standard slow start */
+	bool in_round;	    /* round_end is known */
+	__u8 round_samples; /* rttSampleCount, as far as it matters */
 
 	/* CUBIC (RFC 9438, 4.1.2), windows in bytes. */
 	__u32 w_max;	      /* where the curve is flat; 0: where congestion avoidance begins */
@@ -43,11 +39,21 @@ struct congestion {
 	float k_s;	      /* from epoch_start on to W_max */
 	float growth;	      /* the part of a byte by which cwnd should be larger */
 
-	/* PRR (RFC 9937, 6) */
-	__u32 recover_fs;    /* RecoverFS: FlightSize when recovery began */
-	__u32 prr_delivered; /* since then */
-	__u32 prr_out;	     /* sent since then */
-	__u32 prr_in_flight; /* at the last acknowledgement */
+	/* Slow start's and recovery's own: never both. */
+	union {
+		struct {		     /* HyStart++ */
+			__u32 round_end;     /* windowEnd: SND.NXT when the round began */
+			__u32 round_min_us;  /* currentRoundMinRTT */
+			__u32 before_min_us; /* lastRoundMinRTT */
+			__u32 css_min_us;    /* cssBaselineMinRtt */
+		};
+		struct {		     /* PRR (RFC 9937, 6) */
+			__u32 recover_fs;    /* RecoverFS: FlightSize when recovery began */
+			__u32 prr_delivered; /* since then */
+			__u32 prr_out;	     /* sent since then */
+			__u32 prr_in_flight; /* at the last acknowledgement */
+		};
+	};
 
 	/* As it was before the last reduction (RFC 9438, 4.9). */
 	struct {
@@ -85,16 +91,19 @@ void congestion_on_ack(struct congestion *c, const struct congestion_ack *ack);
  * is what was sent and is not acknowledged, lost or not. Where an acknowledgement told of it, congestion_on_ack() takes
  * that one next.
  */
-void congestion_enter_recovery(struct congestion *c, __u32 flight_size, __u64 now_ns);
+void congestion_enter_recovery(struct congestion *c, __u32 flight_size);
 
 /* SND.UNA has passed what was SND.NXT when it began; from recovery or loss. */
 void congestion_leave_recovery(struct congestion *c);
 
 /* The retransmission time-out (RFC 5681, 3.1): once for a window; further ones of the same data change nothing. */
-void congestion_on_timeout(struct congestion *c, __u32 flight_size, __u64 now_ns);
+void congestion_on_timeout(struct congestion *c, __u32 flight_size);
 
 /* What was taken for a loss was none (RFC 9438, 4.9; D-SACK, timestamps, RFC 5682): as it was before, and open. */
 void congestion_undo(struct congestion *c);
+
+/* RFC 6928, 2: our SYN, or SYN-ACK, had to be sent again more than once. The first window is one segment. */
+void congestion_syn_timed_out(struct congestion *c);
 
 /* Nothing was sent for longer than the time-out (RFC 5681, 4.1). */
 void congestion_on_idle(struct congestion *c);

@@ -57,7 +57,7 @@ struct tcp_listener *tcp_listen(struct tcp *tcp, const struct service_key *key, 
 		return NULL;
 	listener->key = *key;
 	listener->context = context;
-	listener->origin = origin_make(app, settings, account);
+	listener->origin = origin_make(tcp, app, settings, account);
 	if (!listener->origin) {
 		free(listener);
 		return NULL;

@@ -3,13 +3,15 @@
 
 #include <stdlib.h>
 
-struct tcp_origin *origin_make(const struct tcp_app *app, const struct tcp_settings *settings,
+struct tcp_origin *origin_make(struct tcp *tcp, const struct tcp_app *app, const struct tcp_settings *settings,
 			       struct memory_account *account)
 {
 	struct tcp_origin *origin = malloc(sizeof(*origin));
 
 	if (origin)
-		*origin = (struct tcp_origin){ .app = app, .account = account, .settings = *settings, .references = 1 };
+		*origin = (struct tcp_origin){
+			.tcp = tcp, .app = app, .account = account, .settings = *settings, .references = 1
+		};
 	return origin;
 }
 

@@ -6,7 +6,7 @@
 #include "tcp/tcb.h"
 
 /* One with a single reference; settings are copied. NULL: no memory. */
-struct tcp_origin *origin_make(const struct tcp_app *app, const struct tcp_settings *settings,
+struct tcp_origin *origin_make(struct tcp *tcp, const struct tcp_app *app, const struct tcp_settings *settings,
 			       struct memory_account *account);
 
 void origin_hold(struct tcp_origin *origin);

@@ -63,7 +63,7 @@ static bool may_send_small(const struct tcb *tcb, __u32 text, bool is_all)
 
 static bool pace_allows(struct tcb *tcb)
 {
-	if (tcb->pace_ns <= tcb->tcp->now_ns + PACE_BURST_NS)
+	if (tcb->pace_ns <= tcb->origin->tcp->now_ns + PACE_BURST_NS)
 		return true;
 	tcb_arm(tcb, TIMER_PACE, tcb->pace_ns - PACE_BURST_NS / 2);
 	return false;
@@ -78,8 +78,8 @@ static void pace(struct tcb *tcb, __u32 bytes)
 	rate = congestion_pacing_rate(&tcb->congestion, tcb->rtt.srtt_us);
 	if (!rate)
 		return;
-	if (tcb->pace_ns < tcb->tcp->now_ns)
-		tcb->pace_ns = tcb->tcp->now_ns;
+	if (tcb->pace_ns < tcb->origin->tcp->now_ns)
+		tcb->pace_ns = tcb->origin->tcp->now_ns;
 	tcb->pace_ns += bytes * NSEC_PER_SEC / rate;
 }
 
@@ -102,7 +102,7 @@ static bool send_again(struct tcb *tcb, struct sent_segment *segment)
 		return true;
 	if (!transmit(tcb, segment->seq, segment->end, true))
 		return false;
-	sent_again(&tcb->sent, segment, tcb->tcp->now_ns);
+	sent_again(&tcb->sent, segment, tcb->origin->tcp->now_ns);
 	if (!tcb->unanswered_ms)
 		tcb->unanswered_ms = tcb_now_ms(tcb);
 	return true;
@@ -146,7 +146,7 @@ static bool send_new(struct tcb *tcb, __u32 bytes)
 
 	if (!transmit(tcb, seq, end, false))
 		return false;
-	if (sent_add(&tcb->sent, tcb->origin->account, seq, end, tcb->tcp->now_ns))
+	if (sent_add(&tcb->sent, tcb->origin->account, seq, end, tcb->origin->tcp->now_ns))
 		return true; /* no memory: as if it had been lost, and so it goes again */
 	if (!tcb->unanswered_ms)
 		tcb->unanswered_ms = tcb_now_ms(tcb);
@@ -229,13 +229,13 @@ static void arm_retransmit(struct tcb *tcb)
 	if (tcb->deadlines[TIMER_RETRANSMIT])
 		return;
 	if (in_flight) {
-		tcb_arm(tcb, TIMER_RETRANSMIT, tcb->tcp->now_ns + rto_ns);
+		tcb_arm(tcb, TIMER_RETRANSMIT, tcb->origin->tcp->now_ns + rto_ns);
 		return;
 	}
 	if (!sends_text(tcb) || (!unsent_bytes(tcb) && !fin_is_due(tcb)))
 		return;
 	/* Something waits, and no acknowledgement will set it free: a closed window (SHLD-29), or a silly one. */
-	tcb_arm(tcb, TIMER_RETRANSMIT, tcb->tcp->now_ns + (window_room(tcb) ? OVERRIDE_NS : rto_ns));
+	tcb_arm(tcb, TIMER_RETRANSMIT, tcb->origin->tcp->now_ns + (window_room(tcb) ? OVERRIDE_NS : rto_ns));
 }
 
 static void arm_loss(struct tcb *tcb)
@@ -257,7 +257,7 @@ static void arm_delayed_ack(struct tcb *tcb)
 {
 	if ((tcb->flags & TCB_ACK_LATER) && !tcb->deadlines[TIMER_DELAYED_ACK])
 		tcb_arm(tcb, TIMER_DELAYED_ACK,
-			tcb->tcp->now_ns + tcb->origin->settings.delayed_ack_ms * NSEC_PER_MSEC);
+			tcb->origin->tcp->now_ns + tcb->origin->settings.delayed_ack_ms * NSEC_PER_MSEC);
 }
 
 void output_arm_keepalive(struct tcb *tcb)
@@ -265,7 +265,7 @@ void output_arm_keepalive(struct tcb *tcb)
 	tcb->keepalive_unanswered = 0;
 	if (tcb->origin->settings.keepalive)
 		tcb_arm(tcb, TIMER_KEEPALIVE,
-			tcb->tcp->now_ns + tcb->origin->settings.keepalive_idle_ms * NSEC_PER_MSEC);
+			tcb->origin->tcp->now_ns + tcb->origin->settings.keepalive_idle_ms * NSEC_PER_MSEC);
 }
 
 /* --- what others ask for ---------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ static int error_of(enum icmp_error_kind kind)
 /* MUST-47, MUST-56: the application hears of it, and the connection goes on. */
 static void advise(struct tcb *tcb, int error)
 {
-	tcb->error = error;
+	tcb->error_number = (__u8)-error;
 	tcb->flags |= TCB_TELL_ADVICE;
 	tcb_touch(tcb);
 }

@@ -12,7 +12,8 @@
 #include "tcp/byte_ring.h"
 #include "tcp/sent.h" /* struct sack_block */
 
-#define REASSEMBLY_RANGES_MAX 64
+/* An overshoot of slow start drops every other segment of a window: each is a hole. */
+#define REASSEMBLY_RANGES_MAX 256
 
 struct reassembly_ranges; /* there only while there is a hole */
 

@@ -20,7 +20,7 @@ static __u16 flow_flags(const struct tcb *tcb)
 
 static __u64 deadline_ns(const struct tcb *tcb)
 {
-	return tcb->tcp->now_ns + tcp_state_timeout_ns(tcb->state, tcb->tcp->config.msl_ns);
+	return tcb->origin->tcp->now_ns + tcp_state_timeout_ns(tcb->state, tcb->origin->tcp->config.msl_ns);
 }
 
 static void fill_half_open(const struct tcb *tcb, struct half_open *h)
@@ -86,14 +86,15 @@ void record_now(struct tcb *tcb)
 		fill_half_open(tcb, &record.half_open);
 	else
 		fill_flow(tcb, &record.flow);
-	report(tcb->tcp, &tcb->endpoint.tuple, &record);
-	tcb_arm(tcb, TIMER_RECORD, tcb->tcp->now_ns + tcp_state_timeout_ns(tcb->state, tcb->tcp->config.msl_ns) / 2);
+	report(tcb->origin->tcp, &tcb->endpoint.tuple, &record);
+	tcb_arm(tcb, TIMER_RECORD,
+		tcb->origin->tcp->now_ns + tcp_state_timeout_ns(tcb->state, tcb->origin->tcp->config.msl_ns) / 2);
 }
 
 static void put_off(struct tcb *tcb, struct list *list, __u64 *due_ns, __u64 delay_ns)
 {
 	if (list_is_empty(list))
-		*due_ns = tcb->tcp->now_ns + delay_ns;
+		*due_ns = tcb->origin->tcp->now_ns + delay_ns;
 	list_append(list, &tcb->report);
 }
 
@@ -102,13 +103,13 @@ void record_changed(struct tcb *tcb)
 	if (tcb->flags & TCB_FINISHED)
 		return;
 	list_remove(&tcb->report);
-	put_off(tcb, &tcb->tcp->changed, &tcb->tcp->report_changed_ns, RECORD_CHANGED_NS);
+	put_off(tcb, &tcb->origin->tcp->changed, &tcb->origin->tcp->report_changed_ns, RECORD_CHANGED_NS);
 }
 
 void record_moved(struct tcb *tcb)
 {
 	if (!tcb->report.next && !(tcb->flags & TCB_FINISHED))
-		put_off(tcb, &tcb->tcp->moved, &tcb->tcp->report_moved_ns, RECORD_MOVED_NS);
+		put_off(tcb, &tcb->origin->tcp->moved, &tcb->origin->tcp->report_moved_ns, RECORD_MOVED_NS);
 }
 
 void record_none(struct tcp *tcp, const struct tuple *tuple)
@@ -142,10 +143,10 @@ void record_gone(struct tcb *tcb)
 			   .flags = flow_flags(tcb) },
 	};
 
-	if ((tcb->flags & TCB_COOKIE) && stale_ns > tcb->tcp->now_ns)
-		report(tcb->tcp, &tcb->endpoint.tuple, &record);
+	if ((tcb->flags & TCB_COOKIE) && stale_ns > tcb->origin->tcp->now_ns)
+		report(tcb->origin->tcp, &tcb->endpoint.tuple, &record);
 	else
-		record_none(tcb->tcp, &tcb->endpoint.tuple);
+		record_none(tcb->origin->tcp, &tcb->endpoint.tuple);
 }
 
 void record_time_wait(struct tcp *tcp, const struct time_wait *tw)

@@ -23,7 +23,6 @@ struct tcb *tcb_make(struct tcp *tcp, const struct tuple *tuple, struct tcp_orig
 		return NULL;
 	}
 	tcb->endpoint.tuple = *tuple;
-	tcb->tcp = tcp;
 	tcb->origin = origin;
 	tcb->context = context;
 	tcb->state = TCPS_CLOSED;
@@ -51,7 +50,7 @@ void tcb_step(struct tcb *tcb, enum tcp_event event)
 		return;
 	if ((tcb->flags & TCB_HALF_OPEN) && tcb->state != TCPS_SYN_RECEIVED) {
 		tcb->flags &= ~TCB_HALF_OPEN;
-		tcb->tcp->counters.connections_half_open--;
+		tcb->origin->tcp->counters.connections_half_open--;
 	}
 	record_changed(tcb);
 }
@@ -59,7 +58,7 @@ void tcb_step(struct tcb *tcb, enum tcp_event event)
 void tcb_touch(struct tcb *tcb)
 {
 	if (!tcb->pending.next)
-		list_append(&tcb->tcp->pending, &tcb->pending);
+		list_append(&tcb->origin->tcp->pending, &tcb->pending);
 }
 
 /* --- timers: one in the wheel stands for all of a TCB's; one that was put off fires too early, and is armed again ----
@@ -77,12 +76,12 @@ void tcb_arm(struct tcb *tcb, enum tcb_timer timer, __u64 deadline_ns)
 	tcb->deadlines[timer] = tick ? tick : 1;
 	deadline_ns = tcb_deadline_ns(tcb, timer);
 	if (!tcb->endpoint.timer.link || tcb->endpoint.timer.expires_ns > deadline_ns)
-		timer_wheel_arm(&tcb->tcp->wheel, &tcb->endpoint.timer, deadline_ns);
+		timer_wheel_arm(&tcb->origin->tcp->wheel, &tcb->endpoint.timer, deadline_ns);
 }
 
 __u64 tcb_deadline_ns(const struct tcb *tcb, enum tcb_timer timer)
 {
-	__u64 now = tick_of(tcb->tcp->now_ns);
+	__u64 now = tick_of(tcb->origin->tcp->now_ns);
 
 	if (!tcb->deadlines[timer])
 		return 0;
@@ -105,12 +104,12 @@ static void free_buffers_to_send(struct tcb *tcb)
 
 void tcb_finish(struct tcb *tcb, int error)
 {
-	struct tcp *tcp = tcb->tcp;
+	struct tcp *tcp = tcb->origin->tcp;
 
 	if (tcb->flags & TCB_FINISHED)
 		return;
 	tcb->flags |= TCB_FINISHED;
-	tcb->error = error;
+	tcb->error_number = (__u8)-error;
 	if (tcb->flags & TCB_HALF_OPEN)
 		tcp->counters.connections_half_open--;
 	endpoints_remove(&tcp->endpoints, &tcb->endpoint);
@@ -127,7 +126,7 @@ void tcb_finish(struct tcb *tcb, int error)
 
 void tcb_free(struct tcb *tcb)
 {
-	struct tcp *tcp = tcb->tcp;
+	struct tcp *tcp = tcb->origin->tcp;
 
 	list_remove(&tcb->pending);
 	list_remove(&tcb->report);

@@ -78,6 +78,7 @@ enum tcb_timer {
 
 /* What connections of one listener, or of one active OPEN, have in common. It lives as long as one of them does. */
 struct tcp_origin {
+	struct tcp *tcp;
 	const struct tcp_app *app;
 	struct memory_account *account;
 	struct tcp_settings settings;
@@ -86,7 +87,6 @@ struct tcp_origin {
 
 struct tcb {
 	struct endpoint endpoint;
-	struct tcp *tcp;
 	struct tcp_origin *origin;
 	void *context;
 	__u32 deadlines[TIMER_COUNT]; /* in ticks of the wheel, modulo 2^32; 0: not armed. See tcb_arm() */
@@ -102,10 +102,10 @@ struct tcb {
 	__u16 mtu;	      /* the largest IP packet that the path is known to take */
 	__u16 snd_mss;	      /* Eff.snd.MSS (3.7.1): text of a full segment, behind timestamps */
 	__u16 rcv_mss;	      /* the largest text that came: what the peer takes for full */
-	__s16 error;	      /* why it is finished, or the last advice */
+	__u8 error_number;    /* why it is finished, or the last advice: an errno */
 	__u8 retransmissions; /* of the first segment in flight, by time-out */
-	__u8 challenges;      /* in the second challenges_s */
-	__u32 challenges_s;
+	__u8 challenges;      /* in the second of this number, modulo 256: */
+	__u8 challenges_s;
 	/* Send sequence variables (figure 3). */
 	__u32 iss;
 	__u32 snd_una;
@@ -125,8 +125,7 @@ struct tcb {
 	__u32 rcv_fin; /* if TCB_FIN_AHEAD */
 	/* Timestamps (RFC 7323). */
 	__u32 ts_recent;
-	__u32 ts_recent_s; /* when it was taken */
-	__u32 ts_offset;   /* TSval is the milliseconds of now and this */
+	__u32 ts_offset; /* TSval is the milliseconds of now and this */
 	__u32 born_s;
 	__u32 seen_ms;	     /* the last acceptable segment */
 	__u32 sent_ms;	     /* the last text; 0: none yet */
@@ -143,6 +142,8 @@ struct tcb {
 	struct congestion congestion;
 	struct sent sent;
 };
+
+_Static_assert(sizeof(struct tcb) <= 584, "tcb: with its record an idle connection takes at most 800 bytes");
 
 struct tcp_listener {
 	struct list link;
@@ -225,12 +226,18 @@ static inline __u32 tcb_snd_end(const struct tcb *tcb)
 /* Our clock as TSval shows it, milliseconds (RFC 7323, 4.1: 1 ms to 1 s a tick). */
 static inline __u32 tcb_ts_now(const struct tcb *tcb)
 {
-	return (__u32)(tcb->tcp->now_ns / NSEC_PER_MSEC) + tcb->ts_offset;
+	return (__u32)(tcb->origin->tcp->now_ns / NSEC_PER_MSEC) + tcb->ts_offset;
+}
+
+/* As callbacks are told it. */
+static inline int tcb_error(const struct tcb *tcb)
+{
+	return -(int)tcb->error_number;
 }
 
 static inline __u32 tcb_now_ms(const struct tcb *tcb)
 {
-	__u32 ms = (__u32)(tcb->tcp->now_ns / NSEC_PER_MSEC);
+	__u32 ms = (__u32)(tcb->origin->tcp->now_ns / NSEC_PER_MSEC);
 
 	return ms ? ms : 1; /* 0 is "never" */
 }

@@ -22,7 +22,7 @@ static void begin_2msl(struct tcp *tcp, struct time_wait *tw)
 
 int time_wait_make(struct tcb *tcb)
 {
-	struct tcp *tcp = tcb->tcp;
+	struct tcp *tcp = tcb->origin->tcp;
 	struct time_wait *tw;
 
 	if (tcp->counters.connections_time_wait >= tcp->config.time_wait_max && !list_is_empty(&tcp->time_waits)) {

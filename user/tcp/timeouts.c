@@ -27,10 +27,10 @@ static bool is_given_up(const struct tcb *tcb)
 
 static void advise_of_r1(struct tcb *tcb)
 {
-	const struct tcp_rim *rim = &tcb->tcp->config.rim;
+	const struct tcp_rim *rim = &tcb->origin->tcp->config.rim;
 
 	rim->advise(rim->context, tcb->path, false);
-	tcb->error = -ETIMEDOUT;
+	tcb->error_number = ETIMEDOUT;
 	tcb->flags |= TCB_TELL_ADVICE;
 }
 
@@ -43,7 +43,7 @@ static void retransmission_time_out(struct tcb *tcb)
 	if (tcb->retransmissions < 255)
 		tcb->retransmissions++;
 	if (tcb_is_synchronized(tcb->state) && !window_closed) {
-		congestion_on_timeout(&tcb->congestion, tcb->sent.in_flight_bytes, tcb->tcp->now_ns);
+		congestion_on_timeout(&tcb->congestion, tcb->snd_nxt - tcb->snd_una);
 		tcb->recover = tcb->snd_nxt;
 		path_mtu_suspect_black_hole(tcb);
 	}
@@ -62,7 +62,7 @@ static void retransmit_fires(struct tcb *tcb)
 	if (tcb->sent.count) {
 		retransmission_time_out(tcb);
 	} else if (!output_probe(tcb)) {
-		tcb_arm(tcb, TIMER_RETRANSMIT, tcb->tcp->now_ns + NSEC_PER_MSEC); /* the rim had no room */
+		tcb_arm(tcb, TIMER_RETRANSMIT, tcb->origin->tcp->now_ns + NSEC_PER_MSEC); /* the rim had no room */
 	} else if (!tcb->snd_wnd) {
 		rtt_back_off(&tcb->rtt); /* SHLD-30 */
 	}
@@ -74,7 +74,7 @@ static void loss_fires(struct tcb *tcb)
 	bool new_losses = false;
 
 	if (sent_reordering_ns(&tcb->sent)) {
-		sent_find_losses(&tcb->sent, &tcb->rtt, tcb->tcp->now_ns, &new_losses);
+		sent_find_losses(&tcb->sent, &tcb->rtt, tcb->origin->tcp->now_ns, &new_losses);
 		if (new_losses && tcb->congestion.phase == CONGESTION_OPEN)
 			arrive_slow_down(tcb);
 	} else {
@@ -100,7 +100,7 @@ static void keepalive_fires(struct tcb *tcb)
 	}
 	if (output_keepalive(tcb))
 		tcb->keepalive_unanswered++; /* MUST-29: one that is lost says nothing */
-	tcb_arm(tcb, TIMER_KEEPALIVE, tcb->tcp->now_ns + settings->keepalive_interval_ms * NSEC_PER_MSEC);
+	tcb_arm(tcb, TIMER_KEEPALIVE, tcb->origin->tcp->now_ns + settings->keepalive_interval_ms * NSEC_PER_MSEC);
 }
 
 /* A connection that nobody has any more: FIN-WAIT-2 ends, one that lingered or made no progress is aborted. */
@@ -147,7 +147,7 @@ void timeouts_fire(struct tcb *tcb)
 	__u64 next_ns = UINT64_MAX;
 
 	for (enum tcb_timer timer = 0; timer < TIMER_COUNT; timer++) {
-		if (!tcb->deadlines[timer] || tcb_deadline_ns(tcb, timer) > tcb->tcp->now_ns)
+		if (!tcb->deadlines[timer] || tcb_deadline_ns(tcb, timer) > tcb->origin->tcp->now_ns)
 			continue;
 		tcb_disarm(tcb, timer);
 		fire(tcb, timer);
@@ -161,5 +161,5 @@ void timeouts_fire(struct tcb *tcb)
 			next_ns = deadline_ns;
 	}
 	if (next_ns != UINT64_MAX)
-		timer_wheel_arm(&tcb->tcp->wheel, &tcb->endpoint.timer, next_ns);
+		timer_wheel_arm(&tcb->origin->tcp->wheel, &tcb->endpoint.timer, next_ns);
 }

@@ -93,7 +93,7 @@ static struct outgoing begin(const struct tcb *tcb, __u32 seq)
 static struct outgoing begin_syn(const struct tcb *tcb)
 {
 	const struct tcp_settings *settings = &tcb->origin->settings;
-	const struct tcp_rim *rim = &tcb->tcp->config.rim;
+	const struct tcp_rim *rim = &tcb->origin->tcp->config.rim;
 	bool opens = tcb->state == TCPS_SYN_SENT;
 	struct outgoing o = begin(tcb, tcb->iss);
 
@@ -173,14 +173,14 @@ bool transmit(struct tcb *tcb, __u32 seq, __u32 end, bool again)
 
 	if (!syn)
 		add_text(tcb, &o, end, again);
-	if (!emit(tcb->tcp, &o))
+	if (!emit(tcb->origin->tcp, &o))
 		return false;
 	told(tcb, &o);
 	if (o.flags & TCP_FLAG_CWR)
 		tcb->flags &= ~TCB_CWR;
 	if (again) {
 		tcb->retransmitted++;
-		tcb->tcp->counters.segments_retransmitted++;
+		tcb->origin->tcp->counters.segments_retransmitted++;
 	}
 	return true;
 }
@@ -196,7 +196,7 @@ bool transmit_empty(struct tcb *tcb, __u32 seq)
 	struct outgoing o = begin(tcb, seq);
 
 	add_blocks(tcb, &o, TCP_OPTIONS_MAX_BYTES);
-	if (!emit(tcb->tcp, &o))
+	if (!emit(tcb->origin->tcp, &o))
 		return false;
 	told(tcb, &o);
 	return true;
@@ -208,8 +208,8 @@ bool transmit_reset(struct tcb *tcb)
 
 	o.flags = TCP_FLAG_RST | TCP_FLAG_ACK;
 	o.window = 0;
-	if (!emit(tcb->tcp, &o))
+	if (!emit(tcb->origin->tcp, &o))
 		return false;
-	tcb->tcp->counters.resets_sent++;
+	tcb->origin->tcp->counters.resets_sent++;
 	return true;
 }

@@ -62,7 +62,7 @@ static bool has_room(const struct tcb *tcb)
 /* Each callback may close or abort the connection; then no other comes. */
 static void tell(struct tcb *tcb)
 {
-	if (tcb->error && (tcb->flags & TCB_FINISHED))
+	if (tcb->error_number && (tcb->flags & TCB_FINISHED))
 		return;
 	if (take_flag(tcb, TCB_TELL_ACCEPT)) {
 		tcb->flags |= TCB_KNOWN;
@@ -71,7 +71,7 @@ static void tell(struct tcb *tcb)
 	if (take_flag(tcb, TCB_TELL_URGENT))
 		TELL(tcb, urgent);
 	if (take_flag(tcb, TCB_TELL_ADVICE) && tcb->origin->settings.soft_errors)
-		TELL(tcb, advise, tcb->error);
+		TELL(tcb, advise, tcb_error(tcb));
 	if (take_flag(tcb, TCB_TELL_READABLE))
 		TELL(tcb, readable);
 	if ((tcb->flags & TCB_WANTS_ROOM) && !(tcb->flags & TCB_FINISHED) && has_room(tcb)) {
@@ -85,12 +85,12 @@ static bool is_over(const struct tcb *tcb)
 {
 	if (!(tcb->flags & TCB_FINISHED))
 		return false;
-	return tcb->error || (tcb->flags & (TCB_DETACHED | TCB_END_READ)) || !tcb->origin->app->readable;
+	return tcb->error_number || (tcb->flags & (TCB_DETACHED | TCB_END_READ)) || !tcb->origin->app->readable;
 }
 
 static void tell_end(struct tcb *tcb)
 {
-	TELL(tcb, closed, tcb->error);
+	TELL(tcb, closed, tcb_error(tcb));
 	tcb_free(tcb);
 }
 
@@ -110,7 +110,7 @@ static void attend(struct tcb *tcb)
 	if ((tcb->flags & TCB_ABORT) && !(tcb->flags & TCB_FINISHED))
 		abort_now(tcb);
 	if (!output(tcb)) {
-		list_append(&tcb->tcp->blocked, &tcb->pending);
+		list_append(&tcb->origin->tcp->blocked, &tcb->pending);
 		return;
 	}
 	if (is_over(tcb))
