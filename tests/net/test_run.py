@@ -216,6 +216,12 @@ def test_each_receive_queue_has_a_worker(shield, net, family):
         lab.wait_until(lambda: daemon.status()["connections"] == 40, "the count")
 
 
+def test_generic_xdp_serves(shield, net, family):
+    with daemons.serving(shield, echo(family, net), options=("--xdp", "generic")), connect(net, family) as client:
+        for _ in range(100):
+            assert_echoes(client, bytes(4000))
+
+
 def test_busy_polling_serves(shield, net, family):
     with daemons.serving(shield, echo(family, net), options=("--busy-poll",)), connect(net, family) as client:
         assert_echoes(client)

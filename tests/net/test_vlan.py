@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+import daemon as daemons
 import lab
 import sockets
 
@@ -52,6 +53,19 @@ def test_connection_behind_tags(shield, net, family, kind, xdp):
     shield.load(f"*:{PORT}", xdp=xdp)
     tag_everything(net, kind)
     assert_connection_works(shield, net, family)
+
+
+@pytest.mark.parametrize("kind", ["vlan", "qinq", "priority"])
+def test_daemon_answers_behind_tags(shield, net, family, kind):
+    put_tags_into_frames(net.client)
+    with daemons.serving(shield, daemons.spec(family, net, PORT, "echo")):
+        tag_everything(net, kind)
+        to = (family.address(net.server), PORT)
+        with sockets.connect(net.client, family, to, options=[ROOM_FOR_TAGS]) as client:
+            for _ in range(100):
+                client.sendall(bytes(4000))
+                sockets.read_exactly(client, 4000)
+        assert shield.counters()["DAEMON_SEGMENT"] > 100
 
 
 @pytest.mark.parametrize("kind", ["vlan", "qinq"])
