@@ -238,6 +238,7 @@ static int find_next_hop(struct connection *connection, __u32 *path)
 	struct path_header header;
 	const __u8 *mac;
 
+	link_follow_routes(link);
 	link_ask(link, connection->tuple.family, next_hop);
 	while (!(mac = link_neighbour(link, connection->tuple.family, next_hop))) {
 		struct pollfd news = { .fd = link_fd(link), .events = POLLIN };
@@ -253,6 +254,29 @@ static int find_next_hop(struct connection *connection, __u32 *path)
 	header = path_make_header(mac, link_mac(link), connection->tuple.family);
 	*path = path_add(worker_paths(connection->worker), &header);
 	return EXIT_DONE;
+}
+
+/* Whatever went to the next hop goes to another, as soon as its MAC address is known. */
+static bool reroute(void *context)
+{
+	struct connection *connection = context;
+	struct link *link = worker_link(connection->worker);
+	__u8 family = connection->tuple.family;
+	const __u8 *from, *to;
+	struct route route;
+
+	if (route_find(family, connection->tuple.remote, connection->route.ifindex, &route))
+		return true; /* there is none now: perhaps the next change brings one */
+	from = link_neighbour(link, family, connection->route.next_hop);
+	to = link_neighbour(link, family, route.next_hop);
+	if (!to) {
+		link_ask(link, family, route.next_hop);
+		return false;
+	}
+	if (from)
+		path_move(worker_paths(connection->worker), from, to, family);
+	connection->route = route;
+	return true;
 }
 
 /* --- the port ----------------------------------------------------------------------------------------------------- */
@@ -359,6 +383,8 @@ static int carry(struct connection *connection, __u32 path)
 		.input_fd = STDIN_FILENO,
 		.output_fd = STDOUT_FILENO,
 		.stop_fd = connection->signals_fd,
+		.reroute = reroute,
+		.context = connection,
 	};
 	int err;
 

@@ -99,6 +99,27 @@ def test_reader_that_does_not_read_holds_the_peer_up(shield, family, listener):
     assert process.wait(timeout=sockets.SECONDS) == DONE
 
 
+def test_route_that_changes_is_followed(shield, net, family):
+    nobody = {"ipv4": "10.99.0.66", "ipv6": "2001:db8:99::66"}[family.name]
+    words = ("ip", "-6" if family.name == "ipv6" else "-4")
+    net.client.run(*words, "addr", "add", family.peer, "dev", "lo")
+    net.client.run(*words, "route", "del", "blackhole", family.peer, check=False)
+    net.server.run(*words, "neigh", "replace", nobody, "lladdr", "02:00:00:00:99:66", "dev", net.server.device)
+    net.server.run(*words, "route", "add", family.peer, "via", nobody)
+    with sockets.listen(net.client, family, address=family.peer, port=PORT) as listener:
+        process = net.server.start(*command(shield, family, to=family.peer), stdin=subprocess.PIPE, text=False)
+        net.client.send_through_queue()
+        listener.settimeout(1)
+        with pytest.raises(TimeoutError):
+            listener.accept()
+        net.server.run(*words, "route", "replace", family.peer, "via", family.address(net.client))
+        listener.settimeout(sockets.SECONDS)
+        with accept(listener) as peer:
+            process.stdin.close()
+            assert read_to_end(peer) == b""
+    assert process.wait(timeout=sockets.SECONDS) == DONE
+
+
 # --- how it ends ---------------------------------------------------------------------------------------------------
 
 

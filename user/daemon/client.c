@@ -8,6 +8,8 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "daemon/link.h"
+
 #define READ_BYTES 65536
 
 struct carrier {
@@ -15,6 +17,7 @@ struct carrier {
 	struct tcb *tcb; /* NULL: it is over */
 	bool connected;
 	bool input_ended;
+	__u32 route_changes; /* that were seen to */
 	int error;
 };
 
@@ -122,6 +125,14 @@ static void carry(struct carrier *carrier, struct worker *worker)
 		write_some(carrier);
 }
 
+static void follow_routes(struct carrier *carrier, struct worker *worker)
+{
+	__u32 changes = link_route_changes(worker_link(worker));
+
+	if (changes != carrier->route_changes && carrier->client->reroute(carrier->client->context))
+		carrier->route_changes = changes;
+}
+
 int client_run(struct worker *worker, const struct client *client, const struct tuple *tuple, __u32 path,
 	       const struct tcp_settings *settings)
 {
@@ -137,6 +148,7 @@ int client_run(struct worker *worker, const struct client *client, const struct 
 		worker_turn(worker);
 		if (carrier.tcb)
 			carry(&carrier, worker);
+		follow_routes(&carrier, worker);
 	}
 	if (carrier.tcb) {
 		tcp_abort(carrier.tcb);

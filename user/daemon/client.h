@@ -12,6 +12,9 @@ struct client {
 	int input_fd;  /* at its end our direction is closed, the peer's goes on */
 	int output_fd; /* when the peer has closed its direction, ours is closed, too */
 	int stop_fd;   /* readable: the connection is aborted */
+	/* Called when routes have changed, again and again until it returns true: it has seen to the path. */
+	bool (*reroute)(void *context);
+	void *context;
 };
 
 /*

@@ -28,6 +28,7 @@ struct link {
 	__u32 mtu;
 	__u8 mac[MAC_BYTES];
 	bool has_mac;
+	__u32 route_changes;
 	struct paths *paths;
 	__u32 neighbour_count;
 	struct neighbour neighbours[LINK_NEIGHBOURS_MAX];
@@ -142,6 +143,10 @@ static int take_message(const struct nlmsghdr *message, void *context)
 	case RTM_NEWLINK:
 		take_link(context, message);
 		return 0;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		((struct link *)context)->route_changes++;
+		return 0;
 	default:
 		return 0;
 	}
@@ -218,8 +223,10 @@ void link_follow(struct link *link)
 		for (__u32 left = length; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left))
 			take_message(message, link);
 	}
-	if (errno == ENOBUFS) /* there were more news than the socket holds */
+	if (errno == ENOBUFS) { /* there were more news than the socket holds */
 		read_all(link);
+		link->route_changes++;
+	}
 }
 
 __u32 link_mtu(const struct link *link)
@@ -237,6 +244,22 @@ const __u8 *link_neighbour(struct link *link, __u8 family, const __be32 *address
 	const struct neighbour *neighbour = find(link, family, address);
 
 	return neighbour ? neighbour->mac : NULL;
+}
+
+int link_follow_routes(struct link *link)
+{
+	static const int groups[] = { RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE };
+
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+		if (setsockopt(link->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i])) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+__u32 link_route_changes(const struct link *link)
+{
+	return link->route_changes;
 }
 
 /* NTF_USE: only what is not known, or long not confirmed, is asked for on the wire. */

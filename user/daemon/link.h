@@ -29,6 +29,10 @@ const __u8 *link_mac(const struct link *link);
 /* A neighbour's MAC address; NULL: not known. address: as in struct tuple. */
 const __u8 *link_neighbour(struct link *link, __u8 family, const __be32 *address);
 
+/* From now on changes of routes are counted, too: for who opens connections. 0 or -errno. */
+int link_follow_routes(struct link *link);
+__u32 link_route_changes(const struct link *link);
+
 /*
  * Asks the kernel to find out whether a neighbour is there, and where: as if it had just sent to it. 0 or -errno; the
  * answer comes through link_follow().
