@@ -320,6 +320,18 @@ static void print_summary(const struct options *options, const struct daemon_sum
 	fflush(stdout);
 }
 
+static const char *end_sentence(int error)
+{
+	switch (error) {
+	case -ESTALE:
+		return "was unloaded: there is nothing left to serve";
+	case -ENODEV:
+		return "is gone";
+	default:
+		return strerror(-error);
+	}
+}
+
 static int serve(const struct options *options, int signals_fd)
 {
 	struct daemon_summary summary;
@@ -333,8 +345,7 @@ static int serve(const struct options *options, int signals_fd)
 	if (!err) {
 		print_summary(options, &summary);
 		err = daemon_run(daemon, signals_fd);
-		snprintf(error, sizeof(error), "%s %s", options->daemon.name,
-			 err == -ESTALE ? "was unloaded: there is nothing left to serve" : strerror(-err));
+		snprintf(error, sizeof(error), "%s %s", options->daemon.name, end_sentence(err));
 	}
 	daemon_close(daemon);
 	return err ? command_failed(&command_run, "%s", error) : EXIT_DONE;

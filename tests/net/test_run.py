@@ -273,6 +273,13 @@ def test_device_that_is_unloaded_ends_it(shield, net, family):
         assert "was unloaded" in daemon.process.stderr.read()
 
 
+def test_device_that_is_gone_ends_it(shield, net):
+    with daemons.serving(shield) as daemon:
+        net.server.run("ip", "link", "del", net.server.device)
+        assert daemon.process.wait(timeout=daemons.SECONDS) == 1
+        assert "is gone" in daemon.process.stderr.read()
+
+
 # --- it ends -------------------------------------------------------------------------------------------------------
 
 

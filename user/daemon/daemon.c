@@ -339,6 +339,16 @@ int daemon_start(struct daemon *daemon, struct daemon_summary *summary, char *er
 	return err;
 }
 
+/* Whether it is still there, and still loaded; its config is read anew. */
+static int check_device(struct device *device)
+{
+	int err = device_check_pinned(device);
+
+	if (!err && !system_device_exists((int)device->config.ifindex))
+		err = -ENODEV;
+	return err ? err : device_config_read(device);
+}
+
 int daemon_run(struct daemon *daemon, int stop_fd)
 {
 	struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
@@ -349,9 +359,7 @@ int daemon_run(struct daemon *daemon, int stop_fd)
 
 		if (ready > 0)
 			return 0;
-		err = device_check_pinned(&daemon->device);
-		if (!err)
-			err = device_config_read(&daemon->device);
+		err = check_device(&daemon->device);
 		if (!err && daemon->device.config.services_generation != daemon->services_generation)
 			err = post_services(daemon);
 	}

@@ -39,7 +39,10 @@ int daemon_open(const struct daemon_options *options, struct daemon **out, char 
 /* Serves from now on. 0, or -errno and the reason; then daemon_close() is due all the same. */
 int daemon_start(struct daemon *daemon, struct daemon_summary *summary, char *error, size_t size);
 
-/* Keeps it in step with its device until stop_fd is readable. 0, or -errno; -ESTALE: the device was unloaded. */
+/*
+ * Keeps it in step with its device until stop_fd is readable. 0, or -errno; -ESTALE: the device was unloaded; -ENODEV:
+ * it is gone.
+ */
 int daemon_run(struct daemon *daemon, int stop_fd);
 
 /* Aborts every connection, and ends. Takes NULL. */
