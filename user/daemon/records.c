@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tcp/tuple.h"
+
 #define SLOTS (2 * RECORDS_MAX)
 #define VALUE_BYTES_MAX sizeof(struct flow)
 
@@ -59,15 +61,7 @@ static const struct {
 
 static __u64 fingerprint(const struct records *records, const struct tuple *t)
 {
-	const __u64 words[] = {
-		(__u64)t->remote[0] << 32 | t->remote[1],
-		(__u64)t->remote[2] << 32 | t->remote[3],
-		(__u64)t->local[0] << 32 | t->local[1],
-		(__u64)t->local[2] << 32 | t->local[3],
-		(__u64)t->remote_port << 32 | (__u64)t->local_port << 16 | t->family,
-	};
-
-	return siphash24(&records->key, words, ARRAY_LEN(words)) | 1;
+	return tuple_hash(&records->key, t) | 1;
 }
 
 /* --- which connections are half-open ------------------------------------------------------------------------------ */
@@ -142,17 +136,11 @@ void records_free(struct records *records)
 	free(records);
 }
 
-static bool is_same_tuple(const struct tuple *a, const struct tuple *b)
-{
-	return a->remote_port == b->remote_port && a->local_port == b->local_port && a->family == b->family &&
-	       !memcmp(a->remote, b->remote, sizeof(a->remote)) && !memcmp(a->local, b->local, sizeof(a->local));
-}
-
 static __u16 *find_slot(struct records *records, const struct tuple *tuple, __u64 print)
 {
 	__u32 slot = print >> 32 & (SLOTS - 1);
 
-	while (records->slots[slot] && !is_same_tuple(&records->pending[records->slots[slot] - 1].tuple, tuple))
+	while (records->slots[slot] && !tuple_is_same(&records->pending[records->slots[slot] - 1].tuple, tuple))
 		slot = (slot + 1) & (SLOTS - 1);
 	return &records->slots[slot];
 }

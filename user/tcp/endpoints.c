@@ -3,7 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "tcp/tuple.h"
 
 int endpoints_init(struct endpoints *endpoints, __u32 expected, const struct siphash_key *key)
 {
@@ -23,33 +24,12 @@ void endpoints_free(struct endpoints *endpoints)
 	endpoints->buckets = NULL;
 }
 
-static __u32 hash_of(const struct endpoints *endpoints, const struct tuple *t)
-{
-	__u64 words[5];
-	__u32 count = t->family == FAMILY_IPV4 ? 1 : 4;
-
-	if (t->family == FAMILY_IPV4) {
-		words[0] = (__u64)t->remote[0] << 32 | t->local[0];
-	} else {
-		memcpy(words, t->remote, sizeof(t->remote));
-		memcpy(words + 2, t->local, sizeof(t->local));
-	}
-	words[count] = (__u64)t->remote_port << 16 | t->local_port;
-	return (__u32)siphash24(&endpoints->key, words, count + 1);
-}
-
-static bool is_same_tuple(const struct tuple *a, const struct tuple *b)
-{
-	return a->remote_port == b->remote_port && a->local_port == b->local_port && a->family == b->family &&
-	       !memcmp(a->remote, b->remote, sizeof(a->remote)) && !memcmp(a->local, b->local, sizeof(a->local));
-}
-
 struct endpoint *endpoints_find(const struct endpoints *endpoints, const struct tuple *tuple)
 {
-	__u32 hash = hash_of(endpoints, tuple);
+	__u32 hash = (__u32)tuple_hash(&endpoints->key, tuple);
 
 	for (struct endpoint *e = endpoints->buckets[hash & endpoints->mask]; e; e = e->next) {
-		if (e->hash == hash && is_same_tuple(&e->tuple, tuple))
+		if (e->hash == hash && tuple_is_same(&e->tuple, tuple))
 			return e;
 	}
 	return NULL;
@@ -59,7 +39,7 @@ void endpoints_add(struct endpoints *endpoints, struct endpoint *endpoint)
 {
 	struct endpoint **bucket;
 
-	endpoint->hash = hash_of(endpoints, &endpoint->tuple);
+	endpoint->hash = (__u32)tuple_hash(&endpoints->key, &endpoint->tuple);
 	bucket = &endpoints->buckets[endpoint->hash & endpoints->mask];
 	endpoint->next = *bucket;
 	*bucket = endpoint;

@@ -7,28 +7,16 @@
 #ifndef SYNKEEP_TCP_ISN_H
 #define SYNKEEP_TCP_ISN_H
 
-#include "flow.h"
-#include "siphash.h"
-
-static inline __u64 isn_hash(const struct siphash_key *key, const struct tuple *t)
-{
-	const __u64 words[5] = {
-		(__u64)t->remote[0] << 32 | t->remote[1],    (__u64)t->remote[2] << 32 | t->remote[3],
-		(__u64)t->local[0] << 32 | t->local[1],	     (__u64)t->local[2] << 32 | t->local[3],
-		(__u64)t->remote_port << 16 | t->local_port,
-	};
-
-	return siphash24(key, words, 5);
-}
+#include "tcp/tuple.h"
 
 static inline __u32 isn_make(const struct siphash_key *key, const struct tuple *t, __u64 now_ns)
 {
-	return (__u32)(now_ns / 4000) + (__u32)isn_hash(key, t);
+	return (__u32)(now_ns / 4000) + (__u32)tuple_hash(key, t);
 }
 
 static inline __u32 isn_ts_offset(const struct siphash_key *key, const struct tuple *t)
 {
-	return (__u32)(isn_hash(key, t) >> 32);
+	return (__u32)(tuple_hash(key, t) >> 32);
 }
 
 #endif /* SYNKEEP_TCP_ISN_H */
