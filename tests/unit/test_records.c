@@ -134,7 +134,7 @@ static void test_flow_takes_its_half_open_record_away(void **state)
 	records_flush(records, NOW);
 	report(1, TCP_RECORD_FLOW, 0);
 	records_flush(records, NOW);
-	assert_string_equal(story, "put half 1; put flows 1; erase half 1; put flows 1; ");
+	assert_string_equal(story, "put half 1; erase tw 1; put flows 1; erase half 1; put flows 1; ");
 }
 
 static void test_half_open_that_ends_before_it_was_written_is_erased_all_the_same(void **state)
@@ -143,7 +143,7 @@ static void test_half_open_that_ends_before_it_was_written_is_erased_all_the_sam
 	report(1, TCP_RECORD_HALF_OPEN, 0);
 	report(1, TCP_RECORD_FLOW, 0);
 	records_flush(records, NOW);
-	assert_string_equal(story, "put flows 1; erase half 1; ");
+	assert_string_equal(story, "put flows 1; erase half 1; erase tw 1; ");
 }
 
 static void test_ended_record_comes_before_the_flow_goes(void **state)
@@ -155,6 +155,32 @@ static void test_ended_record_comes_before_the_flow_goes(void **state)
 	records_flush(records, NOW);
 	assert_string_equal(story, "put flows 1; put tw 1; erase flows 1; ");
 	assert_false(maps[RECORDS_FLOWS].there[1]);
+}
+
+/* A TIME-WAIT that a SYN ends is gone, though the handshake's own record was never written. */
+static void test_half_open_takes_the_time_wait_before_it_away(void **state)
+{
+	(void)state;
+	report(1, TCP_RECORD_ENDED, 0);
+	records_flush(records, NOW);
+	report(1, TCP_RECORD_HALF_OPEN, 0);
+	report(1, TCP_RECORD_FLOW, 0);
+	records_flush(records, NOW);
+	assert_false(maps[RECORDS_TW].there[1]);
+	assert_true(maps[RECORDS_FLOWS].there[1]);
+}
+
+/* Of an earlier daemon: it may have been half-open; the mark of its cookie stays. */
+static void test_lost_takes_away_what_was_live(void **state)
+{
+	(void)state;
+	report(1, TCP_RECORD_ENDED, 0);
+	records_flush(records, NOW);
+	story[0] = 0;
+	report(1, TCP_RECORD_LOST, 0);
+	records_flush(records, NOW);
+	assert_string_equal(story, "erase half 1; erase flows 1; ");
+	assert_true(maps[RECORDS_TW].there[1]);
 }
 
 static void test_none_takes_away_what_is_there(void **state)
@@ -252,6 +278,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_half_open_that_ends_before_it_was_written_is_erased_all_the_same,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ended_record_comes_before_the_flow_goes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_half_open_takes_the_time_wait_before_it_away, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lost_takes_away_what_was_live, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_none_takes_away_what_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_record_is_tried_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_newer_report_replaces_a_refused_one, setup, teardown),
