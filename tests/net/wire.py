@@ -172,6 +172,10 @@ class Peer:
             others.append(str(tcp.flags))
         raise TimeoutError(f"no segment with flags {flags} came in {timeout} s; others: {others}")
 
+    def receive_for(self, seconds):
+        """All segments that come in so long; none is counted."""
+        return list(self._answers(seconds))
+
     def stays_silent(self, timeout=0.3):
         """Whether the server sends nothing for so long."""
         return next(self._answers(timeout), None) is None
