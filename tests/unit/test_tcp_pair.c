@@ -296,6 +296,8 @@ static void choose_application(struct application *a, struct sim *sim, int index
 {
 	*a = (struct application){ .end = &sim->ends[index], .wake_ns = UINT64_MAX };
 	a->service = (struct memory_account){ .limit_bytes = 1ULL << 40, .parent = &sim->ends[index].account };
+	if (chance_one_in(&sim->chance, 8)) /* pressure: less than the buffers that its settings allow */
+		a->service.limit_bytes = magnitude(sim, 14, 17);
 	a->to_send = choose_bytes(sim);
 	a->send_piece = magnitude(sim, 0, 16);
 	a->read_piece = magnitude(sim, 4, 16);

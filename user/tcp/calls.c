@@ -15,7 +15,6 @@
 
 #define BUFFER_MAX_BYTES (1U << 30) /* RFC 7323, 2.3: the largest window */
 #define BUFFER_MIN_BYTES 64
-#define NO_MEMORY_RETRY_NS (10 * NSEC_PER_MSEC)
 #define DELAYED_ACK_MAX_MS 499 /* MUST-40 */
 
 struct tcp_settings tcp_settings_default(void)
@@ -99,7 +98,7 @@ ssize_t tcp_send(struct tcb *tcb, const void *bytes, size_t length, unsigned int
 		take = (__u32)length;
 	if (take && byte_ring_reserve(&tcb->snd, tcb->origin->account, used + take)) {
 		take = 0;
-		tcb_arm(tcb, TIMER_PACE, tcb->origin->tcp->now_ns + NO_MEMORY_RETRY_NS);
+		tcb_arm(tcb, TIMER_PACE, tcb->origin->tcp->now_ns + OUTPUT_NO_MEMORY_RETRY_NS);
 	}
 	if (take) {
 		byte_ring_write(&tcb->snd, used, bytes, take);

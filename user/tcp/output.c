@@ -144,10 +144,15 @@ static bool send_new(struct tcb *tcb, __u32 bytes)
 	__u32 seq = tcb->snd_nxt, end = seq + bytes;
 	bool has_fin = tcb_is_synchronized(tcb->state) && seq_after(end, tcb_snd_end(tcb));
 
+	/* What could not be noted would be acknowledged as what was never sent. */
+	if (sent_reserve(&tcb->sent, tcb->origin->account)) {
+		if (!tcb->sent.count)
+			tcb_arm(tcb, TIMER_PACE, tcb->origin->tcp->now_ns + OUTPUT_NO_MEMORY_RETRY_NS);
+		return true;
+	}
 	if (!transmit(tcb, seq, end, false))
 		return false;
-	if (sent_add(&tcb->sent, tcb->origin->account, seq, end, tcb->origin->tcp->now_ns))
-		return true; /* no memory: as if it had been lost, and so it goes again */
+	sent_add(&tcb->sent, tcb->origin->account, seq, end, tcb->origin->tcp->now_ns);
 	if (!tcb->unanswered_ms)
 		tcb->unanswered_ms = tcb_now_ms(tcb);
 	tcb->snd_nxt = end;

@@ -8,6 +8,8 @@
 
 #include "tcp/tcb.h"
 
+#define OUTPUT_NO_MEMORY_RETRY_NS (10 * NSEC_PER_MSEC)
+
 /* Sends what may be sent now, and arms the timers for the rest. False: the rim had no room; to be called again. */
 bool output(struct tcb *tcb);
 

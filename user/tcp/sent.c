@@ -110,6 +110,11 @@ void sent_leave_flight(struct sent *sent, __u16 number)
 
 /* --- entries come and change ------------------------------------------------------------------------------------- */
 
+int sent_reserve(struct sent *sent, struct memory_account *account)
+{
+	return grow(sent, account);
+}
+
 int sent_add(struct sent *sent, struct memory_account *account, __u32 seq, __u32 end, __u64 now_ns)
 {
 	__u16 number = sent_tail(sent);

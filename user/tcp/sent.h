@@ -115,6 +115,9 @@ struct sent_result {
 #define SENT_SEGMENTS_MAX 32768
 int sent_add(struct sent *sent, struct memory_account *account, __u32 seq, __u32 end, __u64 now_ns);
 
+/* Makes room for one more: the next sent_add() will not fail. 0 or -ENOMEM. */
+int sent_reserve(struct sent *sent, struct memory_account *account);
+
 /* Takes an acknowledgement: entries go, are marked sacked, and RACK marks those lost that must be (6.2, steps 1 to 5).
  */
 void sent_take_ack(struct sent *sent, struct memory_account *account, const struct sent_ack *ack, const struct rtt *rtt,
