@@ -138,16 +138,20 @@ def flood(net):
 
 
 class HeldConnection:
-    """A connection of the client that stays open, over which the page can be fetched now and then."""
+    """A connection of the client that stays open, over which something can be asked for now and then."""
 
-    def __init__(self, net):
-        self.process = net.client.start("nc", net.server.ipv4, str(web.PORT), stdin=subprocess.PIPE)
+    def __init__(self, net, port=web.PORT):
+        self.process = net.client.start("nc", net.server.ipv4, str(port), stdin=subprocess.PIPE)
 
     def fetch(self):
         """Whether the page comes."""
+        return self.ask(b"GET / HTTP/1.1\r\nHost: demo\r\n\r\n", PAGE.encode())
+
+    def ask(self, question, answer):
+        """Whether an answer comes to a question."""
         output, received = self.process.stdout.fileno(), b""
-        os.write(self.process.stdin.fileno(), b"GET / HTTP/1.1\r\nHost: demo\r\n\r\n")
-        while PAGE.encode() not in received:
+        os.write(self.process.stdin.fileno(), question)
+        while answer not in received:
             if not select.select([output], [], [], PATIENCE_S)[0]:
                 return False
             chunk = os.read(output, 4096)
@@ -249,8 +253,31 @@ def read_the_states(net):
     show(synkeep(net, "counters", device))
 
 
+def its_own_tcp(net):
+    title("5. A TCP of Synkeep's own")
+    service = f"{net.server.ipv4}:7,owner=daemon,app=echo"
+    say("""A service may also end in Synkeep itself: its packets go from XDP to a TCP in user space, past the kernel's.
+        This one echoes what it gets:""")
+    print(f"\n  $ synkeep run {net.server.device} --service {service} &", flush=True)
+    net.client.run("ethtool", "-K", net.client.device, "tx", "off")  # it verifies checksums: they must be complete
+    daemon = net.server.start(lab.SYNKEEP, "run", net.server.device, "--service", service)
+    for line in daemon.stdout:
+        show(line)
+        if "serving" in line:
+            break
+    echoed = HeldConnection(net, 7).ask(b"hello\n", b"hello\n")
+    expect(echoed, "the daemon's TCP did not echo what it was sent")
+    say(f"""A client of the kernel's has sent a line, and {"got it back" if echoed else "got nothing back"}. Its
+        connection stands beside those that end in the kernel:""")
+    flows = synkeep(net, "flows", net.server.device, "--state", "established")
+    show(flows)
+    expect("daemon" in flows, "the daemon's connection is not among the flows")
+    daemon.terminate()
+    daemon.wait(timeout=5)
+
+
 def lower_the_shield(net, held):
-    title("5. Lowering the shield")
+    title("6. Lowering the shield")
     show(synkeep(net, "unload", net.server.device, "--now"))
     net.client.detach()
     after, survived = expect_fetch(net, "after the shield was unloaded"), held.fetch()
@@ -300,6 +327,7 @@ def main():
         held = HeldConnection(net)
         behind = with_the_shield(net, held)
         read_the_states(net)
+        its_own_tcp(net)
         lower_the_shield(net, held)
     conclude(without, behind)
     return 1 if _failures else 0
