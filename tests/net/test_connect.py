@@ -85,6 +85,20 @@ def test_bulk_goes_both_ways_at_once(shield, family, listener):
     assert process.returncode == DONE
 
 
+def test_answers_come_by_any_queue(shield, net, family, listener):
+    for host in (net.client, net.server):
+        host.run("ethtool", "-L", host.device, "rx", "2", "tx", "2")
+    for _ in range(4):  # the kernel draws a queue for each connection
+        process = start(shield, family)
+        with accept(listener) as peer:
+            process.stdin.write(b"question")
+            process.stdin.close()
+            assert read_to_end(peer) == b"question"
+            peer.sendall(b"answer")
+        assert process.stdout.read() == b"answer"
+        assert process.wait(timeout=sockets.SECONDS) == DONE
+
+
 def test_reader_that_does_not_read_holds_the_peer_up(shield, family, listener):
     data = os.urandom(32 << 20)
     process = start(shield, family)

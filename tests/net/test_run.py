@@ -173,6 +173,22 @@ def test_answer_to_a_syn_ack_finds_its_record(shield, net, family):
         assert shield.counters()["DAEMON_STRANGER"] == 0
 
 
+def test_records_that_find_the_table_full_are_written_later(shield, net, family):
+    shield.load(echo(family, net, "policy=off"), flows=64)
+    with daemons.serving(shield, options=("--connections", "100")) as daemon, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(net, family)) for _ in range(100)]
+        for client in clients:
+            assert_echoes(client)
+        lab.wait_until(lambda: daemon.counters()["RECORDS_REFUSED"] > 0, "a full table")
+        for client in clients[:60]:
+            sockets.reset(client)
+        time.sleep(RECORD_SECONDS)
+        left = {sockets.port_of(client) for client in clients[60:]}
+        assert left == {flow["remote_port"] for flow in shield.flows(state="ESTABLISHED")}
+        for client in clients[60:]:
+            assert_echoes(client)
+
+
 def test_time_wait_lasts_two_msl(shield, net, family):
     options = ("--msl", "300ms")
     with daemons.serving(shield, daemons.spec(family, net, DAYTIME, "daytime"), options=options) as daemon:

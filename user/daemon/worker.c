@@ -51,6 +51,15 @@ struct worker {
 
 /* --- what the TCP asks of the rim --------------------------------------------------------------------------------- */
 
+/* Records of SYNs that leave are written first. */
+static void send_all(struct worker *worker)
+{
+	if (worker->records_urgent || records_next_ns(worker->records) <= worker->now_ns)
+		records_flush(worker->records, worker->now_ns);
+	worker->records_urgent = false;
+	worker->is_busy = !xsk_flush(worker->sockets[0]);
+}
+
 /* Answers leave by the first socket: there is only one but for a client. */
 static __u8 *rim_frame(void *context, __u32 number, __u32 bytes)
 {
@@ -61,7 +70,7 @@ static __u8 *rim_frame(void *context, __u32 number, __u32 bytes)
 
 	(void)bytes; /* mtu() has said how many a chunk has room for */
 	if (!chunk) {
-		worker->is_busy = !xsk_flush(xsk);
+		send_all(worker);
 		chunk = xsk_frame(xsk);
 	}
 	if (!chunk) {
@@ -179,15 +188,6 @@ static __u32 receive(struct worker *worker)
 	}
 	worker->frames_received += sum;
 	return sum;
-}
-
-/* Records of SYNs that leave are written first. */
-static void send_all(struct worker *worker)
-{
-	if (worker->records_urgent || records_next_ns(worker->records) <= worker->now_ns)
-		records_flush(worker->records, worker->now_ns);
-	worker->records_urgent = false;
-	worker->is_busy = !xsk_flush(worker->sockets[0]);
 }
 
 __u32 worker_turn(struct worker *worker)
