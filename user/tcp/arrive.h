@@ -8,6 +8,7 @@
  *   arrive_checks.c     3.10.7.4, first to fourth: sequence number, RST, SYN
  *   arrive_ack.c        3.10.7.4, fifth: ACK
  *   arrive_text.c       3.10.7.4, sixth to eighth: URG, text, FIN
+ *   arrive_common.c     what several of them do
  */
 #ifndef SYNKEEP_TCP_ARRIVE_H
 #define SYNKEEP_TCP_ARRIVE_H
