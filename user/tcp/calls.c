@@ -96,7 +96,9 @@ ssize_t tcp_send(struct tcb *tcb, const void *bytes, size_t length, unsigned int
 		return -EPIPE;
 	if (take > length)
 		take = (__u32)length;
-	if (take && byte_ring_reserve(&tcb->snd, tcb->origin->account, used + take)) {
+	/* Text that takes all the memory could never be sent. */
+	if (take && (sent_reserve(&tcb->sent, tcb->origin->account) ||
+		     byte_ring_reserve(&tcb->snd, tcb->origin->account, used + take))) {
 		take = 0;
 		tcb_arm(tcb, TIMER_PACE, tcb->origin->tcp->now_ns + OUTPUT_NO_MEMORY_RETRY_NS);
 	}
