@@ -14,7 +14,7 @@
 #include "tcp/tcp.h"
 
 #define RECORDS_MAX 4096
-#define RECORDS_DELAY_NS (4 * NSEC_PER_MSEC)   /* a state is to be in the map within 10 ms */
+#define RECORDS_DELAY_NS (2 * NSEC_PER_MSEC)   /* and RECORD_CHANGED_NS: a state is to be in the map within 10 ms */
 #define RECORDS_RETRY_NS (100 * NSEC_PER_MSEC) /* after a refusal */
 
 enum records_map { RECORDS_HALF, RECORDS_FLOWS, RECORDS_TW, RECORDS_MAPS };
