@@ -69,6 +69,23 @@ static void test_window_closed_is_probed_for_ever(void **state)
 	expect(ACK, .seq = 2, .ack = 1, .text = "bcdef");
 }
 
+/* The time for which the window was closed is not held against the peer. */
+static void test_window_closed_for_long_leaves_the_user_time_out_whole(void **state)
+{
+	(void)state;
+	l.settings.user_timeout_ms = 60000;
+	window_is_closed();
+	for (int i = 0; i < 120; i++) {
+		after_ms(1000);
+		if (expect_anything())
+			peer_sends(ACK, .seq = 1, .ack = 1, .window = ZERO_WINDOW);
+	}
+	peer_sends(ACK, .seq = 1, .ack = 1);
+	after_ms(40000);
+	assert_true(expect_anything() >= 4);
+	assert_int_equal(l.app.closed, 0);
+}
+
 static void test_window_closed_unanswered_probes_time_out(void **state)
 {
 	(void)state;
@@ -339,6 +356,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ladder_test(test_window_closed_is_probed_with_doubled_waits),
 		ladder_test(test_window_closed_is_probed_for_ever),
+		ladder_test(test_window_closed_for_long_leaves_the_user_time_out_whole),
 		ladder_test(test_window_closed_unanswered_probes_time_out),
 		ladder_test(test_window_opened_lets_text_go_at_once),
 		ladder_test(test_window_of_ours_closed_answers_probes),

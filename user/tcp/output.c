@@ -330,6 +330,10 @@ void output_window_changes(struct tcb *tcb, __u32 window)
 	struct sent_segment *first = sent_first(&tcb->sent);
 	__u32 before = tcb->snd_una + tcb->snd_wnd;
 
+	if (!tcb->snd_wnd && tcb_is_synchronized(tcb->state)) {
+		tcb->rtt.backoffs = 0; /* they were of probes, which were answered */
+		tcb_disarm(tcb, TIMER_RETRANSMIT);
+	}
 	tcb->snd_wnd = window;
 	if (first && seq_after(first->end, before) && !seq_after(first->end, tcb->snd_una + window))
 		sent_time_out(&tcb->sent); /* the probe of a closed window was not taken */
