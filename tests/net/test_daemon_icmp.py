@@ -142,41 +142,42 @@ def test_connection_that_stands_outlives_errors(shield, family, stream, kind):
 # --- a connection that does not stand yet --------------------------------------------------------------------------
 
 
-@pytest.fixture
-def opening():
-    """`synkeep connect` to a scripted peer: its process, the peer, and the SYN that came."""
+@pytest.fixture(scope="module")
+def unserved():
+    """A shield whose device nobody serves, as synkeep connect wants it."""
     with shielded() as own:
+        own.load("*:80")
         own.net.client.send_through_queue()
+        yield own
 
-        def begin(family):
-            peer = wire.Peer(own.net, family, None, source_port=4000)
-            command = own.command("connect", family.endpoint(family.peer, peer.port))
-            client = own.net.server.start(*command[2:], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
-            return client, peer, peer.meet(SYN)
 
-        yield begin
+@pytest.fixture
+def opening(unserved, family):
+    """`synkeep connect` to a scripted peer: its process, the peer, and the SYN that came."""
+    with wire.Peer(unserved.net, family, None, source_port=4000) as peer:
+        command = unserved.command("connect", family.endpoint(family.peer, peer.port))
+        client = unserved.net.server.start(*command[2:], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        yield client, peer, peer.meet(SYN)
+        unserved.net.server.end_processes()
 
 
 def test_hard_error_refuses_what_is_being_opened(opening, family):
-    client, peer, syn = opening(family)
-    with peer:
-        send_error(peer, syn, error_of(family, HARD))
-        assert client.wait(timeout=sockets.SECONDS) == REFUSED
+    client, peer, syn = opening
+    send_error(peer, syn, error_of(family, HARD))
+    assert client.wait(timeout=sockets.SECONDS) == REFUSED
 
 
 def test_soft_error_does_not_end_what_is_being_opened(opening, family):
-    client, peer, syn = opening(family)
-    with peer:
-        send_error(peer, syn, error_of(family, SOFT))
-        peer.take(peer.receive(SYN, timeout=2))
-        peer.send("SA")
-        assert peer.receive("A").ack == peer.snd_nxt
-        assert client.poll() is None
+    client, peer, syn = opening
+    send_error(peer, syn, error_of(family, SOFT))
+    peer.take(peer.receive(SYN, timeout=2))
+    peer.send("SA")
+    assert peer.receive("A").ack == peer.snd_nxt
+    assert client.poll() is None
 
 
 def test_hard_error_about_another_segment_does_not_end_what_is_being_opened(opening, family):
-    client, peer, syn = opening(family)
-    with peer:
-        send_error(peer, syn, error_of(family, HARD), seq=(syn.seq + 1) % 2**32)
-        peer.take(peer.receive(SYN, timeout=2))
-        assert client.poll() is None
+    client, peer, syn = opening
+    send_error(peer, syn, error_of(family, HARD), seq=(syn.seq + 1) % 2**32)
+    peer.take(peer.receive(SYN, timeout=2))
+    assert client.poll() is None

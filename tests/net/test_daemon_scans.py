@@ -13,6 +13,7 @@ from shield import shielded
 
 ALWAYS, OFF, CLOSED = 7, 1007, 9999  # the last one is no service: its answers are the kernel's
 only_ipv4 = pytest.mark.parametrize("family", [IPV4], ids=["ipv4"])
+SECONDS = 30  # that a scan may take
 DIFFICULT = 200  # of nmap's index; 260 and above it calls "good luck"
 
 
@@ -34,9 +35,19 @@ def serves_on(shield, net, family):
 
 
 def nmap(net, family, *words):
+    """Starts a scan; returns its process."""
     only = ("-6",) if family is not IPV4 else ()
-    return net.client.run("nmap", "-n", "-Pn", "--max-retries", "2", "--initial-rtt-timeout", "100ms",
-                          "--max-rtt-timeout", "100ms", *only, *words, family.address(net.server)).stdout
+    return net.client.start("nmap", "-n", "-Pn", "--max-retries", "2", "--initial-rtt-timeout", "100ms",
+                            "--max-rtt-timeout", "100ms", *only, *words, family.address(net.server))
+
+
+def said(process):
+    return process.communicate(timeout=SECONDS)[0]
+
+
+def states_in(process):
+    """What it says of each port, in the order of the ports."""
+    return re.findall(r"\d+/([a-z|]+)/tcp", said(process))
 
 
 def all_counters(shield):
@@ -48,36 +59,39 @@ def wait_for_verdicts(shield, before, names):
     lab.wait_until(lambda: names <= set(all_counters(shield) - before), f"the verdicts {sorted(names)}")
 
 
-@pytest.mark.parametrize("scan, seen, verdicts", [
-    ("-sS", ["open", "open", "closed"], {"SYN_COOKIE", "SYN_RECEIVED"}),
-    ("-sA", ["filtered", "unfiltered", "unfiltered"], {"NO_FLOW", "NO_CONNECTION"}),
-    ("-sN", ["open|filtered", "open|filtered", "closed"], {"BAD_FLAGS", "NO_CONNECTION"}),
-    ("-sF", ["open|filtered", "open|filtered", "closed"], {"NO_FLOW", "NO_CONNECTION"}),
-    ("-sX", ["open|filtered", "open|filtered", "closed"], {"NO_FLOW", "NO_CONNECTION"}),
-    ("-sT", ["open", "open", "closed"], {"ACCEPTED", "RESET"}),
-])
-def test_scan_sees(shield, net, family, scan, seen, verdicts):
+SCANS = {
+    "-sS": ["open", "open", "closed"],
+    "-sT": ["open", "open", "closed"],
+    "-sA": ["filtered", "unfiltered", "unfiltered"],
+    "-sN": ["open|filtered", "open|filtered", "closed"],
+    "-sF": ["open|filtered", "open|filtered", "closed"],
+    "-sX": ["open|filtered", "open|filtered", "closed"],
+}
+
+
+def test_scans_see_what_tcp_shows(shield, net, family):
     before = all_counters(shield)
-    said = nmap(net, family, scan, "-p", f"{ALWAYS},{OFF},{CLOSED}", "-oG", "-")
-    assert re.findall(r"\d+/([a-z|]+)/tcp", said) == seen
-    wait_for_verdicts(shield, before, verdicts)
+    running = {scan: nmap(net, family, scan, "-p", f"{ALWAYS},{OFF},{CLOSED}", "-oG", "-") for scan in SCANS}
+    assert {scan: states_in(process) for scan, process in running.items()} == SCANS
+    wait_for_verdicts(shield, before, {"SYN_COOKIE", "SYN_RECEIVED", "ACCEPTED", "RESET",  # -sS, -sT
+                                       "NO_FLOW", "NO_CONNECTION", "BAD_FLAGS"})  # the others
 
 
 @only_ipv4  # nmap's neighbour discovery has bad checksums, too
 def test_bad_checksums_are_not_answered_but_with_cookies(shield, net, family):
     """XDP looks at no checksum: what it sends for one keeps nothing and opens nothing."""
     before = all_counters(shield)
-    said = nmap(net, family, "-sS", "--badsum", "-p", f"{ALWAYS},{OFF},{CLOSED}", "-oG", "-")
-    assert re.findall(r"\d+/([a-z|]+)/tcp", said) == ["open", "filtered", "filtered"]
+    scan = nmap(net, family, "-sS", "--badsum", "-p", f"{ALWAYS},{OFF},{CLOSED}", "-oG", "-")
+    assert states_in(scan) == ["open", "filtered", "filtered"]
     wait_for_verdicts(shield, before, {"SYN_COOKIE", "BAD_CHECKSUM"})
 
 
 @only_ipv4  # nmap measures this for IPv4
 @pytest.mark.parametrize("port", [ALWAYS, OFF], ids=["always", "off"])
 def test_fingerprint_finds_numbers_that_can_not_be_guessed(net, family, port):
-    said = nmap(net, family, "-O", "-v", "--max-os-tries", "1", "-p", f"{port},{CLOSED}")
-    assert int(re.search(r"TCP Sequence Prediction: Difficulty=(\d+)", said)[1]) >= DIFFICULT
-    assert "IP ID Sequence Generation: All zeros" in said
+    found = said(nmap(net, family, "-O", "-v", "--max-os-tries", "1", "-p", f"{port},{CLOSED}"))
+    assert int(re.search(r"TCP Sequence Prediction: Difficulty=(\d+)", found)[1]) >= DIFFICULT
+    assert "IP ID Sequence Generation: All zeros" in found
 
 
 @pytest.mark.parametrize("words, port, answer, verdict", [
@@ -95,7 +109,7 @@ def test_fingerprint_finds_numbers_that_can_not_be_guessed(net, family, port):
 @only_ipv4  # as hping3 is
 def test_hping_is_answered(shield, net, family, words, port, answer, verdict):
     before = all_counters(shield)
-    said = net.client.run("hping3", "-n", "-c", "2", "-i", "u10000", "-p", port, *words, family.address(net.server),
-                          check=False).stdout
-    assert re.findall(r"flags=(\w+)", said) == ([answer] * 2 if answer else [])
+    answers = net.client.run("hping3", "-n", "-c", "2", "-i", "u10000", "-p", port, *words, family.address(net.server),
+                             check=False).stdout
+    assert re.findall(r"flags=(\w+)", answers) == ([answer] * 2 if answer else [])
     lab.wait_until(lambda: (all_counters(shield) - before)[verdict] >= 2, f"the verdict {verdict}")
