@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* SEGMENT ARRIVES (RFC 9293, 3.10.7): from the frame to the part that the state asks for, and what several parts need.
- */
+/* SEGMENT ARRIVES (RFC 9293, 3.10.7): from the frame to the part that the state asks for. */
 #include "tcp/arrive.h"
 
 #include "tcp/path_mtu.h"
