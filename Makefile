@@ -32,6 +32,7 @@ BPF_CLANG ?= $(firstword $(shell command -v clang-19 clang-20 clang-18 clang-17 
 BPFTOOL ?= $(firstword $(shell command -v bpftool /usr/sbin/bpftool /usr/local/sbin/bpftool))
 PYTHON ?= /usr/bin/python3
 FUZZ_SECONDS ?= 600
+CPUS := $(shell nproc)
 
 WARNINGS := -Wall -Wextra -Werror
 CFLAGS ?= -O2 -g
@@ -170,20 +171,23 @@ $(BUILD)/tests/bench/cost: $(addprefix $(BUILD)/tests/,bench/cost.o bench/sample
 tests: all $(UNIT_TESTS) $(FUZZERS) $(BPF_TESTS) $(BUILD)/tests/differential/test_differential $(TEST_PROGRAMS) $(TEST_TOOLS) $(BENCH_TOOLS)
 
 check: deps
+	$(Q)$(MAKE) --no-print-directory -j$(CPUS) tests
 	$(Q)$(MAKE) --no-print-directory check-all
 
 check-all: check-clang check-unit check-fuzz check-bpf check-differential check-net
 
 # Clang warns of other things than gcc.
 check-clang:
-	$(Q)$(MAKE) --no-print-directory CC=clang-19 BUILD=$(BUILD)/clang all >/dev/null
+	$(Q)$(MAKE) --no-print-directory -j$(CPUS) CC=clang-19 BUILD=$(BUILD)/clang all >/dev/null
 
+# As many at a time as there are CPUs; what one says is shown if it fails.
 check-unit: $(UNIT_TESTS)
-	$(Q)set -e; for t in $(UNIT_TESTS); do $$t; done
+	$(Q)printf '%s\n' $(UNIT_TESTS) | xargs -P $(CPUS) -I% sh -c '% >%.log 2>&1 || { cat %.log; exit 255; }'
+	$(Q)grep -h 'PASSED' $(UNIT_TESTS:=.log) | awk '{ n += $$4 } END { print n " unit tests passed" }'
 
 # A short run that every check makes; `make fuzz` is the long one.
 check-fuzz: $(FUZZERS)
-	$(Q)tests/fuzz/run.sh 5 $(FUZZERS)
+	$(Q)printf '%s\n' $(FUZZERS) | xargs -P $(CPUS) -n1 tests/fuzz/run.sh 5
 
 check-bpf: $(BPF_TESTS)
 	$(Q)set -e; for t in $(BPF_TESTS); do $$t; done
@@ -199,7 +203,7 @@ check-net: tests
 
 .PHONY: fuzz bench demo
 fuzz: $(FUZZERS)
-	$(Q)tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZERS)
+	$(Q)printf '%s\n' $(FUZZERS) | xargs -P $(CPUS) -n1 tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 bench: deps
 	$(Q)$(MAKE) --no-print-directory all $(TEST_PROGRAMS) $(TEST_TOOLS) $(BENCH_TOOLS)
