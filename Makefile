@@ -45,7 +45,7 @@ BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Iinclude -Ibpf -Ivmlinux $
 
 PACKAGES := make gcc clang-19 llvm-19 libclang-rt-19-dev libbpf-dev libxdp-dev libjson-c-dev libelf-dev zlib1g-dev \
 	bpftool clang-format libcmocka-dev scdoc python3 python3-pytest python3-scapy iproute2 ethtool nftables iperf3 \
-	netcat-openbsd socat nmap hping3 curl nginx-light wrk procps
+	netcat-openbsd socat nmap hping3 curl nginx-light wrk procps linux-perf
 
 USER_SOURCES := $(wildcard user/*.c user/tcp/*.c user/daemon/*.c user/apps/*.c)
 USER_OBJECTS := $(USER_SOURCES:user/%.c=$(BUILD)/user/%.o)
@@ -57,7 +57,7 @@ BPF_TEST_SKELETONS := $(patsubst tests/bpf/%.bpf.c,$(BUILD)/tests/bpf/%.skel.h,$
 DIFFERENTIAL := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c,$(wildcard tests/differential/*.c)))
 TEST_PROGRAMS := $(patsubst tests/lib/%.bpf.c,$(BUILD)/tests/lib/%.bpf.o,$(wildcard tests/lib/*.bpf.c))
 TEST_TOOLS := $(patsubst tests/lib/%.c,$(BUILD)/tests/lib/%,$(filter-out %.bpf.c,$(wildcard tests/lib/*.c)))
-BENCH_TOOLS := $(BUILD)/tests/bench/cost
+BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,cost plain_server bulk crowd)
 MAN_PAGES := $(patsubst docs/%.scd,$(BUILD)/docs/%,$(wildcard docs/*.scd))
 
 .PHONY: all
@@ -163,6 +163,10 @@ $(BUILD)/tests/bench/%.o: tests/bench/%.c
 
 $(BUILD)/tests/bench/cost: $(addprefix $(BUILD)/tests/,bench/cost.o bench/sample.o bpf/packet_build.o) \
 		| $(BUILD)/tests/bench/cost.bpf.o
+$(BUILD)/tests/bench/crowd: $(BUILD)/tests/bench/crowd.o | $(BUILD)/tests/bench/crowd.bpf.o
+$(BUILD)/tests/bench/plain_server: $(BUILD)/tests/bench/plain_server.o
+$(BUILD)/tests/bench/bulk: $(BUILD)/tests/bench/bulk.o
+$(BENCH_TOOLS):
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $^ -lbpf -o $@
 
 .PRECIOUS: $(BUILD)/%.bpf.o $(BUILD)/%.skel.h $(BUILD)/tests/bpf/%.bpf.o $(BUILD)/tests/bpf/%.o $(BUILD)/tests/differential/%.skel.h

@@ -19,20 +19,22 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import defences
+import endpoints
 import lab
 import measure
 import memory
 import report
+import report_endpoints
 import table
 
 RATES = (0, 100_000, 200_000, 300_000)
-PARTS = ("cost", "programs", "memory", "listing", "flood")
+PARTS = ("cost", "programs", "memory", "listing", "tcp", "flood")
 
 
 def parse_arguments():
     names = sorted({defence.name for defence in defences.COST + defences.FLOOD})
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, help="rounds (60 of the programs, 3 of the listing, 5 of the others)")
+    parser.add_argument("--rounds", type=int, help="rounds (60 of the programs, 3 of the listing and of idle sockets, 5 of the others)")
     parser.add_argument("--seconds", type=float, help="of each measurement (1 of the cost, 1.5 under flood, 2 of a profile)")
     parser.add_argument("--quick", action="store_true", help="one short round, and only the outermost rates")
     parser.add_argument("--only", action="append", default=[], choices=(*PARTS, *names), metavar="WORD",
@@ -66,6 +68,8 @@ class Plan:
             yield "cost", self.rounds(5), [
                 (defence.name, defence, lambda defence=defence: measure.answer_cost(defence, seconds))
                 for defence in defences.COST if self.wants(defence)]
+        if "tcp" in self.parts:
+            yield "tcp", self.rounds(5), list(self._endpoints(self.seconds(1, 0.5)))
         if "flood" in self.parts:
             seconds = self.seconds(1.5, 1)
             rates = (RATES[0], RATES[-1]) if self.arguments.quick else RATES
@@ -74,19 +78,41 @@ class Plan:
                  lambda defence=defence, rate=rate: measure.connections(defence, rate, seconds))
                 for rate in rates for defence in defences.FLOOD if self.wants(defence)]
 
+    @staticmethod
+    def _endpoints(seconds):
+        for end in endpoints.ENDS:
+            for direction in endpoints.DIRECTIONS:
+                yield ((end.name, direction), end,
+                       lambda end=end, direction=direction: endpoints.bulk(end, direction, seconds))
+        for end in endpoints.ENDS:
+            yield (end.name, "short"), end, lambda end=end: endpoints.short(end, seconds)
+
+    def _idle(self):
+        """{end's name: [round]}: the kernel's share is of all slabs, which others move, too."""
+        counts = {endpoints.KERNEL: [endpoints.IDLE_SOCKETS] * self.rounds(3),
+                  endpoints.DAEMON: [100_000 if self.arguments.quick else endpoints.IDLE]}
+        return {end.name: [endpoints.idle(end, count) for count in of_end] for end, of_end in counts.items()}
+
+    def _shares(self):
+        """{(end's name, work): shares}."""
+        return {(end.name, work): endpoints.shares(end, work, self.seconds(1, 0.5))
+                for work in (*endpoints.DIRECTIONS, "short") for end in endpoints.ENDS}
+
     def singles(self):
         """Of the other parts, which keep their own rounds: (part, function to call)."""
         calls = {"programs": lambda: measure.programs(self.rounds(60, 10), self.seconds(2, 0.5)),
                  "memory": memory.measure,
                  "listing": lambda: measure.listings(self.rounds(3))}
-        return [(part, call) for part, call in calls.items() if part in self.parts]
+        if "tcp" in self.parts:
+            calls |= {"idle": self._idle} | ({} if self.arguments.quick else {"shares": self._shares})
+        return [(part, call) for part, call in calls.items() if part in self.parts or part not in PARTS]
 
 
 class Measurements:
     """What came out, and what could not be measured."""
 
     def __init__(self):
-        self.results = {part: {} for part in PARTS}
+        self.results = {part: {} for part in (*PARTS, "idle", "shares")}
         self.broken = {}
 
     def take(self, part, name, call):
@@ -120,6 +146,8 @@ def print_tables(results):
     table.print_machine()
     for part, print_part in (("cost", report.print_answers), ("programs", report.print_programs),
                              ("memory", report.print_memory), ("listing", report.print_listings),
+                             ("tcp", report_endpoints.print_endpoints), ("idle", report_endpoints.print_idle),
+                             ("shares", report_endpoints.print_shares),
                              ("flood", report.print_connections)):
         if results[part]:
             print_part(results[part])

@@ -154,11 +154,12 @@ class Host:
         """Moves the device's packet processing into a kernel thread on one CPU, with this program's priority."""
         # The one command that needs the namespace's own /sys.
         run("ip", "netns", "exec", self.namespace, "sh", "-c", f"echo 1 >/sys/class/net/{self.device}/threaded")
-        thread = wait_until(self._find_napi_thread, f"the NAPI thread of {self.device}")
+        thread = wait_until(self.find_napi_thread, f"the NAPI thread of {self.device}")
         os.sched_setaffinity(thread, {cpu})
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, 0))
 
-    def _find_napi_thread(self):
+    def find_napi_thread(self):
+        """The PID of that thread; None: there is none."""
         for process in pathlib.Path("/proc").glob("[0-9]*"):
             try:
                 if (process / "comm").read_text().startswith(f"napi/{self.device}-"):
