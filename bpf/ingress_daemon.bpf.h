@@ -11,25 +11,49 @@
 #include "icmp.h"
 #include "ingress_segment.bpf.h"
 
+/* Gives a segment of a connection that a cookie made, and what that kept of the handshake. */
+__noinline enum verdict daemon_give_terms(struct xdp_md *ctx, const struct packet *p)
+{
+	const __u16 agreed = FLOW_WSCALE | FLOW_SACK | FLOW_TIMESTAMPS | FLOW_ECN;
+	struct daemon_hint hint = { .mark = DAEMON_MARK, .kind = DAEMON_COOKIE_ACK };
+	const struct flow *f = p ? flow_find(&p->tuple) : NULL;
+
+	if (!f)
+		return V_DAEMON_NO_ROOM;
+	hint.flags = f->flags & agreed;
+	hint.mss = f->mss;
+	hint.irs = f->irs;
+	hint.snd_wscale = f->snd_wscale;
+	hint.rcv_wscale = f->rcv_wscale;
+	return daemon_give_hint(ctx, &hint);
+}
+
+/*
+ * A segment of a flow. Until the daemon has reported it, it may not know it: the frame that told the terms may have
+ * found its ring full. A peer that acknowledges more than the SYN-ACK has heard from a daemon, and is no such.
+ */
+static __always_inline enum verdict daemon_segment_of_flow(struct xdp_md *ctx, const struct packet *p,
+							   const struct tracked *tracked)
+{
+	enum verdict verdict;
+
+	if (!(tracked->flags & FLOW_HANDOVER) || p->segment.ack != tracked->iss + 1)
+		return daemon_give(ctx, DAEMON_SEGMENT);
+	verdict = daemon_give_terms(ctx, p);
+	return verdict == V_DAEMON_COOKIE_ACK ? V_DAEMON_SEGMENT : verdict; /* the cookie has been counted */
+}
+
 /* A right cookie for a service of the daemon's: its flow begins where the handshake has ended. */
 __noinline enum verdict daemon_accept(struct xdp_md *ctx, const struct packet *p, const struct cookie_terms *terms,
 				      const struct cpu_clock *clock, const struct config *conf)
 {
-	struct daemon_hint hint = { .mark = DAEMON_MARK, .kind = DAEMON_COOKIE_ACK };
-
 	if (!p || !terms || !clock || !conf || !daemon_is_here(ctx))
 		return V_DAEMON_GONE;
 	ended_delete(&p->tuple);
 	half_open_delete(&p->tuple);
 	if (!flow_from_cookie(p, terms, clock, conf, FLOW_OWNER_DAEMON))
 		return V_DAEMON_NO_ROOM;
-	hint.flags = flow_flags_from_terms(terms);
-	hint.mss = terms->mss;
-	if (hint.flags & FLOW_WSCALE) {
-		hint.snd_wscale = terms->wscale;
-		hint.rcv_wscale = terms->rcv_wscale;
-	}
-	return daemon_give_hint(ctx, &hint);
+	return daemon_give_terms(ctx, p);
 }
 
 /* The service, if it is the daemon's and the packet is for this host. */

@@ -77,7 +77,7 @@ __noinline bool flow_from_cookie(const struct packet *p, const struct cookie_ter
 	s = &p->segment;
 	f.state = TCPS_SYN_RECEIVED;
 	f.owner = owner;
-	f.flags = FLOW_COOKIE | flow_flags_from_terms(terms) | (owner == FLOW_OWNER_KERNEL ? FLOW_HANDOVER : 0);
+	f.flags = FLOW_COOKIE | FLOW_HANDOVER | flow_flags_from_terms(terms);
 	f.mss = terms->mss;
 	f.irs = s->seq - 1;
 	f.iss = s->ack - 1;

@@ -108,11 +108,11 @@ static __always_inline struct flow *flow_lock(const struct tuple *t, __u64 now_n
 /* What became of a segment that was shown to a record, and whose record it was. */
 struct tracked {
 	enum flow_owner owner;
+	__u32 iss;
+	__u16 flags; /* the flow's, after the segment */
 	/* If the owner is the kernel. */
 	enum judgement judgement;
 	__u32 irs;
-	__u32 iss;
-	__u16 flags; /* the flow's, after the segment */
 };
 
 /* How long a peer that has not heard our RST may go on sending: Linux repeats data for some 15 minutes. */
@@ -175,6 +175,8 @@ static __noinline bool flow_track(const struct packet *p, enum direction directi
 	if (!f)
 		return false;
 	out->owner = f->owner;
+	out->iss = f->iss;
+	out->flags = f->flags;
 	if (out->owner == FLOW_OWNER_DAEMON)
 		return flow_is_alive(f, &p->tuple, clock->now_ns);
 	f = flow_lock_found(f, &p->tuple, clock->now_ns);
@@ -182,7 +184,6 @@ static __noinline bool flow_track(const struct packet *p, enum direction directi
 		return false;
 	out->judgement = flow_judge(f, &p->segment, direction, clock->now_ns, conf->msl_ns);
 	out->irs = f->irs;
-	out->iss = f->iss;
 	out->flags = f->flags;
 	has_ended = flow_has_ended(f);
 	if (has_ended)

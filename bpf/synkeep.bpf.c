@@ -124,7 +124,7 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 	if (kind == PACKET_TCP && is_syn(&p->segment))
 		return ingress_any_syn(ctx, p, clock, conf);
 	if (kind == PACKET_TCP && flow_track(p, DIRECTION_RCV, clock, conf, &tracked))
-		return tracked.owner == FLOW_OWNER_DAEMON ? daemon_give(ctx, DAEMON_SEGMENT)
+		return tracked.owner == FLOW_OWNER_DAEMON ? daemon_segment_of_flow(ctx, p, &tracked)
 							  : segment_of_flow(ctx, p, &tracked, clock, conf);
 	match = service_find(&p->tuple, port_kinds, clock->now_ns);
 	if (service_port_of_daemon(port_kinds)) {

@@ -18,7 +18,8 @@
 enum daemon_frame {
 	DAEMON_SEGMENT,	   /* its tuple has a record that says FLOW_OWNER_DAEMON, live or in TIME-WAIT */
 	DAEMON_SYN,	   /* its service sees SYNs, no cookie can answer it, or its tuple is live or in TIME-WAIT */
-	DAEMON_COOKIE_ACK, /* its cookie is right, and its record made: the terms are those of the handshake */
+	DAEMON_COOKIE_ACK, /* of a right cookie's connection, which the daemon has not reported yet: the terms are given
+			    */
 	DAEMON_STRANGER,   /* a segment without a record, of a service that answers as TCP asks (RFC 9293, 3.10.7.1) */
 	DAEMON_ICMP,	   /* an ICMP error that quotes a segment from a tuple of the daemon's */
 } __attribute__((packed));
@@ -32,8 +33,9 @@ struct daemon_hint {
 	__u8 reserved;
 	__u16 flags; /* enum flow_flag: FLOW_WSCALE, FLOW_SACK, FLOW_TIMESTAMPS, FLOW_ECN */
 	__u16 mss;   /* the peer's, bytes */
+	__u32 irs;   /* the peer's initial sequence number: the segment may not be the first that it sent */
 };
 
-_Static_assert(sizeof(struct daemon_hint) == 12, "daemon_hint: metadata is a multiple of four bytes");
+_Static_assert(sizeof(struct daemon_hint) == 16, "daemon_hint: metadata is a multiple of four bytes");
 
 #endif /* SYNKEEP_DAEMON_H */

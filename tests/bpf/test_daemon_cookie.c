@@ -35,7 +35,7 @@ static void test_cookie_ack_makes_the_record_and_tells_the_terms(void **state)
 		assert_true(shield_flow(&t.tuple, &f));
 		assert_state(f.state, TCPS_ESTABLISHED);
 		assert_int_equal(f.owner, FLOW_OWNER_DAEMON);
-		assert_int_equal(f.flags, FLOW_COOKIE | FLOW_WSCALE | FLOW_SACK | FLOW_TIMESTAMPS);
+		assert_int_equal(f.flags, FLOW_COOKIE | FLOW_HANDOVER | FLOW_WSCALE | FLOW_SACK | FLOW_TIMESTAMPS);
 		assert_int_equal(f.irs, TALK_PEER_ISN);
 		assert_int_equal(f.rcv_nxt, TALK_PEER_ISN + 1);
 		assert_int_equal(f.iss, t.iss);
@@ -87,23 +87,67 @@ static void test_cookie_ack_with_timestamps_elsewhere_is_right(void **state)
 	steered_assert(&o, DAEMON_COOKIE_ACK);
 }
 
-static void test_cookie_ack_repeated_is_a_segment(void **state)
+static void assert_given_as(const struct outcome *o, enum daemon_frame kind)
+{
+	assert_verdict(*o, V_DAEMON_SEGMENT);
+	assert_int_equal(o->daemon.kind, kind);
+}
+
+/* The frame with the ACK may have been lost in a full ring: what comes next tells all of it again. */
+static void test_cookie_ack_lost_is_made_up_for_by_the_next_segment(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct outcome first, o;
 		struct flow before, after;
-		struct outcome o;
 		struct talk t;
 
 		shield_reset(state);
 		talk_init(&t, families[i], PORT_DAEMON_ALWAYS);
 		talk_get_cookie(&t);
-		steered_segment(&t, ACK, 0);
+		first = steered_segment(&t, ACK, 0);
+		assert_int_equal(first.daemon.irs, TALK_PEER_ISN);
 		assert_true(shield_flow(&t.tuple, &before));
+		t.peer_nxt += 10; /* lost, too */
 		o = steered_segment(&t, ACK, 10);
-		steered_assert(&o, DAEMON_SEGMENT);
+		assert_given_as(&o, DAEMON_COOKIE_ACK);
+		assert_memory_equal(&o.daemon, &first.daemon, sizeof(o.daemon));
 		assert_true(shield_flow(&t.tuple, &after));
 		assert_memory_equal(&before, &after, sizeof(before));
 	}
+}
+
+static void test_segment_of_a_connection_that_was_reported_is_a_segment(void **state)
+{
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct outcome o;
+		struct talk t;
+		struct flow f;
+
+		shield_reset(state);
+		talk_init(&t, families[i], PORT_DAEMON_ALWAYS);
+		talk_get_cookie(&t);
+		steered_segment(&t, ACK, 0);
+		assert_true(shield_flow(&t.tuple, &f));
+		f.flags &= ~FLOW_HANDOVER;
+		shield_put_flow(&t.tuple, &f);
+		o = steered_segment(&t, ACK, 10);
+		assert_given_as(&o, DAEMON_SEGMENT);
+	}
+}
+
+/* A daemon that was killed before it reported it has answered: its TCB is lost. */
+static void test_segment_that_acknowledges_text_is_a_segment(void **state)
+{
+	struct outcome o;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_DAEMON_ALWAYS);
+	talk_get_cookie(&t);
+	steered_segment(&t, ACK, 0);
+	t.own_nxt++;
+	o = steered_segment(&t, ACK, 10);
+	assert_given_as(&o, DAEMON_SEGMENT);
 }
 
 static void test_cookie_ack_wrong_dropped(void **state)
@@ -216,7 +260,9 @@ int main(void)
 		cmocka_unit_test_setup(test_cookie_ack_makes_the_record_and_tells_the_terms, shield_reset),
 		cmocka_unit_test_setup(test_cookie_ack_without_options_tells_so, shield_reset),
 		cmocka_unit_test_setup(test_cookie_ack_with_timestamps_elsewhere_is_right, shield_reset),
-		cmocka_unit_test_setup(test_cookie_ack_repeated_is_a_segment, shield_reset),
+		cmocka_unit_test_setup(test_cookie_ack_lost_is_made_up_for_by_the_next_segment, shield_reset),
+		cmocka_unit_test_setup(test_segment_of_a_connection_that_was_reported_is_a_segment, shield_reset),
+		cmocka_unit_test_setup(test_segment_that_acknowledges_text_is_a_segment, shield_reset),
 		cmocka_unit_test_setup(test_cookie_ack_wrong_dropped, shield_reset),
 		cmocka_unit_test_setup(test_cookie_ack_no_room_dropped, shield_reset),
 		cmocka_unit_test_setup(test_cookie_by_another_window_scale_refused, shield_reset),

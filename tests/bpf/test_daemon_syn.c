@@ -188,7 +188,7 @@ static void test_service_of_every_port_has_its_cookies_and_segments(void **state
 	o = steered_segment(&t, ACK, 0);
 	steered_assert(&o, DAEMON_COOKIE_ACK);
 	o = steered_segment(&t, ACK, 10);
-	steered_assert(&o, DAEMON_SEGMENT);
+	assert_verdict(o, V_DAEMON_SEGMENT);
 	o = steered_syn(&t);
 	steered_assert(&o, DAEMON_SYN);
 	shield_delete_service(FAMILY_IPV6, 0, false);

@@ -268,6 +268,7 @@ static void segment_comes(struct fuzz_input *in, const struct step *step)
 	hint.mss = step->window;
 	put_ip(frame, IPPROTO_TCP, total, step->tos);
 	tcp_header(tcp, near_seq(step), near_ack(step), (__u8)(header / 4), step);
+	hint.irs = get_be32(tcp + 4) - 1 - step->near;
 	fuzz_take(in, tcp + 20, options);
 	memset(tcp + header, 'x', text);
 	put16(tcp + 16, tcp_checksum(ip, tcp, total, IPPROTO_TCP));

@@ -232,6 +232,18 @@ def test_each_receive_queue_has_a_worker(shield, net, family):
         lab.wait_until(lambda: daemon.status()["connections"] == 40, "the count")
 
 
+def test_connections_whose_first_segments_find_its_ring_full_are_served(shield, net, family):
+    count = 200
+    with daemons.serving(shield, echo(family, net), options=("--ring", "64")) as daemon, contextlib.ExitStack() as stack:
+        daemon.process.send_signal(signal.SIGSTOP)
+        clients = [stack.enter_context(connect(net, family)) for _ in range(count)]
+        daemon.process.send_signal(signal.SIGCONT)
+        for client in clients:
+            assert_echoes(client)
+        lab.wait_until(lambda: daemon.counters()["RX_DROPPED"] > 0, "the count of frames that were lost")
+        lab.wait_until(lambda: daemon.counters()["ACCEPTED"] == count, "the last of them")
+
+
 def test_generic_xdp_serves(shield, net, family):
     with daemons.serving(shield, echo(family, net), options=("--xdp", "generic")), connect(net, family) as client:
         for _ in range(100):

@@ -262,6 +262,7 @@ static const struct daemon_hint cookie = {
 	.rcv_wscale = 7,
 	.flags = FLOW_WSCALE | FLOW_SACK | FLOW_TIMESTAMPS,
 	.mss = 1000,
+	.irs = 0xfffffff0, /* l.irs */
 };
 
 static void cookie_ack_comes(struct wire_segment ack)
@@ -301,6 +302,20 @@ static void test_listen_cookie_ack_with_text_and_fin_is_taken_whole(void **state
 	app_reads_end();
 }
 
+/* Its ACK, and the first of its text, were lost between XDP and here. */
+static void test_listen_text_behind_a_cookie_ack_that_was_lost_is_accepted(void **state)
+{
+	(void)state;
+	tcb_in_listen();
+	cookie_ack_comes((struct wire_segment){ .flags = ACK, .seq = 5, .ack = 1, .text = "last" });
+	assert_verdict(TCPV_ACCEPTED);
+	assert_state(TCPS_ESTABLISHED);
+	expect(ACK, .seq = 1, .ack = 1, .blocks = { { 5, 9 } }, .block_count = 1);
+	peer_sends(ACK, .seq = 1, .ack = 1, .text = "1st ");
+	expect(ACK, .seq = 1, .ack = 9);
+	app_reads("1st last");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +340,7 @@ int main(void)
 		ladder_test(test_listen_syn_goes_to_the_more_exact_listener),
 		ladder_test(test_listen_cookie_ack_is_accepted_on_its_terms),
 		ladder_test(test_listen_cookie_ack_with_text_and_fin_is_taken_whole),
+		ladder_test(test_listen_text_behind_a_cookie_ack_that_was_lost_is_accepted),
 	};
 
 	return cmocka_run_group_tests_name("tcp_listen", tests, NULL, NULL);

@@ -27,7 +27,10 @@ static struct tcb *make_passive(struct tcp *tcp, const struct arrival *a, struct
 	return tcb;
 }
 
-/* What the SYN asked for is in the hint; its numbers are one before those of this ACK, the first that we see of it. */
+/*
+ * What the SYN asked for, and its number, is in the hint; ours is one before this acknowledgement. It is the first that
+ * we see of the connection, but its ACK may have been lost on the way here: text may come first, and in disorder.
+ */
 static enum tcp_verdict accept_cookie(struct tcp *tcp, struct arrival *a, struct tcp_listener *listener)
 {
 	const struct segment *s = &a->packet.segment;
@@ -43,7 +46,7 @@ static enum tcp_verdict accept_cookie(struct tcp *tcp, struct arrival *a, struct
 	}
 	tcb->flags |= TCB_COOKIE | (flags & FLOW_WSCALE ? TCB_WSCALE : 0) | (flags & FLOW_SACK ? TCB_SACK : 0) |
 		      (flags & FLOW_TIMESTAMPS ? TCB_TIMESTAMPS : 0) | (flags & FLOW_ECN ? TCB_ECN : 0);
-	tcb->irs = s->seq - 1;
+	tcb->irs = a->hint->irs;
 	tcb->iss = s->ack - 1;
 	tcb->rcv_nxt = tcb->rcv_wup = tcb->irs + 1;
 	tcb->rcv_edge = tcb->rcv_nxt + (window > 65535 ? 65535 : window); /* as config.daemon_terms.window has it */
@@ -61,7 +64,7 @@ static enum tcp_verdict accept_cookie(struct tcp *tcp, struct arrival *a, struct
 	verdict = arrive_checks(tcb, a);
 	if (tcb->state != TCPS_SYN_RECEIVED)
 		return TCPV_ACCEPTED;
-	tcb_finish(tcb, -ECONNREFUSED); /* nothing that XDP takes for a cookie's ACK comes here */
+	tcb_finish(tcb, -ECONNREFUSED); /* it is from outside the window that the SYN-ACK offered */
 	return verdict;
 }
 
