@@ -4,7 +4,7 @@
  * a queue and an MTU. Time is simulated; it jumps to whatever happens next.
  *
  * Everything that leaves is read by wire_read(), so it must be well-formed; and the right edge of what each end offers
- * never moves left (SHLD-14).
+ * never moves left (SHLD-14) by more than its shift rounds down.
  */
 #ifndef SYNKEEP_TCP_SIM_H
 #define SYNKEEP_TCP_SIM_H
@@ -162,10 +162,10 @@ static inline __u8 *sim_frame(void *context, __u32 path, __u32 bytes)
 	return end->room;
 }
 
-/* The edge of the window that a segment offers stays or moves right. */
+/* The edge of the window that a segment offers stays or moves right, but for what the shift takes (RFC 7323, 2.4). */
 static inline void sim_watch_window(struct sim_end *end, const struct wire_segment *s)
 {
-	__u32 window = (__u32)s->window, edge;
+	__u32 window = (__u32)s->window, edge, unit = 1;
 
 	if (s->flags & SYN) {
 		end->wscale = s->has_wscale ? (__s8)s->wscale : -1;
@@ -175,10 +175,10 @@ static inline void sim_watch_window(struct sim_end *end, const struct wire_segme
 	if (!(s->flags & ACK) || (s->flags & RST))
 		return;
 	if (end->wscale > 0 && end->sim->ends[!end->index].wscale >= 0)
-		window <<= end->wscale;
-	edge = s->ack + window;
-	sim_must(end->sim, !end->has_edge || !seq_before(edge, end->edge));
-	end->edge = edge;
+		unit <<= end->wscale;
+	edge = s->ack + window * unit;
+	sim_must(end->sim, !end->has_edge || seq_after(edge + unit, end->edge));
+	end->edge = end->has_edge ? seq_max(edge, end->edge) : edge;
 	end->has_edge = true;
 }
 

@@ -351,6 +351,28 @@ static void test_window_of_ours_does_not_grow_without_memory(void **state)
 	assert_state(TCPS_ESTABLISHED);
 }
 
+/* Where the shift rounds the window up, a peer that sends byte by byte must not win a byte with each. */
+static void test_window_of_ours_does_not_outgrow_the_buffer(void **state)
+{
+	const __u32 buffer = 1 << 18, unit = 8;
+	char text[1000] = { 0 };
+	__u32 seq = 1;
+
+	(void)state;
+	l.settings.recv_buffer_bytes = buffer;
+	l.offer.has_wscale = true;
+	tcb_established();
+	for (; seq < buffer - sizeof(text); seq += sizeof(text)) {
+		peer_sends(ACK, .seq = seq, .ack = 1, .text = text, .length = sizeof(text));
+		expect_anything();
+	}
+	for (int i = 0; i < 2000; i++, seq++) {
+		peer_sends(ACK, .seq = seq, .ack = 1, .text = "x");
+		expect_anything();
+	}
+	assert_in_range(ladder_status().unread_bytes, buffer, buffer + unit);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +396,7 @@ int main(void)
 		ladder_test(test_window_of_a_syn_is_not_scaled_and_15_is_14),
 		ladder_test(test_window_of_ours_is_scaled),
 		ladder_test(test_window_of_ours_does_not_grow_without_memory),
+		ladder_test(test_window_of_ours_does_not_outgrow_the_buffer),
 	};
 
 	return cmocka_run_group_tests_name("tcp_window", tests, NULL, NULL);

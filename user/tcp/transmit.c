@@ -51,12 +51,16 @@ bool transmit_window_update_due(const struct tcb *tcb)
 	       edge_wanted(tcb) != tcb->rcv_edge;
 }
 
-/* The field for an edge: rounded down, but not below what was promised. */
+/*
+ * The field for an edge: rounded down, but not below what was promised. That may go a unit beyond the buffer, and no
+ * further, or a peer that sends byte by byte would have the edge go with it.
+ */
 static __u16 window_field(const struct tcb *tcb, __u32 edge)
 {
-	__u32 field = (edge - tcb->rcv_nxt) >> tcb->rcv_wscale;
+	__u32 unit = 1U << tcb->rcv_wscale, field = (edge - tcb->rcv_nxt) >> tcb->rcv_wscale;
+	__u32 most = tcb->origin->settings.recv_buffer_bytes + unit;
 
-	if (seq_before(tcb->rcv_nxt + (field << tcb->rcv_wscale), tcb->rcv_edge))
+	if (seq_before(tcb->rcv_nxt + field * unit, tcb->rcv_edge) && tcb->rcv.ring.used + (field + 1) * unit <= most)
 		field++;
 	return field > 65535 ? 65535 : (__u16)field;
 }
