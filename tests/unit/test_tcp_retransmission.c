@@ -420,6 +420,37 @@ static void test_retransmission_lost_tail_is_probed(void **state)
 	assert_in_range(l.last_sent_ns - sent_ns, 30 * NSEC_PER_MSEC, 190 * NSEC_PER_MSEC);
 }
 
+/* A probe that is due in the turn in which all is acknowledged has nothing to probe, and repairs nothing later. */
+static void test_retransmission_probe_of_nothing_is_no_loss(void **state)
+{
+	__u32 cwnd;
+
+	(void)state;
+	established_with_sack();
+	app_sends("abc");
+	expect(ACK, .seq = 1, .ack = 1, .text = "abc");
+	l.now_ns += 900 * NSEC_PER_MSEC;
+	peer_sends(ACK, .seq = 1, .ack = 4);
+	expect_nothing();
+	cwnd = ladder_status().cwnd_bytes;
+	app_sends("def");
+	expect(ACK, .seq = 4, .ack = 1, .text = "def");
+	peer_sends(ACK, .seq = 1, .ack = 7);
+	assert_true(ladder_status().cwnd_bytes >= cwnd);
+}
+
+/* Nor is one sent that was due by what was acknowledged before. */
+static void test_retransmission_probe_waits_from_the_last_ack(void **state)
+{
+	(void)state;
+	established_with_sack();
+	app_sends_bytes(3 * MSS);
+	expect_segments(1, 3);
+	l.now_ns += 105 * NSEC_PER_MSEC;
+	peer_sends(ACK, .seq = 1, .ack = 1 + MSS);
+	expect_nothing();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +476,8 @@ int main(void)
 		ladder_test(test_retransmission_goes_on_for_100_s_by_default),
 		ladder_test(test_retransmission_user_time_out_can_be_changed),
 		ladder_test(test_retransmission_lost_tail_is_probed),
+		ladder_test(test_retransmission_probe_of_nothing_is_no_loss),
+		ladder_test(test_retransmission_probe_waits_from_the_last_ack),
 	};
 
 	return cmocka_run_group_tests_name("tcp_retransmission", tests, NULL, NULL);

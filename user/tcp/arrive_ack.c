@@ -129,6 +129,7 @@ static void take_ack(struct tcb *tcb, const struct arrival *a)
 		if (advanced)
 			fin = advance(tcb, s->ack);
 		tell_congestion(tcb, a, &result, advanced);
+		tcb_disarm(tcb, TIMER_LOSS); /* its time was that of what was in flight before */
 		tcb_touch(tcb);
 	}
 	if (fin)

@@ -77,7 +77,7 @@ static void loss_fires(struct tcb *tcb)
 		sent_find_losses(&tcb->sent, &tcb->rtt, tcb->origin->tcp->now_ns, &new_losses);
 		if (new_losses && tcb->congestion.phase == CONGESTION_OPEN)
 			arrive_slow_down(tcb);
-	} else {
+	} else if (sent_probe_at_ns(&tcb->sent, &tcb->rtt)) {
 		output_tail_loss_probe(tcb);
 	}
 	tcb_touch(tcb);
