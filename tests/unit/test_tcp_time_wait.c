@@ -158,6 +158,21 @@ static void test_time_wait_is_reported_with_its_end(void **state)
 	assert_int_equal(l.record.kind, TCP_RECORD_NONE);
 }
 
+/* Nor does it stay where the SYN that ended it began nothing. */
+static void test_time_wait_syn_that_nobody_takes_leaves_no_record(void **state)
+{
+	(void)state;
+	tcb_in_time_wait();
+	tcp_unlisten(l.tcp, l.listener);
+	l.listener = NULL;
+	l.irs += 1000;
+	peer_sends(SYN, .mss = 1460);
+	expect_anything();
+	assert_verdict(TCPV_NO_LISTENER);
+	assert_state(TCPS_CLOSED);
+	assert_int_equal(l.record.kind, TCP_RECORD_NONE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +187,7 @@ int main(void)
 		ladder_test(test_time_wait_wrong_checksum_is_dropped),
 		ladder_test(test_time_wait_oldest_makes_room),
 		ladder_test(test_time_wait_is_reported_with_its_end),
+		ladder_test(test_time_wait_syn_that_nobody_takes_leaves_no_record),
 	};
 
 	return cmocka_run_group_tests_name("tcp_time_wait", tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "tcp/arrive.h"
 
 #include "tcp/path_mtu.h"
+#include "tcp/record.h"
 #include "tcp/time_wait.h"
 
 static enum tcp_verdict arrive_time_wait(struct tcp *tcp, struct time_wait *tw, struct arrival *a)
@@ -12,7 +13,10 @@ static enum tcp_verdict arrive_time_wait(struct tcp *tcp, struct time_wait *tw, 
 
 	if (verdict != TCPV_TIME_WAIT_REUSED)
 		return verdict;
-	arrive_listen(tcp, a, iss);
+	verdict = arrive_listen(tcp, a, iss);
+	if (verdict == TCPV_SYN_RECEIVED)
+		return TCPV_TIME_WAIT_REUSED;
+	record_none(tcp, &a->packet.tuple); /* nothing came after it */
 	return verdict;
 }
 
