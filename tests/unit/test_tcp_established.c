@@ -363,6 +363,35 @@ static void test_established_status_says_what_is_so(void **state)
 	assert_int_equal(status.send_room_bytes, l.settings.send_buffer_bytes);
 }
 
+/* A FIN that text has passed was not the peer's: its own is taken when it comes. */
+static void test_established_fin_that_text_has_passed_is_forgotten(void **state)
+{
+	(void)state;
+	tcb_established();
+	peer_sends(FIN | ACK, .seq = 3, .ack = 1);
+	expect(ACK, .seq = 1, .ack = 1);
+	peer_sends(ACK, .seq = 1, .ack = 1, .text = "abcdef");
+	expect(ACK, .seq = 1, .ack = 7);
+	assert_state(TCPS_ESTABLISHED);
+	peer_sends(FIN | ACK, .seq = 7, .ack = 1);
+	expect(ACK, .seq = 1, .ack = 8);
+	assert_state(TCPS_CLOSE_WAIT);
+}
+
+/* An application that skips more than there is. */
+static void test_established_skip_goes_to_the_end_at_most(void **state)
+{
+	(void)state;
+	tcb_established();
+	peer_sends(ACK, .seq = 1, .ack = 1, .text = "abc");
+	expect(ACK, .seq = 1, .ack = 4);
+	tcp_skip(l.tcb, 100);
+	assert_int_equal(ladder_status().unread_bytes, 0);
+	peer_sends(ACK, .seq = 4, .ack = 1, .text = "def");
+	expect(ACK, .seq = 1, .ack = 7);
+	app_reads("def");
+}
+
 /* MUST-45: what the rim has no frame for goes later. */
 static void test_established_text_waits_for_a_frame(void **state)
 {
@@ -388,6 +417,20 @@ static void test_established_acknowledgement_waits_for_a_frame(void **state)
 	ladder_work();
 	expect(ACK, .seq = 1, .ack = 4);
 	expect_nothing();
+}
+
+static void test_established_reset_waits_for_a_frame(void **state)
+{
+	(void)state;
+	tcb_established();
+	l.no_room = true;
+	app_aborts();
+	after_ms(1);
+	l.no_room = false;
+	after_ms(1);
+	expect(RST | ACK, .seq = 1, .ack = 1);
+	expect_nothing();
+	assert_state(TCPS_LISTEN);
 }
 
 static void test_established_is_reported(void **state)
@@ -438,7 +481,10 @@ int main(void)
 		ladder_test(test_established_ack_counts_with_a_closed_window),
 		ladder_test(test_established_reset_is_told_apart_from_a_close),
 		ladder_test(test_established_status_says_what_is_so),
+		ladder_test(test_established_fin_that_text_has_passed_is_forgotten),
+		ladder_test(test_established_skip_goes_to_the_end_at_most),
 		ladder_test(test_established_text_waits_for_a_frame),
+		ladder_test(test_established_reset_waits_for_a_frame),
 		ladder_test(test_established_acknowledgement_waits_for_a_frame),
 		ladder_test(test_established_is_reported),
 	};

@@ -18,8 +18,8 @@ static const struct error time_exceeded = { 11, 0, 3, 0 };
 static const struct error parameter_problem = { 12, 0, 4, 0 };
 static const struct error quench = { 4, 0, 0, 0 };
 
-/* An error that quotes the first bytes of a segment that we sent at seq. */
-static void router_says(const struct error *e, __u32 mtu, __u32 seq)
+/* An error that quotes the first bytes of a segment that we sent at seq; the TCP goes to work with what comes next. */
+static void router_says_more(const struct error *e, __u32 mtu, __u32 seq)
 {
 	static __u8 frame[256];
 	struct wire_segment quoted = { .flags = ACK, .seq = l.iss + seq, .ack = l.irs + 1 };
@@ -41,6 +41,11 @@ static void router_says(const struct error *e, __u32 mtu, __u32 seq)
 	sum = wire_sum(sum, icmp, bytes);
 	wire_put16(icmp + 2, (__u16) ~(v4 ? sum : wire_sum(sum, ip + 8, 32)));
 	ladder_input(&hint, frame, (__u32)(icmp - frame) + bytes);
+}
+
+static void router_says(const struct error *e, __u32 mtu, __u32 seq)
+{
+	router_says_more(e, mtu, seq);
 	ladder_work();
 }
 
@@ -107,6 +112,19 @@ static void test_icmp_soft_errors_are_not_told_unless_asked_for(void **state)
 	router_says(&host_unreachable, 0, 1);
 	assert_int_equal(l.app.advised, 0);
 	assert_state(TCPS_ESTABLISHED);
+}
+
+static void test_icmp_soft_error_is_not_told_of_what_has_ended(void **state)
+{
+	(void)state;
+	l.settings.soft_errors = true;
+	tcb_in_fin_wait_1();
+	router_says_more(&host_unreachable, 0, 1);
+	assert_verdict(TCPV_ICMP_TAKEN);
+	peer_sends(FIN | ACK, .seq = 1, .ack = 2);
+	assert_state(TCPS_TIME_WAIT);
+	assert_int_equal(l.app.advised, 0);
+	expect_anything();
 }
 
 /* SHLD-26, as RFC 5461 has it: a connection that stands does not fall by what anybody could have sent. */
@@ -221,6 +239,7 @@ int main(void)
 		ladder_test(test_icmp_of_another_connection_is_ignored),
 		ladder_test(test_icmp_soft_errors_are_told_and_end_nothing),
 		ladder_test(test_icmp_soft_errors_are_not_told_unless_asked_for),
+		ladder_test(test_icmp_soft_error_is_not_told_of_what_has_ended),
 		ladder_test(test_icmp_hard_errors_end_no_connection_that_stands),
 		ladder_test(test_icmp_hard_error_ends_an_open),
 		ladder_test(test_icmp_soft_error_does_not_end_an_open),

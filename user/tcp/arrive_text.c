@@ -90,12 +90,14 @@ static enum tcp_verdict take_text(struct tcb *tcb, const struct arrival *a)
 	return TCPV_TAKEN;
 }
 
-/* eighth: FIN, once all before it is there (EP-FIN) */
+/* eighth: FIN, once all before it is there (EP-FIN). One that text has passed was never the peer's last word. */
 static void take_fin(struct tcb *tcb)
 {
-	if (!(tcb->flags & TCB_FIN_AHEAD) || tcb->rcv_nxt != tcb->rcv_fin)
+	if (!(tcb->flags & TCB_FIN_AHEAD) || seq_before(tcb->rcv_nxt, tcb->rcv_fin))
 		return;
 	tcb->flags &= ~TCB_FIN_AHEAD;
+	if (tcb->rcv_nxt != tcb->rcv_fin)
+		return;
 	tcb->flags |= TCB_FIN_RECEIVED | TCB_TELL_READABLE | TCB_ACK_NOW;
 	tcb->rcv_nxt++;
 	tcb->rcv_edge = seq_max(tcb->rcv_edge, tcb->rcv_nxt);

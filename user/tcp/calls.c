@@ -138,7 +138,9 @@ ssize_t tcp_peek(struct tcb *tcb, const __u8 **bytes)
 
 void tcp_skip(struct tcb *tcb, size_t length)
 {
-	reassembly_drop(&tcb->rcv, tcb->origin->account, (__u32)length);
+	__u32 there = tcb->rcv.ring.used;
+
+	reassembly_drop(&tcb->rcv, tcb->origin->account, length < there ? (__u32)length : there);
 	tcb->flags |= TCB_HAS_READ;
 	if (!seq_after(tcb->rcv_up, tcb->rcv_nxt - tcb->rcv.ring.used))
 		tcb->flags &= ~TCB_URGENT_IN;

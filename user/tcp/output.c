@@ -293,10 +293,9 @@ bool output_keepalive(struct tcb *tcb)
 	return transmit_empty(tcb, tcb->snd_nxt - 1);
 }
 
-void output_reset(struct tcb *tcb)
+bool output_reset(struct tcb *tcb)
 {
-	if (tcb->state != TCPS_SYN_SENT && tcb->state > TCPS_LISTEN)
-		transmit_reset(tcb);
+	return tcb->state == TCPS_SYN_SENT || tcb->state <= TCPS_LISTEN || transmit_reset(tcb);
 }
 
 bool output_probe(struct tcb *tcb)

@@ -16,8 +16,8 @@ bool output(struct tcb *tcb);
 /* A segment without text, now. False: no room. */
 bool output_ack(struct tcb *tcb);
 
-/* RST, as ABORT asks for (3.10.5); states without a peer that knows of us send none. */
-void output_reset(struct tcb *tcb);
+/* RST, as ABORT asks for (3.10.5); states without a peer that knows of us send none. False: no room. */
+bool output_reset(struct tcb *tcb);
 
 /* A segment that asks for an acknowledgement: SEQ = SND.NXT - 1, no text (3.8.4, SHLD-12). */
 bool output_keepalive(struct tcb *tcb);

@@ -70,7 +70,7 @@ static void tell(struct tcb *tcb)
 	}
 	if (take_flag(tcb, TCB_TELL_URGENT))
 		TELL(tcb, urgent);
-	if (take_flag(tcb, TCB_TELL_ADVICE) && tcb->origin->settings.soft_errors)
+	if (take_flag(tcb, TCB_TELL_ADVICE) && !(tcb->flags & TCB_FINISHED) && tcb->origin->settings.soft_errors)
 		TELL(tcb, advise, tcb_error(tcb));
 	if (take_flag(tcb, TCB_TELL_READABLE))
 		TELL(tcb, readable);
@@ -94,9 +94,9 @@ static void tell_end(struct tcb *tcb)
 	tcb_free(tcb);
 }
 
-static void abort_now(struct tcb *tcb)
+/* Its RST is on its way. */
+static void end_aborted(struct tcb *tcb)
 {
-	output_reset(tcb);
 	tcb_step(tcb, TCPE_SND_RST);
 	if (tcb->state == TCPS_SYN_SENT)
 		tcb_step(tcb, TCPE_TIMEOUT);
@@ -105,14 +105,18 @@ static void abort_now(struct tcb *tcb)
 
 static void attend(struct tcb *tcb)
 {
+	bool aborts, done;
+
 	tell(tcb);
 	list_remove(&tcb->pending); /* what the application has touched is done here */
-	if ((tcb->flags & TCB_ABORT) && !(tcb->flags & TCB_FINISHED))
-		abort_now(tcb);
-	if (!output(tcb)) {
+	aborts = (tcb->flags & TCB_ABORT) && !(tcb->flags & TCB_FINISHED);
+	done = aborts ? output_reset(tcb) : output(tcb);
+	if (!done) {
 		list_append(&tcb->origin->tcp->blocked, &tcb->pending);
 		return;
 	}
+	if (aborts)
+		end_aborted(tcb);
 	if (is_over(tcb))
 		tell_end(tcb);
 }
@@ -172,7 +176,8 @@ static void end(struct tcp *tcp, struct endpoint *endpoint)
 		time_wait_end(tcp, (struct time_wait *)endpoint);
 		return;
 	}
-	abort_now(tcb);
+	output_reset(tcb);
+	end_aborted(tcb);
 }
 
 void tcp_free(struct tcp *tcp)
