@@ -226,21 +226,32 @@ static bool send_all_new(struct tcb *tcb)
 /* --- timers ----------------------------------------------------------------------------------------------------------
  */
 
+/* The time-out, or R2 where that comes sooner. */
+static __u64 time_out_ns(const struct tcb *tcb)
+{
+	__u32 waited_ms = tcb->unanswered_ms ? tcb_now_ms(tcb) - tcb->unanswered_ms : 0;
+	__u32 limit_ms = tcb_user_timeout_ms(tcb);
+	__u64 left_ns = waited_ms < limit_ms ? (limit_ms - waited_ms) * NSEC_PER_MSEC : 0;
+	__u64 rto_ns = rtt_rto_ns(&tcb->rtt);
+
+	return left_ns && left_ns < rto_ns ? left_ns : rto_ns;
+}
+
 static void arm_retransmit(struct tcb *tcb)
 {
 	bool in_flight = tcb->sent.count;
-	__u64 rto_ns = rtt_rto_ns(&tcb->rtt);
 
 	if (tcb->deadlines[TIMER_RETRANSMIT])
 		return;
 	if (in_flight) {
-		tcb_arm(tcb, TIMER_RETRANSMIT, tcb->origin->tcp->now_ns + rto_ns);
+		tcb_arm(tcb, TIMER_RETRANSMIT, tcb->origin->tcp->now_ns + time_out_ns(tcb));
 		return;
 	}
 	if (!sends_text(tcb) || (!unsent_bytes(tcb) && !fin_is_due(tcb)))
 		return;
 	/* Something waits, and no acknowledgement will set it free: a closed window (SHLD-29), or a silly one. */
-	tcb_arm(tcb, TIMER_RETRANSMIT, tcb->origin->tcp->now_ns + (window_room(tcb) ? OVERRIDE_NS : rto_ns));
+	tcb_arm(tcb, TIMER_RETRANSMIT,
+		tcb->origin->tcp->now_ns + (window_room(tcb) ? OVERRIDE_NS : rtt_rto_ns(&tcb->rtt)));
 }
 
 static void arm_loss(struct tcb *tcb)

@@ -12,7 +12,7 @@
 
 #define MTU_MIN_IPV4 552	 /* what is less is no link's but an attacker's (RFC 5927, 7.3) */
 #define MTU_MIN_IPV6 1280	 /* RFC 8200, 5 */
-#define BLACK_HOLE_TIMEOUTS 2	 /* of the same segment, before a smaller one is tried */
+#define BLACK_HOLE_TIMEOUTS 3	 /* of the same segment, before a smaller one is tried */
 #define BLACK_HOLE_MTU_IPV4 1064 /* text of 1024; the next is the minimum */
 
 /* RFC 1191, 7.1: what to try where a router does not say, the next below the packet that was too big. */

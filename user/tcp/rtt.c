@@ -4,7 +4,6 @@
  */
 #include "tcp/rtt.h"
 
-#define G_US 1000      /* the clock's granularity: what a peer's timestamps, or a busy loop, leave of precision */
 #define K 4	       /* 2.2 */
 #define MIN_WINDOW_S 5 /* of rtt_min_us(): two of them are ten seconds */
 #define USEC_PER_SEC 1000000ULL
@@ -45,9 +44,8 @@ void rtt_sample(struct rtt *rtt, __u32 sample_us, __u64 now_ns)
 		rttvar = (3 * rttvar + (srtt > r ? srtt - r : r - srtt)) / 4;
 		srtt = (7 * srtt + r) / 8;
 	}
-	rto = srtt + (K * rttvar > G_US ? K * rttvar : G_US);
-	if (rto < RTT_RTO_MIN_US)
-		rto = RTT_RTO_MIN_US;
+	/* The variance is held up, not the sum: a steady path's time-out would be a round trip, and no more. */
+	rto = srtt + (K * rttvar > RTT_RTO_MIN_US ? K * rttvar : RTT_RTO_MIN_US);
 	if (rto > RTT_RTO_MAX_US)
 		rto = RTT_RTO_MAX_US;
 	rtt->srtt_us = srtt;

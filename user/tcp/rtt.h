@@ -3,8 +3,8 @@
  * Round-trip times and the retransmission time-out (RFC 6298). Karn's rule is the caller's: no sample of what was sent
  * twice without timestamps (MUST-18).
  *
- * Departs from RFC 6298, 2.4: the time-out is at least 200 ms, not a second, as all common stacks have it. A delayed
- * acknowledgement takes 40 ms with them.
+ * Departs from RFC 6298, 2.4: the time-out is at least 200 ms more than a round trip, not a second, as all common
+ * stacks have it. A delayed acknowledgement takes 40 ms with them.
  */
 #ifndef SYNKEEP_TCP_RTT_H
 #define SYNKEEP_TCP_RTT_H
@@ -13,8 +13,8 @@
 
 #define RTT_RTO_INITIAL_US 1000000	 /* 2.1 */
 #define RTT_RTO_SYN_TIMED_OUT_US 3000000 /* 5.7 */
-#define RTT_RTO_MIN_US 200000
-#define RTT_RTO_MAX_US 60000000 /* 2.5; half of 2MSL, or a TIME-WAIT would not see a FIN that comes again */
+#define RTT_RTO_MIN_US 200000		 /* above SRTT, in place of G and 2.4's second */
+#define RTT_RTO_MAX_US 60000000		 /* 2.5; half of 2MSL, or a TIME-WAIT would not see a FIN that comes again */
 
 struct rtt {
 	__u32 srtt_us; /* 0: no sample yet */

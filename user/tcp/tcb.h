@@ -247,4 +247,12 @@ static inline bool tcb_is_synchronized(enum tcp_state state)
 	return state >= TCPS_ESTABLISHED;
 }
 
+/* R2, by what the connection waits for. */
+static inline __u32 tcb_user_timeout_ms(const struct tcb *tcb)
+{
+	const struct tcp_settings *settings = &tcb->origin->settings;
+
+	return tcb_is_synchronized(tcb->state) ? settings->user_timeout_ms : settings->syn_timeout_ms;
+}
+
 #endif /* SYNKEEP_TCP_TCB_H */
