@@ -349,8 +349,9 @@ def test_fin_again_is_acknowledged_in_time_wait_which_begins_anew(shield, net, f
 def test_reset_does_not_end_time_wait(shield, net, family, policy):
     """RFC 1337."""
     with in_time_wait(shield, net, family, policy) as peer:
-        peer.send("R")
-        time.sleep(0.1)
+        for seq in (peer.snd_nxt, peer.snd_nxt - 1):
+            peer.send("R", seq=seq)
+        assert peer.stays_silent(0.2)
         assert states_of(shield, peer.port) == ["TIME-WAIT"]
 
 
