@@ -2,10 +2,12 @@
 /*
  * The program: finds the command that was asked for and runs it. What commands share is in command.h.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "config.h"
@@ -129,11 +131,27 @@ static int run_command(int argc, char **argv)
 	return command->run(argc - 1, argv + 1);
 }
 
+/*
+ * A standard descriptor that this process was started without must not become a map or a socket, which what is read or
+ * written there would then concern: it becomes one on which both fail, as they would have.
+ */
+static bool hold_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	}
+	return true;
+}
+
 /* What was printed is of use only if it has arrived; commands leave it to this to say so. */
 int main(int argc, char **argv)
 {
-	int status = run_command(argc, argv);
+	int status;
 
+	if (!hold_standard_descriptors())
+		return EXIT_FAILED;
+	status = run_command(argc, argv);
 	if (!fflush(stdout) && !ferror(stdout))
 		return status;
 	fputs("synkeep: the output could not be written: is its disk full?\n", stderr);
