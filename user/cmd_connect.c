@@ -314,6 +314,14 @@ static int bind_port(const struct tuple *tuple, __u16 port, int ifindex)
 	return err;
 }
 
+/* Its segments, and the mark that they are the daemon's, are a service's, or were one's. */
+static bool has_service(const struct connection *connection, __u32 port)
+{
+	__u8 kinds = 0;
+
+	return bpf_map_lookup_elem(connection->device.ports_fd, &port, &kinds) < 0 || kinds;
+}
+
 /* Simple port randomisation (RFC 6056, 3.3.1): drawn anew until one is free. */
 static int reserve_port(struct connection *connection)
 {
@@ -324,6 +332,9 @@ static int reserve_port(struct connection *connection)
 		if (getrandom(&drawn, sizeof(drawn), 0) != sizeof(drawn))
 			break;
 		connection->tuple.local_port = first + drawn % (last - first + 1);
+		connection->reserved_fd = -EADDRINUSE;
+		if (has_service(connection, connection->tuple.local_port))
+			continue;
 		connection->reserved_fd =
 			bind_port(&connection->tuple, connection->tuple.local_port, connection->route.ifindex);
 		if (connection->reserved_fd >= 0)
