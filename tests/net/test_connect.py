@@ -2,6 +2,8 @@
 """`synkeep connect` against listeners of the kernel: both directions, how it ends, what it leaves."""
 
 import concurrent.futures
+import contextlib
+import errno
 import os
 import signal
 import socket
@@ -189,6 +191,34 @@ def test_signal_resets_it(shield, family, listener):
     assert shield.is_gone()
 
 
+def test_signal_ends_it_though_nobody_reads_what_came_last(shield, family, listener):
+    text = bytes(200_000)  # more than a pipe holds
+    process = start(shield, family)
+    with accept(listener) as peer:
+        process.stdin.close()
+        assert read_to_end(peer) == b""
+        peer.sendall(text)
+    with listener:  # nothing of the peer's is left that could reset it
+        lab.wait_until(lambda: not shield.flows(state="ESTABLISHED") and not shield.flows(state="FIN_WAIT_2"), "the end")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=sockets.SECONDS) == FAILED
+    assert shield.is_gone()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_descriptor_that_is_closed_is_no_other(shield, net, family, listener, closed):
+    net.client.send_through_queue()
+    process = net.server.start("sh", "-c", f'exec "$@" {closed}', "sh", *command(shield, family), stderr=subprocess.PIPE,
+                               stdin=subprocess.PIPE)
+    with accept(listener) as peer:
+        with contextlib.suppress(ConnectionResetError):
+            peer.sendall(b"a")
+            peer.recv(1)
+    assert process.wait(timeout=sockets.SECONDS) == FAILED
+    assert os.strerror(errno.EBADF) in process.stderr.read()
+    assert shield.is_gone()
+
+
 @pytest.mark.parametrize("words, complaint", [
     ((), "ADDR:PORT is missing"),
     (("10.0.0.1",), "has no port"),
@@ -234,6 +264,16 @@ def test_device_that_was_loaded_stays_as_it_was(shield, net, family, listener):
     assert shield.read_json("status", shield.device)[0]["phase"] == "active"
     assert shield.dump("ports") == ports
     assert shield.record(family, PORT)[0] != "flows"
+
+
+def test_port_of_a_service_is_not_drawn(shield, net, family, listener):
+    shield.load("*:40000,owner=daemon,app=echo")
+    ports = shield.dump("ports")
+    net.server.sysctl(net__ipv4__ip_local_port_range="40000 40000")
+    done = run(shield, family)
+    assert done.returncode == FAILED
+    assert "no free port" in done.stderr
+    assert shield.dump("ports") == ports
 
 
 def test_device_that_a_daemon_serves_is_refused(shield, family):

@@ -68,16 +68,30 @@ static void connected(struct tcb *tcb)
 	carrier->connected = true;
 }
 
+/* A reader that takes nothing any more must not keep a signal from ending it. */
+static void write_when_possible(struct carrier *carrier)
+{
+	struct pollfd either[] = {
+		{ .fd = carrier->client->stop_fd, .events = POLLIN },
+		{ .fd = carrier->client->output_fd, .events = POLLOUT },
+	};
+
+	poll(either, ARRAY_LEN(either), -1);
+	if (either[0].revents)
+		carrier->error = -ECANCELED;
+	else if (either[1].revents)
+		write_some(carrier);
+}
+
 /* What came last is still to be written. */
 static void closed(struct tcb *tcb, int error)
 {
 	struct carrier *carrier = tcp_context(tcb);
 	const __u8 *bytes;
-	ssize_t length;
 
 	carrier->input_ended = true;
-	while (!error && !carrier->error && (length = tcp_peek(tcb, &bytes)) > 0)
-		write_some(carrier);
+	while (!error && !carrier->error && tcp_peek(tcb, &bytes) > 0)
+		write_when_possible(carrier);
 	if (!carrier->error)
 		carrier->error = error;
 	carrier->tcb = NULL;
