@@ -8,7 +8,7 @@
 
 #include "tcp/memory.h"
 
-#define BYTE_RING_CAPACITY_MIN 2048	  /* a full segment of Ethernet */
+#define BYTE_RING_CAPACITY_MIN 512	  /* most questions and answers; malloc() keeps what is larger less readily */
 #define BYTE_RING_CAPACITY_MAX (1U << 30) /* no window is larger (RFC 7323, 2.3) */
 
 struct byte_ring {
