@@ -159,6 +159,7 @@ def idle(end, count):
         answered = crowd.tell("probe", PROBES)["done"]
         time.sleep(PROBE_INTERVAL_S)
         closed = crowd.tell("close", count)
+        time.sleep(PROBE_INTERVAL_S)  # the last ones' records follow
         left = _count_flows(stage, end)
         return {"opened": min(opened["done"], count), "user": user / count, "slab": slab / count,
                 "record": _record_bytes(stage), "found": found, "answered": answered,
