@@ -3,6 +3,8 @@
 
 import collections
 import contextlib
+import os
+import pathlib
 import signal
 import subprocess
 
@@ -28,6 +30,11 @@ class Daemon:
         """What its TCP and its rim have counted, by name."""
         counted = self.shield.read_json("counters", self.shield.device)[0]["daemon"]
         return collections.Counter({counter["name"]: counter["count"] for counter in counted})
+
+    def cpu_seconds(self):
+        """The processor time that it has used."""
+        ticks = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
     def end(self, number=signal.SIGTERM):
         """Ends it by a signal and returns its status and what it said."""

@@ -294,6 +294,21 @@ def test_next_hop_that_gets_another_mac_is_followed(shield, net, family):
         assert sockets.read_exactly(client, len(b"unheard")) == b"unheard"
 
 
+def test_device_that_is_down_is_waited_for(shield, net, family):
+    with daemons.serving(shield, echo(family, net)) as daemon, connect(net, family) as client:
+        assert_echoes(client)
+        drop(net.client, "input")
+        client.sendall(b"unheard")
+        time.sleep(0.1)
+        net.server.run("ip", "link", "set", net.server.device, "down")
+        before = daemon.cpu_seconds()
+        time.sleep(2)
+        assert daemon.cpu_seconds() - before < 0.05
+        net.server.run("ip", "link", "set", net.server.device, "up")
+        drop_no_more(net.client)
+        assert sockets.read_exactly(client, len(b"unheard")) == b"unheard"
+
+
 def test_device_that_is_unloaded_ends_it(shield, net, family):
     with daemons.serving(shield, echo(family, net)) as daemon:
         shield.unload("--now")

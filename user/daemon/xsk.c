@@ -283,8 +283,12 @@ bool xsk_flush(struct xsk *xsk)
 
 		if (!xsk_ring_prod__needs_wakeup(&xsk->tx))
 			return true;
-		if (sendto(xsk_fd(xsk), NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0 && xsk->zero_copy)
+		if (sendto(xsk_fd(xsk), NULL, 0, MSG_DONTWAIT, NULL, 0) < 0) {
+			if (errno == ENETDOWN) /* it is not busy; when it is up again, there is news of the link */
+				return true;
+		} else if (xsk->zero_copy) {
 			return true;
+		}
 		if (__atomic_load_n(xsk->tx.consumer, __ATOMIC_RELAXED) == before)
 			break;
 	}
