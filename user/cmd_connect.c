@@ -361,6 +361,22 @@ static int mark_port(const struct connection *connection, bool ours)
 	return err;
 }
 
+/* The device's MTU may be another than when XDP was told how long frames may be. */
+static int tell_frame_bytes(struct connection *connection)
+{
+	struct device *device = &connection->device;
+	int lock = pins_lock(device->pin_dir, false), err;
+
+	if (lock < 0)
+		return lock;
+	err = device_config_read(device);
+	device->config.daemon_frame_bytes = xsk_frame_bytes_max(link_mtu(worker_link(connection->worker)));
+	if (!err)
+		err = device_config_write(device);
+	pins_unlock(lock);
+	return err;
+}
+
 /* --- the connection ----------------------------------------------------------------------------------------------- */
 
 static int explain_end(const struct options *options, int error)
@@ -403,6 +419,8 @@ static int carry(struct connection *connection, __u32 path)
 	if (err == -EEXIST)
 		return command_failed(&command_connect, "%s is served by `synkeep run`, which has its receive queues",
 				      connection->device_name);
+	if (!err)
+		err = tell_frame_bytes(connection);
 	if (!err)
 		err = mark_port(connection, true);
 	if (err)

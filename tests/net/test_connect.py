@@ -266,6 +266,19 @@ def test_device_that_was_loaded_stays_as_it_was(shield, net, family, listener):
     assert shield.record(family, PORT)[0] != "flows"
 
 
+def test_device_whose_mtu_has_grown_carries_its_frames(shield, net, family, listener):
+    with daemons.serving(shield):
+        pass  # it has told XDP how long frames are
+    for host in (net.client, net.server):
+        host.run("ip", "link", "set", host.device, "mtu", "3000")
+    process = start(shield, family)
+    with accept(listener) as peer:
+        peer.sendall(bytes(50_000))
+        peer.shutdown(socket.SHUT_WR)
+        assert process.communicate(timeout=sockets.SECONDS)[0] == bytes(50_000)
+    assert shield.counters()["DAEMON_FRAME_TOO_LARGE"] == 0
+
+
 def test_port_of_a_service_is_not_drawn(shield, net, family, listener):
     shield.load("*:40000,owner=daemon,app=echo")
     ports = shield.dump("ports")
