@@ -184,6 +184,7 @@ void tcp_free(struct tcp *tcp)
 {
 	if (!tcp)
 		return;
+	tcp->config.connections_max = 0; /* whatever closed() may open */
 	for (__u32 i = 0; i <= tcp->endpoints.mask; i++) {
 		while (tcp->endpoints.buckets[i])
 			end(tcp, tcp->endpoints.buckets[i]);
