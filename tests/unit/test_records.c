@@ -20,6 +20,7 @@ struct fake_map {
 };
 
 static struct fake_map maps[RECORDS_MAPS];
+static bool batch_fails; /* whole, and its count is not touched */
 static char story[4096];
 static struct records *records;
 
@@ -39,6 +40,8 @@ static int put_elements(void *context, enum records_map map, __u8 family, const 
 
 	(void)context;
 	assert_int_equal(family, FAMILY_IPV4);
+	if (batch_fails)
+		return -ENOMEM;
 	for (*count = 0; *count < wanted; ++*count, key++) {
 		const char *value = (const char *)values + (size_t)*count * shape_of(map, family).value_bytes;
 
@@ -217,6 +220,20 @@ static void test_refused_record_is_tried_again(void **state)
 	assert_int_equal(maps[RECORDS_FLOWS].iss[2], 20);
 }
 
+static void test_batch_that_is_refused_whole_is_tried_again(void **state)
+{
+	(void)state;
+	for (__u32 i = 1; i <= RECORDS_MAX; i++)
+		report(i, TCP_RECORD_FLOW, i);
+	batch_fails = true;
+	records_flush(records, NOW);
+	batch_fails = false;
+	assert_int_equal(records_counters(records)->refused, RECORDS_MAX);
+	assert_int_equal(records_counters(records)->written, 0);
+	records_flush(records, NOW + RECORDS_RETRY_NS);
+	assert_int_equal(maps[RECORDS_FLOWS].count, RECORDS_MAX);
+}
+
 static void test_newer_report_replaces_a_refused_one(void **state)
 {
 	(void)state;
@@ -282,6 +299,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lost_takes_away_what_was_live, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_none_takes_away_what_is_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_record_is_tried_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_batch_that_is_refused_whole_is_tried_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_newer_report_replaces_a_refused_one, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more_reports_than_there_is_room_are_written_at_once, setup,
 						teardown),

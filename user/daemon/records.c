@@ -256,6 +256,12 @@ static __u32 gather(struct records *records, enum records_map map, __u8 family,
 	return count;
 }
 
+/* A kernel before Linux 6.8 that has no memory for the batch leaves the count as it was: nothing is done. */
+static __u32 done_before_error(__u32 done, __u32 asked)
+{
+	return done < asked ? done : 0;
+}
+
 /* A map stops at the first element that it refuses: that one waits, and the rest goes on. */
 static void update(struct records *records, enum records_map map, __u8 family, __u64 now_ns)
 {
@@ -268,6 +274,8 @@ static void update(struct records *records, enum records_map map, __u8 family, _
 					       records->keys + (size_t)at * shape.key_bytes,
 					       records->values + (size_t)at * shape.value_bytes, &done);
 
+		if (err)
+			done = done_before_error(done, count - at);
 		records->counters.written += done;
 		at += done;
 		if (!err)
@@ -287,6 +295,8 @@ static void erase(struct records *records, enum records_map map, __u8 family, __
 		int err = records->maps.erase(records->maps.context, map, family,
 					      records->keys + (size_t)at * shape.key_bytes, &done);
 
+		if (err)
+			done = done_before_error(done, count - at);
 		records->counters.deleted += done;
 		at += done;
 		if (!err)
