@@ -359,6 +359,7 @@ static int open_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP); /* its terminal is gone */
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	return signalfd(-1, &set, SFD_CLOEXEC);
@@ -414,7 +415,7 @@ const struct command command_run = {
 		"Serves the services with owner=daemon: their connections end in a TCP of Synkeep's own, over AF_XDP.\n"
 		"Loads the device if it is not loaded, says in a line when it serves, and runs in the foreground "
 		"until\n"
-		"SIGINT or SIGTERM; then it resets its connections and ends. The device stays loaded, with its "
+		"SIGINT, SIGTERM or SIGHUP; then it resets its connections and ends. The device stays loaded, with its "
 		"services.\n"
 		"\n"
 		"  DEV                      the device that the services' clients come in by\n"
