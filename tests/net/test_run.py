@@ -131,6 +131,22 @@ def test_wrong_words_are_refused_before_anything_is_loaded(shield, words, compla
     assert shield.is_gone()
 
 
+def test_device_of_another_namespace_is_refused(shield, net, family):
+    shield.load(echo(family, net))
+    index = net.server.read_json("ip", "-j", "link", "show", net.server.device)[0]["ifindex"]
+    namespace = f"{net.server.namespace}-other"
+    lab.run("ip", "netns", "add", namespace)
+    try:
+        lab.run("ip", "-n", namespace, "link", "add", net.server.device, "index", str(index), "type", "veth", "peer", "name",
+                "peer", "index", str(index + 100))
+        done = lab.run("nsenter", f"--net=/run/netns/{namespace}", *shield.command("run", shield.device)[2:], check=False,
+                       timeout=daemons.SECONDS)
+    finally:
+        lab.run("ip", "netns", "del", namespace)
+    assert done.returncode == 1
+    assert "in another network namespace" in done.stderr
+
+
 # --- it serves -----------------------------------------------------------------------------------------------------
 
 
@@ -326,7 +342,7 @@ def test_device_that_is_gone_ends_it(shield, net):
 # --- it ends -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_orderly_end_resets_connections_and_leaves_the_device_loaded(shield, net, family, number):
     with daemons.serving(shield, echo(family, net)) as daemon, connect(net, family) as client:
         assert_echoes(client)

@@ -265,8 +265,10 @@ static int open_workers(struct daemon *daemon, char *error, size_t size)
 		return err;
 	}
 	daemon->serving = calloc(queues, sizeof(*daemon->serving));
-	if (!daemon->serving)
+	if (!daemon->serving) {
+		snprintf(error, size, "%s", strerror(ENOMEM));
 		return -ENOMEM;
+	}
 	for (__u32 i = 0; i < queues && !err; i++) {
 		daemon->count++;
 		err = open_worker(daemon, &daemon->serving[i], i, queues, error, size);

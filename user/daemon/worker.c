@@ -326,11 +326,20 @@ static int make_parts(struct worker *worker, const struct worker_options *option
 
 int worker_open(const struct worker_options *options, struct worker **out, char *error, size_t size)
 {
-	struct worker *worker = calloc(1, sizeof(*worker));
+	struct worker *worker;
 	int err;
 
-	if (!worker)
+	/* A device there may have its name, and its number, too. */
+	if (options->device->config.netns_inode != system_netns_inode()) {
+		snprintf(error, size, "%s is loaded in another network namespace: it is served from there",
+			 options->device->name);
+		return -ENODEV;
+	}
+	worker = calloc(1, sizeof(*worker));
+	if (!worker) {
+		snprintf(error, size, "%s", strerror(ENOMEM));
 		return -ENOMEM;
+	}
 	worker->device = options->device;
 	worker->first_queue = options->queue;
 	worker->busy_poll = options->busy_poll;
