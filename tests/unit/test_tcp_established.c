@@ -363,6 +363,26 @@ static void test_established_status_says_what_is_so(void **state)
 	assert_int_equal(status.send_room_bytes, l.settings.send_buffer_bytes);
 }
 
+/* A byte at the window's end takes a whole window's memory: the last of it is for what can be read. */
+static void test_established_text_behind_a_hole_is_refused_without_memory(void **state)
+{
+	const __u64 others = 60000;
+
+	(void)state;
+	l.account.limit_bytes = 1 << 16;
+	tcb_established();
+	assert_true(memory_charge(&l.account, others));
+	peer_sends(ACK, .seq = 3, .ack = 1, .text = "cd");
+	assert_verdict(TCPV_TEXT_REFUSED);
+	expect(ACK, .seq = 1, .ack = 1);
+	peer_sends(ACK, .seq = 1, .ack = 1, .text = "ab");
+	expect(ACK, .seq = 1, .ack = 3);
+	memory_release(&l.account, others);
+	peer_sends(ACK, .seq = 5, .ack = 1, .text = "ef");
+	expect(ACK, .seq = 1, .ack = 3);
+	assert_verdict(TCPV_TAKEN);
+}
+
 /* A FIN that text has passed was not the peer's: its own is taken when it comes. */
 static void test_established_fin_that_text_has_passed_is_forgotten(void **state)
 {
@@ -481,6 +501,7 @@ int main(void)
 		ladder_test(test_established_ack_counts_with_a_closed_window),
 		ladder_test(test_established_reset_is_told_apart_from_a_close),
 		ladder_test(test_established_status_says_what_is_so),
+		ladder_test(test_established_text_behind_a_hole_is_refused_without_memory),
 		ladder_test(test_established_fin_that_text_has_passed_is_forgotten),
 		ladder_test(test_established_skip_goes_to_the_end_at_most),
 		ladder_test(test_established_text_waits_for_a_frame),

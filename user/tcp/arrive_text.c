@@ -38,12 +38,18 @@ static void take_urgent(struct tcb *tcb, const struct arrival *a)
 	tcb_touch(tcb);
 }
 
-/* Text in order may take the place of what waits behind holes: the peer has that still (RFC 2018, 8). */
+/*
+ * Text in order may take the place of what waits behind holes: the peer has that still (RFC 2018, 8). Under pressure
+ * nothing is kept there: a byte at the window's end takes a window's memory, from everybody.
+ */
 static __s64 put(struct tcb *tcb, const struct arrival *a)
 {
 	const struct segment *s = &a->packet.segment;
-	__s64 got = reassembly_put(&tcb->rcv, tcb->origin->account, tcb->rcv_nxt, s->seq, a->text, s->payload_bytes);
+	__s64 got;
 
+	if (s->seq != tcb->rcv_nxt && memory_is_short(tcb->origin->account))
+		return -ENOMEM;
+	got = reassembly_put(&tcb->rcv, tcb->origin->account, tcb->rcv_nxt, s->seq, a->text, s->payload_bytes);
 	if (got != -ENOMEM || s->seq != tcb->rcv_nxt || !reassembly_has_hole(&tcb->rcv))
 		return got;
 	reassembly_renege(&tcb->rcv, tcb->origin->account);
