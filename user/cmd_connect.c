@@ -373,6 +373,7 @@ static int tell_frame_bytes(struct connection *connection)
 	device->config.daemon_frame_bytes = xsk_frame_bytes_max(link_mtu(worker_link(connection->worker)));
 	if (!err)
 		err = device_config_write(device);
+	device_forget_key(device);
 	pins_unlock(lock);
 	return err;
 }

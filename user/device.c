@@ -58,7 +58,7 @@ void device_close(struct device *device)
 		close_fd(&device->half_fd[i]);
 		close_fd(&device->tw_fd[i]);
 	}
-	explicit_bzero(&device->config.master_key, sizeof(device->config.master_key));
+	device_forget_key(device);
 }
 
 static int open_pin(const struct device *device, const char *name, int *fd)
@@ -359,6 +359,11 @@ int device_config_read(struct device *device)
 	__u32 key = 0;
 
 	return bpf_map_lookup_elem(device->config_fd, &key, &device->config) < 0 ? -errno : 0;
+}
+
+void device_forget_key(struct device *device)
+{
+	explicit_bzero(&device->config.master_key, sizeof(device->config.master_key));
 }
 
 int device_config_write(struct device *device)

@@ -84,4 +84,7 @@ int device_list(const char *pin_root, char (**names)[IFNAMSIZ]);
 int device_config_read(struct device *device);
 int device_config_write(struct device *device);
 
+/* What talks to strangers is not to have the cookies' key beside it. The config is to be read afresh to be written. */
+void device_forget_key(struct device *device);
+
 #endif /* SYNKEEP_DEVICE_H */

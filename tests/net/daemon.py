@@ -36,6 +36,18 @@ class Daemon:
         ticks = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
         return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
+    def memory(self):
+        """What is in its own memory."""
+        process, found = pathlib.Path("/proc", str(self.process.pid)), b""
+        with open(process / "mem", "rb", buffering=0) as memory:
+            for line in (process / "maps").read_text().splitlines():
+                addresses, access = line.split()[:2]
+                begin, end = (int(address, 16) for address in addresses.split("-"))
+                if access.startswith("rw-p"):
+                    memory.seek(begin)
+                    found += memory.read(end - begin)
+        return found
+
     def end(self, number=signal.SIGTERM):
         """Ends it by a signal and returns its status and what it said."""
         self.process.send_signal(number)

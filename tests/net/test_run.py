@@ -339,6 +339,21 @@ def test_device_that_is_gone_ends_it(shield, net):
         assert "is gone" in daemon.process.stderr.read()
 
 
+def test_key_of_the_cookies_is_not_in_its_memory(shield, net, family, tmp_path):
+    key = bytes(range(0x41, 0x51))
+    path = tmp_path / "key"
+    path.touch(mode=0o600)
+    path.write_text(key.hex())
+    with daemons.serving(shield, echo(family, net), options=("--key-file", path)) as daemon:
+        with connect(net, family) as client:
+            assert_echoes(client)
+        daemon.process.send_signal(signal.SIGSTOP)
+        memory = daemon.memory()
+        daemon.process.send_signal(signal.SIGCONT)
+    assert str(path).encode() in memory
+    assert key not in memory and key[7::-1] + key[:7:-1] not in memory
+
+
 # --- it ends -------------------------------------------------------------------------------------------------------
 
 

@@ -178,6 +178,7 @@ static int write_terms(struct daemon *daemon, __u32 mtu)
 	daemon->device.config.daemon_frame_bytes = xsk_frame_bytes_max(mtu);
 	if (!err)
 		err = device_config_write(&daemon->device);
+	device_forget_key(&daemon->device);
 	pins_unlock(lock);
 	return err;
 }
@@ -348,7 +349,10 @@ static int check_device(struct device *device)
 
 	if (!err && !system_device_exists((int)device->config.ifindex))
 		err = -ENODEV;
-	return err ? err : device_config_read(device);
+	if (!err)
+		err = device_config_read(device);
+	device_forget_key(device);
+	return err;
 }
 
 int daemon_run(struct daemon *daemon, int stop_fd)
