@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -253,7 +254,8 @@ def test_device_that_was_loaded_stays_as_it_was(shield, net, family, listener):
     process = start(shield, family)
     with accept(listener) as peer:
         port = peer.getpeername()[1]
-        lab.wait_until(lambda: shield.record(family, PORT)[0] == "flows", "the record")
+        lab.wait_until(lambda: shield.flows(state="ESTABLISHED"), "the record")
+        time.sleep(0.1)  # until the one of its SYN has gone, too
         flow = shield.flow(family, PORT)
         assert (flow["state"], flow["owner"], flow["local_port"]) == ("ESTABLISHED", "daemon", port)
         with sockets.inside(net.server), socket.socket(family.af) as other, pytest.raises(OSError):
