@@ -451,6 +451,20 @@ static void test_retransmission_probe_waits_from_the_last_ack(void **state)
 	expect_nothing();
 }
 
+/* RFC 8985, 7.3: where new text can not leave, be it for want of memory, the last segment is the probe. */
+static void test_retransmission_probe_without_memory_is_the_last_segment(void **state)
+{
+	(void)state;
+	established_with_sack();
+	l.account.limit_bytes = l.account.used_bytes + 8192 + 4 * sizeof(struct sent_segment);
+	assert_int_equal(app_sends_bytes(5 * MSS), 5 * MSS);
+	expect_segments(1, 4);
+	expect_nothing();
+	after_ms(150);
+	expect(ACK, .seq = 1 + 3 * MSS, .ack = 1, .length = MSS);
+	expect_nothing();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -478,6 +492,7 @@ int main(void)
 		ladder_test(test_retransmission_lost_tail_is_probed),
 		ladder_test(test_retransmission_probe_of_nothing_is_no_loss),
 		ladder_test(test_retransmission_probe_waits_from_the_last_ack),
+		ladder_test(test_retransmission_probe_without_memory_is_the_last_segment),
 	};
 
 	return cmocka_run_group_tests_name("tcp_retransmission", tests, NULL, NULL);

@@ -324,12 +324,10 @@ bool output_tail_loss_probe(struct tcb *tcb)
 
 	if (text > tcb->snd_mss)
 		text = tcb->snd_mss;
-	if (sends_text(tcb) && text && text <= room) {
-		if (!send_new(tcb, text))
-			return false;
-	} else if (last && !send_again(tcb, last)) {
+	if (sends_text(tcb) && text && text <= room && !send_new(tcb, text))
 		return false;
-	}
+	if (tcb->snd_nxt == before && last && !send_again(tcb, last))
+		return false;
 	sent_probed(&tcb->sent, tcb->snd_nxt, tcb->snd_nxt != before);
 	tcb_disarm(tcb, TIMER_RETRANSMIT); /* RFC 8985, 7.3: it begins anew behind the probe */
 	return true;
