@@ -70,8 +70,6 @@ void arrive_take_syn(struct tcb *tcb, const struct arrival *a, bool is_answer)
 
 void arrive_establish(struct tcb *tcb, __u8 syn_timeouts)
 {
-	if (!(tcb->flags & TCB_ACTIVE))
-		tcb->flags &= ~TCB_DETACHED;
 	tcb->flags |= TCB_TELL_ACCEPT;
 	tcb->sent.sack = tcb->flags & TCB_SACK;
 	if (syn_timeouts)
