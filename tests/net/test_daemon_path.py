@@ -106,19 +106,6 @@ def test_services_are_added_listed_and_deleted(shield):
     assert [service["service"] for service in shield.read_json("service", "list")] == ["*:80"]
 
 
-def test_connections_outlive_their_service(shield, family):
-    """The port stays the daemon's when the service goes, for its records' sake."""
-    shield.load(family.spec(shield.net.server, PORT) + f",{ECHO}")
-    with socket_in_queue(shield, 0):
-        with connect(shield.net.client, family, (family.address(shield.net.server), PORT)) as client:
-            lab.wait_until(lambda: shield.counters()["DAEMON_COOKIE_ACK"] == 1, "the cookie's way back")
-            shield.delete_service(family.spec(shield.net.server, PORT))
-            shield.advance_clock(300)  # no cookie of it can come back any more
-            shield.add_service("*:80")  # which takes away what has expired
-            client.send(b"x")
-            lab.wait_until(lambda: shield.counters()["DAEMON_SEGMENT"] >= 1, "the byte")
-
-
 def test_icmp_error_reaches_the_connection_that_it_is_about(shield, family):
     """Nobody else can tell `synkeep connect`, to whose port no service has ever been."""
     reject = "icmp" if family is IPV4 else "icmpv6"

@@ -288,6 +288,17 @@ def test_service_that_is_added_is_served_and_one_that_is_deleted_is_not(shield, 
         assert daemon.process.poll() is None
 
 
+def test_connections_outlive_their_service(shield, net, family):
+    """The port stays the daemon's when the service goes, for its records' sake."""
+    with daemons.serving(shield, echo(family, net)), connect(net, family) as client:
+        assert_echoes(client)
+        time.sleep(RECORD_SECONDS)
+        shield.delete_service(family.spec(net.server, ECHO))
+        shield.advance_clock(300)  # no cookie of it can come back any more
+        shield.add_service("*:80")  # which takes away what has expired
+        assert_echoes(client)
+
+
 def test_service_that_gets_another_application_is_served_by_that(shield, net, family):
     with daemons.serving(shield, echo(family, net)):
         shield.add_service(daemons.spec(family, net, ECHO, "daytime"))
