@@ -373,6 +373,18 @@ static void test_window_of_ours_does_not_outgrow_the_buffer(void **state)
 	assert_in_range(ladder_status().unread_bytes, buffer, buffer + unit);
 }
 
+/* Or two ends that send before they read would wait for each other for ever. */
+static void test_window_of_ours_is_left_memory_by_text_to_send(void **state)
+{
+	(void)state;
+	l.account.limit_bytes = 70000;
+	tcb_established();
+	assert_int_equal(app_sends_bytes(65536), 32768);
+	assert_false(memory_is_short(&l.account));
+	assert_int_equal(app_sends_bytes(32768), 0);
+	expect_anything();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +409,7 @@ int main(void)
 		ladder_test(test_window_of_ours_is_scaled),
 		ladder_test(test_window_of_ours_does_not_grow_without_memory),
 		ladder_test(test_window_of_ours_does_not_outgrow_the_buffer),
+		ladder_test(test_window_of_ours_is_left_memory_by_text_to_send),
 	};
 
 	return cmocka_run_group_tests_name("tcp_window", tests, NULL, NULL);

@@ -86,16 +86,34 @@ int tcp_connect(struct tcp *tcp, const struct tuple *tuple, __u32 path, const st
 	return 0;
 }
 
+/*
+ * How much of length bytes is taken: what there is room for, but no more memory than leaves windows open. Two ends
+ * whose text to send has it all would wait for each other's windows for ever.
+ */
+static __u32 room_to_send(const struct tcb *tcb, size_t length)
+{
+	__u32 limit = tcb->origin->settings.send_buffer_bytes, used = tcb->snd.used, capacity = tcb->snd.capacity;
+	__u32 room = used < limit ? limit - used : 0, wanted = BYTE_RING_CAPACITY_MIN;
+
+	if (room > length)
+		room = (__u32)length;
+	while (wanted < used + room)
+		wanted *= 2;
+	while (wanted > capacity && wanted > BYTE_RING_CAPACITY_MIN &&
+	       memory_would_be_short(tcb->origin->account, wanted - capacity))
+		wanted /= 2;
+	if (wanted < capacity)
+		wanted = capacity;
+	return room < wanted - used ? room : wanted - used;
+}
+
 /* 3.10.2. Before the connection stands text is queued (MAY-16). */
 ssize_t tcp_send(struct tcb *tcb, const void *bytes, size_t length, unsigned int flags)
 {
-	__u32 limit = tcb->origin->settings.send_buffer_bytes, used = tcb->snd.used;
-	__u32 take = used < limit ? limit - used : 0;
+	__u32 used = tcb->snd.used, take = room_to_send(tcb, length);
 
 	if (tcb->flags & (TCB_FINISHED | TCB_FIN_QUEUED | TCB_ABORT))
 		return -EPIPE;
-	if (take > length)
-		take = (__u32)length;
 	/* Text that takes all the memory could never be sent. */
 	if (take && (sent_reserve(&tcb->sent, tcb->origin->account) ||
 		     byte_ring_reserve(&tcb->snd, tcb->origin->account, used + take))) {

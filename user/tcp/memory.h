@@ -33,14 +33,19 @@ static inline void memory_release(struct memory_account *account, __u64 bytes)
 		a->used_bytes -= bytes;
 }
 
-/* Whether an account, or one above it, is so full that offered windows should shrink: seven eighths. */
-static inline bool memory_is_short(const struct memory_account *account)
+/* Whether so many bytes more leave an account, or one above it, so full that offered windows shrink: seven eighths. */
+static inline bool memory_would_be_short(const struct memory_account *account, __u64 bytes)
 {
 	for (const struct memory_account *a = account; a; a = a->parent) {
-		if (a->used_bytes > a->limit_bytes - a->limit_bytes / 8)
+		if (a->used_bytes + bytes > a->limit_bytes - a->limit_bytes / 8)
 			return true;
 	}
 	return false;
+}
+
+static inline bool memory_is_short(const struct memory_account *account)
+{
+	return memory_would_be_short(account, 0);
 }
 
 #endif /* SYNKEEP_TCP_MEMORY_H */
