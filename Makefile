@@ -44,7 +44,7 @@ BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Iinclude -Ibpf -Ivmlinux $
 	-Wno-missing-declarations -Wno-unused-function -Wno-unused-parameter
 
 PACKAGES := make gcc clang-19 llvm-19 libclang-rt-19-dev libbpf-dev libxdp-dev libjson-c-dev libelf-dev zlib1g-dev \
-	bpftool clang-format libcmocka-dev scdoc python3 python3-pytest python3-scapy iproute2 ethtool nftables iperf3 \
+	bpftool clang-format libcmocka-dev scdoc python3 python3-pytest python3-pytest-xdist python3-scapy iproute2 ethtool nftables iperf3 \
 	netcat-openbsd socat nmap hping3 curl nginx-light wrk procps linux-perf
 
 USER_SOURCES := $(wildcard user/*.c user/tcp/*.c user/daemon/*.c user/apps/*.c)
@@ -203,7 +203,7 @@ check-differential: $(BUILD)/tests/differential/test_differential
 	$(Q)$< $(<D)/captures/*.pcap
 
 check-net: tests
-	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider tests/net
+	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider -n $(CPUS) --dist loadscope tests/net
 
 .PHONY: fuzz bench demo
 fuzz: $(FUZZERS)

@@ -102,11 +102,15 @@ class Shield:
         return [(element["formatted"]["key"], element["formatted"]["value"]) for element in elements]
 
     def record(self, family, peer_port):
-        """The one record of a peer's port, in whichever map: (name of the map, value), or (None, None)."""
+        """The one record of a peer's port, in whichever map: (name of the map, value), or (None, None).
+
+        The maps are read one after the other, and a connection goes from one to the next: what it has left by then is
+        not counted.
+        """
         found = [(name, value) for name in ("half", "flows", "tw") for key, value in self.dump(name + family.suffix)
                  if key["remote_port"] == peer_port]
-        assert len(found) <= 1, f"more than one record: {found}"
-        return found[0] if found else (None, None)
+        assert len({name for name, _ in found}) == len(found), f"more than one record: {found}"
+        return found[-1] if found else (None, None)
 
     def record_count(self):
         return sum(len(self.dump(name + suffix)) for name in ("half", "flows", "tw") for suffix in "46")
