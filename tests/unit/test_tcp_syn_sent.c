@@ -222,6 +222,19 @@ static void test_syn_sent_syn_ack_without_wscale_scales_nothing(void **state)
 	expect_nothing();
 }
 
+/* Its text beyond our window is not for the buffer. */
+static void test_syn_sent_text_of_a_syn_ack_is_cut_to_the_window(void **state)
+{
+	static const char text[1000];
+
+	(void)state;
+	l.settings.recv_buffer_bytes = 100;
+	tcb_in_syn_sent();
+	peer_sends(SYN | ACK, .seq = 0, .ack = 1, .mss = 1460, .text = text, .length = sizeof(text));
+	expect(ACK, .seq = 1, .ack = 101, .window = ZERO_WINDOW);
+	assert_int_equal(ladder_status().unread_bytes, 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +257,7 @@ int main(void)
 		ladder_test(test_syn_sent_timed_out_syn_makes_the_first_time_out_long),
 		ladder_test(test_syn_sent_syn_ack_without_mss_gets_small_segments),
 		ladder_test(test_syn_sent_syn_ack_without_wscale_scales_nothing),
+		ladder_test(test_syn_sent_text_of_a_syn_ack_is_cut_to_the_window),
 	};
 
 	return cmocka_run_group_tests_name("tcp_syn_sent", tests, NULL, NULL);

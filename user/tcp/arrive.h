@@ -24,6 +24,9 @@ enum tcp_verdict arrive_syn_sent(struct tcb *tcb, struct arrival *a);
 /* Every other state: what is acceptable goes on to the next two. */
 enum tcp_verdict arrive_checks(struct tcb *tcb, struct arrival *a);
 
+/* Old bytes before the window, and those behind it, are cut off (EP-TRIM), a FIN behind it too. */
+void arrive_trim(struct tcb *tcb, struct arrival *a);
+
 /* TCPV_TAKEN: the segment goes on. In SYN-RECEIVED it establishes the connection. */
 enum tcp_verdict arrive_ack(struct tcb *tcb, struct arrival *a);
 

@@ -102,8 +102,7 @@ static void take_timestamp(struct tcb *tcb, const struct segment *s)
 	tcb->ts_recent = s->tsval;
 }
 
-/* Old bytes before the window, and those behind it, are cut off (EP-TRIM), a FIN behind it too. */
-static void trim(struct tcb *tcb, struct arrival *a)
+void arrive_trim(struct tcb *tcb, struct arrival *a)
 {
 	struct segment *s = &a->packet.segment;
 	__u32 old = tcb->rcv_nxt - s->seq, window = tcb->rcv_edge - tcb->rcv_nxt, end;
@@ -155,7 +154,7 @@ enum tcp_verdict arrive_checks(struct tcb *tcb, struct arrival *a)
 	if (!(s->flags & TCP_FLAG_ACK))
 		return TCPV_NO_ACK;
 	take_timestamp(tcb, s);
-	trim(tcb, a);
+	arrive_trim(tcb, a);
 	verdict = arrive_ack(tcb, a);
 	if (verdict != TCPV_TAKEN || (tcb->flags & TCB_FINISHED))
 		return verdict;

@@ -34,6 +34,7 @@ static enum tcp_verdict take_syn_ack(struct tcb *tcb, struct arrival *a)
 	/* What else it carries goes through the later steps; the SYN has been taken. */
 	a->packet.segment.flags &= ~TCP_FLAG_SYN;
 	a->packet.segment.seq++;
+	arrive_trim(tcb, a);
 	return a->packet.segment.payload_bytes || arrival_has(a, TCP_FLAG_FIN | TCP_FLAG_URG) ? arrive_text(tcb, a)
 											      : TCPV_TAKEN;
 }
