@@ -226,8 +226,8 @@ static bool send_all_new(struct tcb *tcb)
 /* --- timers ----------------------------------------------------------------------------------------------------------
  */
 
-/* The time-out, or R2 where that comes sooner. */
-static __u64 time_out_ns(const struct tcb *tcb)
+/* How long to wait for an answer: the time-out, or R2 where that comes sooner. */
+static __u64 wait_ns(const struct tcb *tcb)
 {
 	__u32 waited_ms = tcb->unanswered_ms ? tcb_now_ms(tcb) - tcb->unanswered_ms : 0;
 	__u32 limit_ms = tcb_user_timeout_ms(tcb);
@@ -244,7 +244,7 @@ static void arm_retransmit(struct tcb *tcb)
 	if (tcb->deadlines[TIMER_RETRANSMIT])
 		return;
 	if (in_flight) {
-		tcb_arm(tcb, TIMER_RETRANSMIT, tcb->origin->tcp->now_ns + time_out_ns(tcb));
+		tcb_arm(tcb, TIMER_RETRANSMIT, tcb->origin->tcp->now_ns + wait_ns(tcb));
 		return;
 	}
 	if (!sends_text(tcb) || (!unsent_bytes(tcb) && !fin_is_due(tcb)))

@@ -56,10 +56,10 @@ enum tcb_flag {
 	TCB_MORE = 1 << 25,	      /* TCP_SEND_MORE: an incomplete segment waits */
 	TCB_PUSH = 1 << 26,	      /* TCP_SEND_PUSH: Nagle's rule does not hold up what is there */
 	TCB_WINDOW_LIMITED = 1 << 27, /* more would have been sent, had cwnd allowed it */
-	TCB_SILLY_OVERRIDE = 1 << 29, /* the override time-out has run out (3.8.6.2.1) */
 	TCB_KNOWN = 1 << 28,	      /* to the application: it opened it, or was told */
-	TCB_HAS_READ = 1U << 31,      /* the application has taken text since we last told the peer of our window */
+	TCB_SILLY_OVERRIDE = 1 << 29, /* the override time-out has run out (3.8.6.2.1) */
 	TCB_END_READ = 1 << 30,	      /* the application has seen the end of what came */
+	TCB_HAS_READ = 1U << 31,      /* the application has taken text since we last told the peer of our window */
 };
 
 #define TCB_R1 3 /* retransmissions that mean trouble (MUST-20, SHLD-10) */
@@ -119,7 +119,7 @@ struct tcb {
 	/* Receive sequence variables (figure 4). */
 	__u32 irs;
 	__u32 rcv_nxt;
-	__u32 rcv_edge; /* RCV.NXT + RCV.WND as the peer was told: never moves left (SHLD-14) */
+	__u32 rcv_edge; /* RCV.NXT + RCV.WND as the peer was told: moves left by rounding alone (SHLD-14) */
 	__u32 rcv_wup;	/* Last.ACK.sent (RFC 7323, 4.3) */
 	__u32 rcv_up;
 	__u32 rcv_fin; /* if TCB_FIN_AHEAD */
