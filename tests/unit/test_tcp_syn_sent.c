@@ -175,7 +175,7 @@ static void test_syn_sent_time_out_is_the_application_s(void **state)
 	tcb_in_syn_sent();
 	after_ms(4000);
 	assert_int_equal(l.app.closed, 0);
-	after_ms(12000); /* at the next time-out behind R1 */
+	after_ms(1100); /* the next SYN would be due at seven seconds */
 	assert_closed(-ETIMEDOUT);
 	expect_anything();
 }
@@ -196,6 +196,34 @@ static void test_syn_sent_timed_out_syn_makes_the_first_time_out_long(void **sta
 	expect_nothing();
 	after_ms(200);
 	expect(ACK, .seq = 1, .ack = 1, .text = "x");
+}
+
+/* RFC 6928, 2: one lost SYN leaves the first window as it is, a second makes it one segment. */
+static void first_window_after(int lost_syns, int segments)
+{
+	l.settings.nagle = false;
+	tcb_in_syn_sent();
+	after_ms(lost_syns == 1 ? 1500 : 3500);
+	for (int i = 0; i < lost_syns; i++)
+		expect(SYN, .seq = 0);
+	peer_sends(SYN | ACK, .ack = 1, .mss = 1000);
+	expect(ACK, .seq = 1, .ack = 1);
+	app_sends_bytes(5000);
+	for (int i = 0; i < segments; i++)
+		expect(ACK, .seq = 1 + 1000 * i, .ack = 1, .length = 1000);
+	expect_nothing();
+}
+
+static void test_syn_sent_timed_out_once_keeps_the_first_window(void **state)
+{
+	(void)state;
+	first_window_after(1, 5);
+}
+
+static void test_syn_sent_timed_out_twice_makes_the_first_window_a_segment(void **state)
+{
+	(void)state;
+	first_window_after(2, 1);
 }
 
 /* MUST-15. */
@@ -255,6 +283,8 @@ int main(void)
 		ladder_test(test_syn_sent_time_out_comes_behind_three_minutes),
 		ladder_test(test_syn_sent_time_out_is_the_application_s),
 		ladder_test(test_syn_sent_timed_out_syn_makes_the_first_time_out_long),
+		ladder_test(test_syn_sent_timed_out_once_keeps_the_first_window),
+		ladder_test(test_syn_sent_timed_out_twice_makes_the_first_window_a_segment),
 		ladder_test(test_syn_sent_syn_ack_without_mss_gets_small_segments),
 		ladder_test(test_syn_sent_syn_ack_without_wscale_scales_nothing),
 		ladder_test(test_syn_sent_text_of_a_syn_ack_is_cut_to_the_window),
