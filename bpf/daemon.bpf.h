@@ -98,7 +98,7 @@ __noinline bool daemon_has(const struct tuple *t, const struct cpu_clock *clock,
 	if (daemon_has_half_open(t, clock, conf))
 		return true;
 	e = daemon_ended(t, clock);
-	return e && e->state == TCPS_TIME_WAIT;
+	return e && ended_state(e, clock->now_ns) == TCPS_TIME_WAIT;
 }
 
 #endif /* SYNKEEP_DAEMON_BPF_H */

@@ -125,7 +125,7 @@ static __noinline enum verdict egress_adopt(struct __sk_buff *skb, const struct 
 	if (!tp || (!of_service && socket_was_accepted(tp)))
 		return V_OWN_UNTRACKED;
 	e = ended_alive(&p->tuple, clock->now_ns);
-	if (e && e->state == TCPS_TIME_WAIT)
+	if (e && ended_state(e, clock->now_ns) == TCPS_TIME_WAIT)
 		return V_OWN_UNTRACKED; /* the last ACK leaves before the socket itself is in TIME-WAIT */
 	socket_read_flow(tp, socket->state, &f);
 	half_open_delete(&p->tuple);

@@ -80,9 +80,9 @@ static __always_inline enum verdict daemon_segment(struct xdp_md *ctx, struct pa
 	if (daemon_has_half_open(&p->tuple, clock, conf))
 		return daemon_give(ctx, DAEMON_SEGMENT);
 	e = daemon_ended(&p->tuple, clock);
-	if (e && e->state == TCPS_TIME_WAIT)
+	if (e && ended_state(e, clock->now_ns) == TCPS_TIME_WAIT)
 		return daemon_give(ctx, DAEMON_SEGMENT);
-	replayed = e && answers_handshake(s, e->irs, e->iss);
+	replayed = e && ended_is_shown_again(e, s->seq, s->ack);
 	if (replayed && !(e->flags & FLOW_SND_RST)) /* else the peer has not heard the RST */
 		return V_COOKIE_REPLAY;
 	if (service && service->policy != POLICY_OFF && packet_flags_impossible(s->flags))

@@ -211,19 +211,9 @@ static __always_inline enum verdict segment_with_cookie(struct xdp_md *ctx, cons
 static __always_inline enum verdict segment_of_ended(const struct packet *p, struct ended *e,
 						     const struct cpu_clock *clock, const struct config *conf)
 {
-	__u64 restarted_ns = clock->now_ns + tcp_state_timeout_ns(TCPS_TIME_WAIT, conf->msl_ns);
-	const struct segment *s = &p->segment;
-	__u64 deadline_ns = e->deadline_ns;
-
-	if (e->state == TCPS_CLOSED)
+	if (ended_state(e, clock->now_ns) == TCPS_CLOSED)
 		return V_COOKIE_REPLAY;
-	/*
-	 * RFC 9293, 3.10.7.4, eighth: a FIN that comes again restarts the 2MSL. The record stays until its cookie is
-	 * stale all the same. If the element has been given to another tuple meanwhile, its deadline is another and
-	 * stays.
-	 */
-	if ((s->flags & TCP_FLAG_FIN) && s->seq + s->payload_bytes + 1 == e->rcv_nxt && restarted_ns > deadline_ns)
-		__sync_val_compare_and_swap(&e->deadline_ns, deadline_ns, restarted_ns);
+	ended_restart(e, p, clock, conf);
 	presence_mark(conf, &p->tuple); /* Linux begins its TIME-WAIT anew with other segments too */
 	return V_TIME_WAIT_SEGMENT;
 }
@@ -260,16 +250,16 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 	/* A half-open record outlives the owner's interest in it: it must not stand in the way of a right cookie. */
 	if (verdict != V_NO_FLOW && verdict != V_HALF_OPEN_SEGMENT)
 		return verdict;
-	replayed = e && answers_handshake(&p->segment, e->irs, e->iss);
+	replayed = e && ended_is_shown_again(e, p->segment.seq, p->segment.ack);
 	if (!replayed && segment_read_timestamps(ctx, p) &&
 	    segment_has_cookie(p, clock, conf, FLOW_OWNER_KERNEL, &terms))
 		return segment_with_cookie(ctx, p, &terms, clock, conf);
 	if (verdict == V_HALF_OPEN_SEGMENT)
 		return budget_spend(service->policy, BUDGET_HALF_OPEN, verdict, clock, conf);
-	was_reset = e && e->state == TCPS_CLOSED && (e->flags & FLOW_SND_RST);
+	was_reset = e && ended_state(e, clock->now_ns) == TCPS_CLOSED && (e->flags & FLOW_SND_RST);
 	if (replayed && !was_reset)
 		return segment_of_ended(p, e, clock, conf);
-	in_time_wait = e && e->state == TCPS_TIME_WAIT;
+	in_time_wait = e && ended_state(e, clock->now_ns) == TCPS_TIME_WAIT;
 	verdict = in_time_wait ? V_NO_FLOW : segment_of_socket(ctx, p, clock, conf);
 	if (verdict == V_NO_FLOW && segment_has_kernel_cookie(ctx, p, &terms)) {
 		if (e && kernel_cookie_is_replayed(&p->segment, e))

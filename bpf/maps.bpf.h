@@ -8,6 +8,7 @@
 #ifndef SYNKEEP_MAPS_BPF_H
 #define SYNKEEP_MAPS_BPF_H
 
+#include "ageing.h"
 #include "config.h"
 #include "monitor.h"
 
@@ -103,6 +104,15 @@ struct {
 	__type(key, struct flow6_key);
 	__type(value, struct ended);
 } tw6 SEC(".maps");
+
+/* What the daemon asks when it ages records, and is told: one daemon at a time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct agenda);
+} agenda SEC(".maps");
 
 /* The daemon's AF_XDP sockets, by receive queue; as many as the device has. */
 struct {

@@ -29,7 +29,7 @@ static __always_inline enum verdict outgoing_without_flow(struct xdp_md *ctx, co
 	if (verdict != V_NO_FLOW)
 		return verdict;
 	e = ended_alive(&p->tuple, clock->now_ns);
-	if (!e || e->state != TCPS_TIME_WAIT)
+	if (!e || ended_state(e, clock->now_ns) != TCPS_TIME_WAIT)
 		return V_NO_SERVICE;
 	return segment_of_ended(p, e, clock, conf);
 }

@@ -19,6 +19,7 @@
 #include "lock.bpf.h"
 #include "packet.h"
 #include "presence.bpf.h"
+#include "service.bpf.h"
 #include "verdict.bpf.h"
 
 /*
@@ -120,26 +121,25 @@ struct tracked {
 
 /*
  * What stays of a flow in TIME_WAIT, for its 2MSL; of one that the owner reset, for as long as its peer may need to be
- * told again; and of any flow while its cookie could be shown again: for the last seconds of that, the 2MSL of a short
- * connection may be over. Of others that are CLOSED nothing stays.
+ * told again; and of any flow while its cookie could be shown again. Of others that are CLOSED nothing stays: false.
  */
-static __always_inline void flow_to_ended(const struct flow *f, struct ended *e, __u64 now_ns)
+static __always_inline bool flow_to_ended(const struct flow *f, struct ended *e, __u64 now_ns, __u64 msl_ns)
 {
-	__u64 stale_ns = f->born_s * NSEC_PER_SEC + COOKIE_LIFETIME_NS + COOKIE_SKEW_NS + NSEC_PER_SEC;
+	__u64 stale_ns = f->flags & FLOW_COOKIE ? cookie_stale_ns(f->born_s) : 0, deadline_ns = now_ns;
 
+	e->handshake = f->iss - f->irs;
 	e->irs = f->irs;
-	e->iss = f->iss;
 	e->rcv_nxt = f->rcv_nxt;
 	e->snd_nxt = f->snd_nxt;
-	e->rcv_tsval = f->rcv_tsval;
 	e->state = f->state;
 	e->owner = f->owner;
 	e->flags = f->flags;
-	e->deadline_ns = f->state == TCPS_TIME_WAIT ? f->deadline_ns
-			 : f->flags & FLOW_SND_RST  ? now_ns + RESET_UNHEARD_NS
-						    : 0;
-	if ((f->flags & FLOW_COOKIE) && stale_ns > now_ns && stale_ns > e->deadline_ns)
-		e->deadline_ns = stale_ns;
+	if (f->state == TCPS_TIME_WAIT)
+		deadline_ns += tcp_state_timeout_ns(TCPS_TIME_WAIT, msl_ns);
+	else if (f->flags & FLOW_SND_RST)
+		deadline_ns += RESET_UNHEARD_NS;
+	ended_set_times(e, deadline_ns, stale_ns);
+	return deadline_ns > now_ns || stale_ns > now_ns;
 }
 
 /* Takes the tuple's record away from whoever else may hold it, and deletes it. */
@@ -153,9 +153,10 @@ static __noinline int flow_kill(const struct tuple *t)
 }
 
 /* Moves a flow that is marked dead to the ended: written first, so that the tuple is never unknown. */
-static __always_inline void flow_retire(const struct tuple *t, const struct ended *e, const struct config *conf)
+static __always_inline void flow_retire(const struct tuple *t, const struct ended *e, bool stays,
+					const struct config *conf)
 {
-	if (e->deadline_ns)
+	if (stays)
 		ended_put(t, e, BPF_ANY);
 	flow_delete(t);
 	presence_mark(conf, t);
@@ -169,8 +170,8 @@ static __noinline bool flow_track(const struct packet *p, enum direction directi
 				  const struct config *conf, struct tracked *out)
 {
 	struct flow *f = flow_find(&p->tuple);
+	bool has_ended, stays = false;
 	struct ended e = {};
-	bool has_ended;
 
 	if (!f)
 		return false;
@@ -187,10 +188,10 @@ static __noinline bool flow_track(const struct packet *p, enum direction directi
 	out->flags = f->flags;
 	has_ended = flow_has_ended(f);
 	if (has_ended)
-		flow_to_ended(f, &e, clock->now_ns);
+		stays = flow_to_ended(f, &e, clock->now_ns, service_msl_ns(&p->tuple, clock, conf));
 	lock_give(f, has_ended ? FLOW_LOCK_DEAD : FLOW_LOCK_FREE);
 	if (has_ended)
-		flow_retire(&p->tuple, &e, conf);
+		flow_retire(&p->tuple, &e, stays, conf);
 	return true;
 }
 
@@ -251,7 +252,24 @@ static __always_inline struct ended *ended_alive(const struct tuple *t, __u64 no
 {
 	struct ended *e = ended_find(t);
 
-	return e && e->deadline_ns > now_ns ? e : NULL;
+	return e && !ended_is_over(e, now_ns) ? e : NULL;
+}
+
+/*
+ * RFC 9293, 3.10.7.4, eighth: a FIN that comes again restarts the 2MSL. If the element has been given to another tuple
+ * meanwhile, its deadline is another and stays.
+ */
+static __always_inline void ended_restart(struct ended *e, const struct packet *p, const struct cpu_clock *clock,
+					  const struct config *conf)
+{
+	const struct segment *s = &p->segment;
+	__u32 deadline_ms = e->deadline_ms;
+	struct ended restarted = {};
+
+	if (!(s->flags & TCP_FLAG_FIN) || s->seq + s->payload_bytes + 1 != e->rcv_nxt)
+		return;
+	ended_set_times(&restarted, clock->now_ns + 2 * service_msl_ns(&p->tuple, clock, conf), 0);
+	__sync_val_compare_and_swap(&e->deadline_ms, deadline_ms, restarted.deadline_ms);
 }
 
 #endif /* SYNKEEP_RECORDS_BPF_H */

@@ -97,4 +97,15 @@ static __always_inline struct service_match service_find(const struct tuple *t, 
 	return service_find_key(t, kinds, now_ns, &key);
 }
 
+/* The maximum segment lifetime of the tuple's connections: its service's, or the common one. */
+__noinline __u64 service_msl_ns(const struct tuple *t, const struct cpu_clock *clock, const struct config *conf)
+{
+	const struct service *service;
+
+	if (!t || !clock || !conf)
+		return TCP_MSL_DEFAULT_S * NSEC_PER_SEC;
+	service = service_find(t, service_port_kinds(t->local_port), clock->now_ns).service;
+	return service && service->msl_ms ? service->msl_ms * NSEC_PER_MSEC : conf->msl_ns;
+}
+
 #endif /* SYNKEEP_SERVICE_BPF_H */

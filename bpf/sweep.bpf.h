@@ -101,9 +101,9 @@ static __always_inline int sweep_half_open(void *map, const void *key, struct ha
 static __always_inline int sweep_ended(void *map, const void *key, struct ended *e, const struct sweep_walk *walk,
 				       __u8 family)
 {
-	if (e->deadline_ns <= walk->now_ns)
+	if (ended_is_over(e, walk->now_ns))
 		bpf_map_delete_elem(map, key);
-	else if (walk->mark && e->state == TCPS_TIME_WAIT)
+	else if (walk->mark && ended_state(e, walk->now_ns) == TCPS_TIME_WAIT)
 		sweep_mark(key, family, false);
 	return 0;
 }

@@ -12,7 +12,7 @@
 #include "presence.h"
 
 /* Raised whenever the shape or the meaning of a pinned map changes: a program of another layout refuses the pins. */
-#define SYNKEEP_LAYOUT_VERSION 3
+#define SYNKEEP_LAYOUT_VERSION 4
 
 #define SYNKEEP_FLOWS_DEFAULT 262144
 #define SYNKEEP_HALF_OPEN_MAX 65536
@@ -102,6 +102,26 @@ struct service_key {
 	__u8 zero;
 };
 
+/* What becomes of a connection whose peer was found dead by keepalive. */
+enum service_dead {
+	DEAD_CLOSE,  /* its owner closes it, and tells the application */
+	DEAD_REPORT, /* it is counted and shown, nothing else */
+} __attribute__((packed));
+
+/* RFC 9293, 3.8.4, RFC 1122, 4.2.3.6: when a silent peer is asked whether it is there. */
+struct keepalive {
+	__u32 idle_ms;	   /* of silence before the first probe; 0: off (MUST-25) */
+	__u32 interval_ms; /* between probes */
+	__u8 probes;	   /* that stay unanswered before the peer counts as dead (MUST-29) */
+	enum service_dead dead;
+	__u8 reserved[2];
+};
+
+/* The values of keepalive=on (MUST-28). */
+#define KEEPALIVE_IDLE_S 7200
+#define KEEPALIVE_INTERVAL_S 75
+#define KEEPALIVE_PROBES 10
+
 #define SERVICE_APP_BYTES 32 /* the longest name of an application, with its 0 */
 
 struct service {
@@ -112,6 +132,8 @@ struct service {
 	bool passes_signed; /* SYNs with MD5 or AO, to the socket, within the budget */
 	enum service_gone gone;
 	__u8 reserved[2];
+	__u32 msl_ms; /* of its connections; 0: config.msl_ns */
+	struct keepalive keepalive;
 	char app[SERVICE_APP_BYTES]; /* the daemon's application, by its name; read by the daemon only */
 	__u64 retired_ns; /* CLOCK_MONOTONIC; 0: stays. Deleted, and gone when no cookie of it can come back any more */
 };

@@ -29,6 +29,13 @@
 #define COOKIE_EPOCH_NS (64 * NSEC_PER_SEC)
 #define COOKIE_SKEW_NS (5 * NSEC_PER_SEC)
 #define COOKIE_LIFETIME_NS (2 * COOKIE_EPOCH_NS) /* at the most; the skew comes on top */
+
+/* When (CLOCK_MONOTONIC) no cookie can be shown any more of a connection that was born in that second. */
+static __always_inline __u64 cookie_stale_ns(__u32 born_s)
+{
+	return (born_s + 1) * NSEC_PER_SEC + COOKIE_LIFETIME_NS + COOKIE_SKEW_NS;
+}
+
 #define COOKIE_TSVAL_MAC_BITS 4
 #define COOKIE_TSVAL_BITS 5 /* of data: a TSval is up to 31 ms behind the clock, and so is the first RTT sample */
 

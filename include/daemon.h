@@ -16,11 +16,12 @@
 #define DAEMON_MARK 0x53796e64U /* "Synd" */
 
 enum daemon_frame {
-	DAEMON_SEGMENT,	   /* its tuple has a record that says FLOW_OWNER_DAEMON, live or in TIME-WAIT */
-	DAEMON_SYN,	   /* its service sees SYNs, no cookie can answer it, or its tuple is live or in TIME-WAIT */
+	DAEMON_SEGMENT,	   /* its tuple has a record that says FLOW_OWNER_DAEMON, live */
+	DAEMON_SYN,	   /* its service sees SYNs, no cookie can answer it, or its tuple is live */
 	DAEMON_COOKIE_ACK, /* of a right cookie's connection, which the daemon has not reported yet: the terms are given
 			    */
 	DAEMON_STRANGER,   /* a segment without a record, of a service that answers as TCP asks (RFC 9293, 3.10.7.1) */
+	DAEMON_SYN_AGAIN,  /* a SYN that may begin anew behind a connection in TIME-WAIT (RFC 9293, 3.6.1; RFC 6191) */
 	DAEMON_ICMP,	   /* an ICMP error that quotes a segment from a tuple of the daemon's */
 } __attribute__((packed));
 
@@ -33,7 +34,10 @@ struct daemon_hint {
 	__u8 reserved;
 	__u16 flags; /* enum flow_flag: FLOW_WSCALE, FLOW_SACK, FLOW_TIMESTAMPS, FLOW_ECN */
 	__u16 mss;   /* the peer's, bytes */
-	__u32 irs;   /* the peer's initial sequence number: the segment may not be the first that it sent */
+	union {
+		__u32 irs;     /* the peer's initial sequence number: the segment may not be the first that it sent */
+		__u32 snd_nxt; /* DAEMON_SYN_AGAIN: where the old connection's numbers ended (3.6.1, MAY-2) */
+	};
 };
 
 _Static_assert(sizeof(struct daemon_hint) == 16, "daemon_hint: metadata is a multiple of four bytes");

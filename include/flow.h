@@ -57,19 +57,21 @@ enum flow_owner {
 } __attribute__((packed));
 
 enum flow_flag {
+	/* struct ended keeps those of the low byte. */
 	FLOW_WSCALE = 1 << 0, /* both ends sent the window scale option */
 	FLOW_SACK = 1 << 1,
 	FLOW_TIMESTAMPS = 1 << 2,
 	FLOW_ECN = 1 << 3,
-	FLOW_COOKIE = 1 << 4,	     /* made by a right cookie of ours */
-	FLOW_HANDOVER = 1 << 5,	     /* the owner has not shown yet that it has the connection */
-	FLOW_ADOPTED = 1 << 6,	     /* met in mid-life: read from the owner's socket */
-	FLOW_SND_FIN = 1 << 7,	     /* our FIN went out at snd_fin */
-	FLOW_RCV_FIN_AHEAD = 1 << 8, /* the peer's FIN came at rcv_max, data before it is still missing */
-	FLOW_RCV_FIN = 1 << 9,	     /* the peer's FIN was taken */
-	FLOW_QUEUED = 1 << 10,	     /* handed to a listener with room in its accept queue */
-	FLOW_OUTGOING = 1 << 11,     /* this host opened it */
-	FLOW_SND_RST = 1 << 12,	     /* the owner reset it */
+	FLOW_COOKIE = 1 << 4,	/* made by a right cookie of ours */
+	FLOW_ADOPTED = 1 << 5,	/* met in mid-life: read from the owner's socket */
+	FLOW_OUTGOING = 1 << 6, /* this host opened it */
+	FLOW_SND_RST = 1 << 7,	/* the owner reset it */
+	/* The others are of live connections. */
+	FLOW_HANDOVER = 1 << 8,	      /* the owner has not shown yet that it has the connection */
+	FLOW_QUEUED = 1 << 9,	      /* handed to a listener with room in its accept queue */
+	FLOW_SND_FIN = 1 << 10,	      /* our FIN went out at snd_fin */
+	FLOW_RCV_FIN_AHEAD = 1 << 11, /* the peer's FIN came at rcv_max, data before it is still missing */
+	FLOW_RCV_FIN = 1 << 12,	      /* the peer's FIN was taken */
 };
 
 /* Who may step a flow's record. */
@@ -79,11 +81,20 @@ enum flow_lock {
 	FLOW_LOCK_DEAD, /* about to be deleted: counts as absent, and nobody takes it any more */
 };
 
+/* What is known of keepalive probes that Synkeep sends for the owner (ageing.h): struct flow's probes. */
+enum flow_probes {
+	FLOW_PROBES_COUNT = 0xff,    /* that went out since the peer's last segment */
+	FLOW_PROBE_AWAITED = 1 << 8, /* the owner has sent nothing since the last: its answer is not the owner's */
+	FLOW_PROBE_REFUSED = 1 << 9, /* an ICMP error says that nobody is there */
+	FLOW_PROBES_OVER = 1 << 10,  /* the peer was found dead, and what the service wants was done about it */
+};
+
 /*
- * One live connection. Every field is read and written under lock by ingress and egress alike; state is written by
- * flow_step() in judge.h only. Sequence variables are named as in RFC 9293, 3.3.1.
+ * One live connection. Every field but probes and probed_ms is read and written under lock by ingress and egress alike;
+ * state is written by flow_step() in judge.h only. Sequence variables are named as in RFC 9293, 3.3.1.
  *
- * The struct is 112 bytes: with a 12-byte key a slot of the preallocated hash takes 192 bytes of kernel memory.
+ * The struct is two cache lines. With a 12-byte key an element of the preallocated hash is three, which with its share
+ * of the buckets makes 208 bytes of kernel memory a slot.
  */
 struct flow {
 	__u32 lock; /* enum flow_lock */
@@ -107,14 +118,21 @@ struct flow {
 	__u16 snd_wnd;	 /* and the peer's */
 	__u32 rcv_tsval; /* TS.Recent, the TSval to echo, if FLOW_TIMESTAMPS */
 	__u32 snd_tsval; /* the last TSval that we sent */
-	__u64 rcv_bytes; /* bytes of IP packets */
+	/* The second line. Milliseconds are CLOCK_MONOTONIC's, modulo 2^32. */
+	__u64 deadline_ns; /* CLOCK_MONOTONIC; the record is absent from then on */
+	__u64 rcv_bytes;   /* bytes of IP packets */
 	__u64 snd_bytes;
 	__u32 rcv_packets; /* as on the wire: a packet that is still to be cut counts its segments */
 	__u32 snd_packets;
-	__u64 deadline_ns; /* CLOCK_MONOTONIC; the record is absent from then on */
 	__u32 born_s;	   /* CLOCK_MONOTONIC, seconds */
-	__u32 rcv_seen_ms; /* CLOCK_MONOTONIC, milliseconds modulo 2^32: the peer's last acceptable segment */
-	__u8 reserved[8];  /* for the peer's MAC address and VLAN tag, which keepalive will need */
+	__u32 rcv_seen_ms; /* the peer's last acceptable segment */
+	__u32 snd_seen_ms; /* our last segment, which carried snd_tsval */
+	__u32 probes;	   /* enum flow_probes: written without the lock, in one step */
+	__u32 probed_ms;   /* the last probe */
+	/* How the owner's last segment left, for those that Synkeep sends in its place. */
+	__u8 next_hop[6]; /* the MAC address that it went to; zeros: not known */
+	__u16 vlan_tci;	  /* of its 802.1Q tag; 0: it had none */
+	__be32 ip_first;  /* the first four bytes of its IP header: traffic class, and of IPv6 the flow label */
 };
 
 /*
@@ -140,20 +158,72 @@ struct half_open {
 };
 
 /*
- * A connection that ended: TIME-WAIT, or CLOSED until its cookie is stale. Written whole when the flow ends; after that
- * ingress alone moves deadline_ns, with one 64-bit store.
+ * A connection that ended: TIME-WAIT until deadline_ms, then CLOSED until the cookie that made it is stale. Written
+ * whole when the flow ends; after that ingress alone moves deadline_ms, in one step.
+ *
+ * Of a connection of the daemon's in TIME-WAIT nothing but this is left, and ingress answers for it.
  */
 struct ended {
-	__u64 deadline_ns;
-	__u32 irs;
-	__u32 iss;
+	__u32 deadline_ms; /* CLOCK_MONOTONIC, milliseconds modulo 2^32; at most 2^31 ms ahead */
+	__u32 handshake;   /* the initial sequence numbers: ours less the peer's */
+	union {
+		__u32 irs;
+		__u32 rcv_tsval; /* TS.Recent, if ended_answers() and FLOW_TIMESTAMPS */
+	};
 	__u32 rcv_nxt;
 	__u32 snd_nxt;
-	__u32 rcv_tsval;
 	enum tcp_state state; /* TCPS_TIME_WAIT or TCPS_CLOSED */
 	enum flow_owner owner;
-	__u16 flags;
+	__u8 flags;  /* enum flow_flag */
+	__u8 mark_s; /* for how long after the deadline a cookie could make the connection again */
 };
+
+/* Whether ingress answers for the connection while it is in TIME-WAIT: no TCB and no socket does. */
+static __always_inline bool ended_answers(const struct ended *e)
+{
+	return e->state == TCPS_TIME_WAIT && e->owner == FLOW_OWNER_DAEMON;
+}
+
+/* Whether an acknowledgement with these numbers is that of the connection's handshake, again. */
+static __always_inline bool ended_is_shown_again(const struct ended *e, __u32 seq, __u32 ack)
+{
+	return ack - seq == e->handshake && (ended_answers(e) || seq == e->irs + 1);
+}
+
+/* Milliseconds until the deadline, and until the record counts as absent; 0: that has passed. */
+static __always_inline __u32 ended_left_ms(const struct ended *e, __u64 now_ns)
+{
+	__s32 left_ms = (__s32)(e->deadline_ms - (__u32)(now_ns / NSEC_PER_MSEC));
+
+	return left_ms > 0 ? left_ms : 0;
+}
+
+static __always_inline __u32 ended_over_in_ms(const struct ended *e, __u64 now_ns)
+{
+	__s32 left_ms = (__s32)(e->deadline_ms + e->mark_s * 1000U - (__u32)(now_ns / NSEC_PER_MSEC));
+
+	return left_ms > 0 ? left_ms : 0;
+}
+
+static __always_inline bool ended_is_over(const struct ended *e, __u64 now_ns)
+{
+	return !ended_over_in_ms(e, now_ns);
+}
+
+/* What the connection is in, the record being there. */
+static __always_inline enum tcp_state ended_state(const struct ended *e, __u64 now_ns)
+{
+	return ended_left_ms(e, now_ns) ? e->state : TCPS_CLOSED;
+}
+
+/* Sets both times: it ends at deadline_ns, and is kept as CLOSED until mark_ns if that is later. */
+static __always_inline void ended_set_times(struct ended *e, __u64 deadline_ns, __u64 mark_ns)
+{
+	__u64 mark_s = mark_ns > deadline_ns ? (mark_ns - deadline_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC : 0;
+
+	e->deadline_ms = (__u32)((deadline_ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
+	e->mark_s = mark_s > 255 ? 255 : mark_s;
+}
 
 /*
  * A 32-bit fingerprint of the tuple, kept in the record. Preallocated hash elements are reused at once after deletion,
@@ -206,8 +276,8 @@ static __always_inline void flow6_key_to_tuple(const struct flow6_key *key, stru
 
 _Static_assert(sizeof(struct flow4_key) == 12, "flow4_key");
 _Static_assert(sizeof(struct flow6_key) == 36, "flow6_key");
-_Static_assert(sizeof(struct flow) == 112, "flow: 192 bytes a slot depend on it");
+_Static_assert(sizeof(struct flow) == 128 && offsetof(struct flow, deadline_ns) == 64, "flow: two cache lines");
 _Static_assert(sizeof(struct half_open) == 40, "half_open");
-_Static_assert(sizeof(struct ended) == 32, "ended: 112 bytes a slot depend on it");
+_Static_assert(sizeof(struct ended) == 24, "ended: 104 bytes a slot depend on it");
 
 #endif /* SYNKEEP_FLOW_H */

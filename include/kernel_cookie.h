@@ -76,8 +76,10 @@ static __always_inline struct cookie_terms kernel_cookie_terms(__u8 sysctl_times
  */
 static __always_inline bool kernel_cookie_is_replayed(const struct segment *s, const struct ended *e)
 {
+	__u32 iss = e->irs + e->handshake;
+
 	return !(e->flags & FLOW_ADOPTED) && seq_after(s->seq, e->irs) && !seq_after(s->seq, e->rcv_nxt) &&
-	       seq_after(s->ack, e->iss) && !seq_after(s->ack, e->snd_nxt);
+	       seq_after(s->ack, iss) && !seq_after(s->ack, e->snd_nxt);
 }
 
 /* The shift that the least window scale needs for a buffer. */

@@ -86,6 +86,8 @@ enum verdict_severity {
 	  "right cookie for a service of the daemon's: the source is verified and a flow made")                        \
 	X(DAEMON_STRANGER, REDIRECT, NORMAL,                                                                           \
 	  "segment without a record for a service with policy off: a young connection's, or it is reset")              \
+	X(DAEMON_SYN_AGAIN, REDIRECT, NORMAL,                                                                          \
+	  "SYN for the daemon that may begin anew behind a connection in TIME-WAIT")                                   \
 	X(DAEMON_ICMP, REDIRECT, NORMAL, "ICMP error about a segment that the daemon sent")                            \
 	X(DAEMON_GONE, DROP, TROUBLE, "packet for the daemon, but none serves this receive queue: `synkeep run` does") \
 	X(DAEMON_GONE_REFUSED, TX, TROUBLE,                                                                            \

@@ -31,6 +31,7 @@ void device_init(struct device *device)
 	memset(device, 0, sizeof(*device));
 	device->config_fd = device->services_fd = device->ports_fd = -1;
 	device->counters_fd = device->clocks_fd = device->budgets_fd = device->monitored_fd = -1;
+	device->agenda_fd = -1;
 	device->xsks_fd = -1;
 	for (int i = 0; i < 2; i++)
 		device->flows_fd[i] = device->half_fd[i] = device->tw_fd[i] = -1;
@@ -52,6 +53,7 @@ void device_close(struct device *device)
 	close_fd(&device->clocks_fd);
 	close_fd(&device->budgets_fd);
 	close_fd(&device->monitored_fd);
+	close_fd(&device->agenda_fd);
 	close_fd(&device->xsks_fd);
 	for (int i = 0; i < 2; i++) {
 		close_fd(&device->flows_fd[i]);
@@ -217,6 +219,7 @@ static int open_other_maps(struct device *device)
 		{ "counters", &device->counters_fd, sizeof(__u32), sizeof(struct verdict_counter), VERDICT_COUNT },
 		{ "budgets", &device->budgets_fd, sizeof(__u32), sizeof(struct budget), 2 * BUDGET_COUNT },
 		{ "monitored", &device->monitored_fd, sizeof(struct service_key), sizeof(struct monitored), 0 },
+		{ "agenda", &device->agenda_fd, sizeof(__u32), sizeof(struct agenda), 1 },
 		{ "xsks", &device->xsks_fd, sizeof(__u32), sizeof(__u32), 0 },
 		{ "flows4", &device->flows_fd[0], sizeof(struct flow4_key), sizeof(struct flow), 0 },
 		{ "flows6", &device->flows_fd[1], sizeof(struct flow6_key), sizeof(struct flow), 0 },

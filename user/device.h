@@ -7,7 +7,7 @@
 #define SYNKEEP_DEVICE_H
 
 #include <net/if.h>
-#include "config.h"
+#include "ageing.h"
 
 #define DEVICE_PATH_MAX 512
 #define DEVICE_ARGUMENT_BYTES (DEVICE_PATH_MAX + 32)
@@ -25,6 +25,7 @@ struct device {
 	int clocks_fd;
 	int budgets_fd;
 	int monitored_fd;
+	int agenda_fd;
 	int xsks_fd;
 	int flows_fd[2];
 	int half_fd[2];

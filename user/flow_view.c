@@ -94,19 +94,22 @@ bool flow_view_set_live(struct flow_view *view, const struct flow *flow, __u64 n
 
 bool flow_view_set_ended(struct flow_view *view, const struct ended *ended, __u64 now_ns)
 {
-	if (ended->deadline_ns <= now_ns)
+	enum tcp_state state = ended_state(ended, now_ns);
+	__u32 left_ms = state == TCPS_TIME_WAIT ? ended_left_ms(ended, now_ns) : ended_over_in_ms(ended, now_ns);
+
+	if (ended_is_over(ended, now_ns))
 		return false;
 	view->table = FLOW_TABLE_ENDED;
-	view->state = ended->state;
+	view->state = state;
 	view->owner = ended->owner;
 	view->flags = ended->flags & ~FLOW_WSCALE;
 	view->snd_wscale = view->rcv_wscale = 0;
 	view->mss = 0;
-	view->irs = ended->irs;
-	view->iss = ended->iss;
+	view->irs = ended_answers(ended) ? 0 : ended->irs;
+	view->iss = ended_answers(ended) ? 0 : ended->irs + ended->handshake;
 	view->rcv_nxt = ended->rcv_nxt;
 	view->snd_nxt = ended->snd_nxt;
-	view->left_ns = ended->deadline_ns - now_ns;
+	view->left_ns = left_ms * NSEC_PER_MSEC;
 	clear_history(view);
 	return true;
 }

@@ -80,6 +80,14 @@ __u64 shield_now_ns(void)
 	return clocks[sched_getcpu()].now_ns;
 }
 
+__u32 shield_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (__u32)((now.tv_sec * NSEC_PER_SEC + now.tv_nsec + shield_config.test_advance_ns) / NSEC_PER_MSEC);
+}
+
 struct cookie_clock shield_cookie_clock(void)
 {
 	struct cookie_clock clock = {};

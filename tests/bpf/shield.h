@@ -133,9 +133,10 @@ struct outcome shield_receive_packet(const struct packet_spec *spec);
 /* The config as the programs read it; shield_configure() writes it back and has every clock and service read anew. */
 extern struct config shield_config;
 void shield_configure(void);
-void shield_advance(__u64 ns);		       /* all clocks */
-void shield_set_cookie_time(__u64 ns);	       /* the cookies' clock alone: a step, forth or back */
-__u64 shield_now_ns(void);		       /* what the programs' last run took for the time */
+void shield_advance(__u64 ns);	       /* all clocks */
+void shield_set_cookie_time(__u64 ns); /* the cookies' clock alone: a step, forth or back */
+__u64 shield_now_ns(void);	       /* what the programs' last run took for the time */
+__u32 shield_now_ms(void);	       /* CLOCK_MONOTONIC, milliseconds modulo 2^32, whether or not a program has run */
 struct cookie_clock shield_cookie_clock(void); /* reckoned here, not read from the programs */
 struct cookie_site shield_cookie_site(__u8 family);
 void shield_set_metadata_missing(bool missing);

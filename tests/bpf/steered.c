@@ -55,14 +55,14 @@ struct half_open steered_half_open(enum tcp_state state)
 struct ended steered_ended(const struct talk *t, enum tcp_state state, __u16 flags)
 {
 	return (struct ended){
-		.deadline_ns = ~0ULL,
+		.deadline_ms = shield_now_ms() + 1000000,
+		.handshake = t->own_nxt - t->peer_nxt,
 		.irs = t->peer_nxt - 1,
-		.iss = t->own_nxt - 1,
 		.rcv_nxt = t->peer_nxt,
 		.snd_nxt = t->own_nxt,
 		.state = state,
 		.owner = FLOW_OWNER_DAEMON,
-		.flags = flags,
+		.flags = (__u8)flags,
 	};
 }
 
@@ -96,6 +96,7 @@ void steered_assert_record(const struct talk *t, enum steered_record record)
 	assert_int_equal(shield_flow(&t->tuple, &f), record == STEERED_FLOW);
 	assert_int_equal(shield_half_open(&t->tuple, &h), record == STEERED_HALF_OPEN);
 	assert_int_equal(shield_ended(&t->tuple, &e), record == STEERED_TIME_WAIT);
+	want_e.deadline_ms = e.deadline_ms; /* it is made of the time of the call */
 	if (record == STEERED_FLOW)
 		assert_memory_equal(&f, &want_f, sizeof(f));
 	else if (record == STEERED_HALF_OPEN)

@@ -211,15 +211,20 @@ void talk_assert_state(const struct talk *t, enum tcp_state state)
 	assert_int_equal(t->model.snd_nxt, t->own_nxt);
 }
 
-/* As long as the peer may need to hear of a reset, or 2MSL, and until the cookie is stale, from a full second. */
-static __u64 ended_deadline_ns(const struct flow *f)
+/* As long as the peer may need to hear of a reset, or 2MSL; and CLOSED until the cookie is stale, from a full second.
+ */
+static void assert_ended_times(const struct ended *e, const struct flow *f)
 {
 	__u64 stale_ns = (f->born_s + 1) * NSEC_PER_SEC + COOKIE_LIFETIME_NS + COOKIE_SKEW_NS;
-	__u64 state_ns = f->state == TCPS_TIME_WAIT ? f->deadline_ns : 0;
+	__u64 deadline_ns = f->state == TCPS_TIME_WAIT ? f->deadline_ns : shield_now_ns();
+	__u64 mark_ns = f->flags & FLOW_COOKIE && stale_ns > deadline_ns ? stale_ns - deadline_ns : 0;
 
-	if (f->flags & FLOW_SND_RST)
-		state_ns = shield_now_ns() + 1000 * NSEC_PER_SEC;
-	return (f->flags & FLOW_COOKIE) && stale_ns > state_ns ? stale_ns : state_ns;
+	if (f->flags & FLOW_SND_RST) {
+		deadline_ns = shield_now_ns() + 1000 * NSEC_PER_SEC;
+		mark_ns = 0;
+	}
+	assert_int_equal(e->deadline_ms, (__u32)((deadline_ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC));
+	assert_int_equal(e->mark_s, (mark_ns + NSEC_PER_SEC - 1) / NSEC_PER_SEC);
 }
 
 void talk_assert_ended(const struct talk *t, enum tcp_state state)
@@ -239,10 +244,9 @@ void talk_assert_ended(const struct talk *t, enum tcp_state state)
 	assert_state(e.state, state);
 	assert_int_equal(e.owner, FLOW_OWNER_KERNEL);
 	assert_int_equal(e.irs, t->model.irs);
-	assert_int_equal(e.iss, t->model.iss);
+	assert_int_equal(e.handshake, t->model.iss - t->model.irs);
 	assert_int_equal(e.rcv_nxt, t->model.rcv_nxt);
 	assert_int_equal(e.snd_nxt, t->model.snd_nxt);
-	assert_int_equal(e.rcv_tsval, t->model.rcv_tsval);
-	assert_int_equal(e.flags, t->model.flags);
-	assert_int_equal(e.deadline_ns, ended_deadline_ns(&t->model));
+	assert_int_equal(e.flags, (__u8)t->model.flags);
+	assert_ended_times(&e, &t->model);
 }

@@ -49,7 +49,8 @@ static void test_every_record_expired_counts_as_absent(void **state)
 		assert_verdict(steered_segment(&t, ACK, 0), V_NO_FLOW); /* the programs know the time now */
 		f = steered_flow(&t);
 		e = steered_ended(&t, TCPS_TIME_WAIT, 0);
-		f.deadline_ns = h.deadline_ns = e.deadline_ns = shield_now_ns();
+		f.deadline_ns = h.deadline_ns = shield_now_ns();
+		e.deadline_ms = shield_now_ms();
 		shield_put_flow(&t.tuple, &f);
 		shield_put_half_open(&t.tuple, &h);
 		shield_put_ended(&t.tuple, &e);

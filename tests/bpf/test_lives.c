@@ -355,12 +355,12 @@ static void time_wait_fin_again(__u8 family)
 	ack = talk_peer_segment(&t, ACK, 0);
 	assert_verdict(shield_receive_packet(&ack), V_TIME_WAIT_SEGMENT);
 	assert_true(shield_ended(&t.tuple, &e));
-	assert_int_equal(e.deadline_ns, t.model.deadline_ns);
+	assert_int_equal(e.deadline_ms, (t.model.deadline_ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
 	fin = talk_peer_segment(&t, FIN_ACK, 0);
 	fin.seq--;
 	assert_verdict(shield_receive_packet(&fin), V_TIME_WAIT_SEGMENT);
 	assert_true(shield_ended(&t.tuple, &e));
-	assert_int_equal(e.deadline_ns, shield_now_ns() + 2 * SHIELD_MSL_NS);
+	assert_int_equal(e.deadline_ms, (shield_now_ns() + 2 * SHIELD_MSL_NS + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
 }
 
 static void test_time_wait_fin_again_restarts_deadline(void **state)

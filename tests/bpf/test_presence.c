@@ -239,7 +239,7 @@ static void test_bits_of_live_records_outlast_the_bitmaps(void **state)
 	const struct tuple refused = tuple_of(FAMILY_IPV4, 5);
 	struct flow f = { .state = TCPS_ESTABLISHED, .deadline_ns = ~0ULL };
 	struct half_open h = { .state = TCPS_SYN_RECEIVED, .deadline_ns = ~0ULL };
-	struct ended e = { .state = TCPS_TIME_WAIT, .deadline_ns = ~0ULL };
+	struct ended e = { .state = TCPS_TIME_WAIT, .deadline_ms = shield_now_ms() + 1000000 };
 
 	(void)state;
 	shield_put_flow(&live, &f);

@@ -18,7 +18,9 @@ static void put_records(const struct tuple *t, enum flow_owner owner, __u64 dead
 		.tag = flow_tag(t), .owner = owner, .state = TCPS_ESTABLISHED, .deadline_ns = deadline_ns
 	};
 	const struct half_open h = { .state = TCPS_SYN_RECEIVED, .owner = owner, .deadline_ns = deadline_ns };
-	const struct ended e = { .state = TCPS_TIME_WAIT, .owner = owner, .deadline_ns = deadline_ns };
+	const struct ended e = { .state = TCPS_TIME_WAIT,
+				 .owner = owner,
+				 .deadline_ms = (__u32)(deadline_ns / NSEC_PER_MSEC) };
 
 	shield_put_flow(t, &f);
 	shield_put_half_open(t, &h);

@@ -143,7 +143,7 @@ static void test_direction_is_that_of_the_syn(void **state)
 
 static void test_ended_does_not_tell_of_shifts_it_has_not(void **state)
 {
-	const struct ended ended = { .deadline_ns = NOW_NS + 1,
+	const struct ended ended = { .deadline_ms = NOW_NS / NSEC_PER_MSEC + 1,
 				     .state = TCPS_TIME_WAIT,
 				     .flags = FLOW_WSCALE | FLOW_SACK | FLOW_COOKIE };
 	struct flow_view view;
@@ -152,7 +152,7 @@ static void test_ended_does_not_tell_of_shifts_it_has_not(void **state)
 	assert_true(flow_view_set_ended(&view, &ended, NOW_NS));
 	assert_int_equal(view.table, FLOW_TABLE_ENDED);
 	assert_int_equal(view.flags, FLOW_SACK | FLOW_COOKIE);
-	assert_false(flow_view_set_ended(&view, &ended, NOW_NS + 1));
+	assert_false(flow_view_set_ended(&view, &ended, NOW_NS + NSEC_PER_MSEC));
 }
 
 static void test_key_ipv4_leaves_no_rest_of_ipv6(void **state)

@@ -116,8 +116,8 @@ static void test_terms_behind_an_offset_believe_the_peer(void **state)
 
 static void test_segment_of_the_ended_connection_is_a_replay(void **state)
 {
-	struct ended e = { .irs = 0xfffffff0, .iss = 0x7ffffff0, .rcv_nxt = 5000, .snd_nxt = 0x7ffffff2 };
-	struct segment s = { .seq = e.irs + 1, .ack = e.iss + 1 };
+	struct ended e = { .irs = 0xfffffff0, .handshake = 0x80000000, .rcv_nxt = 5000, .snd_nxt = 0x7ffffff2 };
+	struct segment s = { .seq = e.irs + 1, .ack = 0x7ffffff1 };
 
 	(void)state;
 	assert_true(kernel_cookie_is_replayed(&s, &e));
@@ -127,9 +127,9 @@ static void test_segment_of_the_ended_connection_is_a_replay(void **state)
 	assert_false(kernel_cookie_is_replayed(&s, &e));
 	s = (struct segment){ .seq = e.rcv_nxt, .ack = e.snd_nxt + 1 };
 	assert_false(kernel_cookie_is_replayed(&s, &e));
-	s = (struct segment){ .seq = e.irs, .ack = e.iss + 1 };
+	s = (struct segment){ .seq = e.irs, .ack = 0x7ffffff1 };
 	assert_false(kernel_cookie_is_replayed(&s, &e));
-	s = (struct segment){ .seq = e.irs + 1, .ack = e.iss };
+	s = (struct segment){ .seq = e.irs + 1, .ack = 0x7ffffff0 };
 	assert_false(kernel_cookie_is_replayed(&s, &e));
 }
 

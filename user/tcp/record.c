@@ -129,41 +129,43 @@ void record_lost(struct tcp *tcp, const struct tuple *tuple)
 /* A cookie that is not stale could make the connection again: CLOSED remains until it is. */
 void record_gone(struct tcb *tcb)
 {
-	__u64 stale_ns = tcb->born_s * NSEC_PER_SEC + COOKIE_LIFETIME_NS + COOKIE_SKEW_NS + NSEC_PER_SEC;
-	const struct tcp_record record = {
+	__u64 stale_ns = tcb->flags & TCB_COOKIE ? cookie_stale_ns(tcb->born_s) : 0;
+	struct tcp *tcp = tcb->origin->tcp;
+	struct tcp_record record = {
 		.kind = TCP_RECORD_ENDED,
-		.ended = { .deadline_ns = stale_ns,
+		.ended = { .handshake = tcb->iss - tcb->irs,
 			   .irs = tcb->irs,
-			   .iss = tcb->iss,
 			   .rcv_nxt = tcb->rcv_nxt,
 			   .snd_nxt = tcb->snd_nxt,
-			   .rcv_tsval = tcb->ts_recent,
 			   .state = TCPS_CLOSED,
 			   .owner = FLOW_OWNER_DAEMON,
-			   .flags = flow_flags(tcb) },
+			   .flags = (__u8)flow_flags(tcb) },
 	};
 
-	if ((tcb->flags & TCB_COOKIE) && stale_ns > tcb->origin->tcp->now_ns)
-		report(tcb->origin->tcp, &tcb->endpoint.tuple, &record);
+	ended_set_times(&record.ended, tcp->now_ns, stale_ns);
+	if (stale_ns > tcp->now_ns)
+		report(tcp, &tcb->endpoint.tuple, &record);
 	else
-		record_none(tcb->origin->tcp, &tcb->endpoint.tuple);
+		record_none(tcp, &tcb->endpoint.tuple);
 }
 
 void record_time_wait(struct tcp *tcp, const struct time_wait *tw)
 {
-	const struct tcp_record record = {
+	struct tcp_record record = {
 		.kind = TCP_RECORD_ENDED,
-		.ended = { .deadline_ns = tw->endpoint.timer.expires_ns,
-			   .irs = tw->irs,
-			   .iss = tw->iss,
+		.ended = { .handshake = tw->iss - tw->irs,
+			   .rcv_tsval = tw->ts_recent,
 			   .rcv_nxt = tw->rcv_nxt,
 			   .snd_nxt = tw->snd_nxt,
-			   .rcv_tsval = tw->ts_recent,
 			   .state = TCPS_TIME_WAIT,
 			   .owner = FLOW_OWNER_DAEMON,
-			   .flags = tw->flags & TCB_COOKIE ? FLOW_COOKIE : 0 },
+			   .flags = (tw->flags & TCB_COOKIE ? FLOW_COOKIE : 0) |
+				    (tw->flags & TCB_TIMESTAMPS ? FLOW_TIMESTAMPS : 0) |
+				    (tw->flags & TCB_ACTIVE ? FLOW_OUTGOING : 0) },
 	};
 
+	ended_set_times(&record.ended, tw->endpoint.timer.expires_ns,
+			tw->flags & TCB_COOKIE ? cookie_stale_ns(tw->born_s) : 0);
 	report(tcp, &tw->endpoint.tuple, &record);
 }
 

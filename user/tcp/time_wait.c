@@ -41,6 +41,7 @@ int time_wait_make(struct tcb *tcb)
 	tw->ts_offset = tcb->ts_offset;
 	tw->irs = tcb->irs;
 	tw->iss = tcb->iss;
+	tw->born_s = tcb->born_s;
 	tw->flags = tcb->flags;
 	tw->window = transmit_window(tcb);
 	tw->ttl = tcb->origin->settings.ttl;

@@ -19,6 +19,7 @@ struct time_wait {
 	__u32 ts_offset;
 	__u32 irs;
 	__u32 iss;
+	__u32 born_s;
 	__u32 flags;  /* enum tcb_flag: what was agreed on */
 	__u16 window; /* as it stands in the header */
 	__u8 ttl;
