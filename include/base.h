@@ -14,9 +14,6 @@
 #ifndef NULL
 #define NULL ((void *)0)
 #endif
-#ifndef offsetof
-#define offsetof(type, member) __builtin_offsetof(type, member)
-#endif
 #else
 #include <linux/types.h>
 #include <stdbool.h>

@@ -276,7 +276,8 @@ static __always_inline void flow6_key_to_tuple(const struct flow6_key *key, stru
 
 _Static_assert(sizeof(struct flow4_key) == 12, "flow4_key");
 _Static_assert(sizeof(struct flow6_key) == 36, "flow6_key");
-_Static_assert(sizeof(struct flow) == 128 && offsetof(struct flow, deadline_ns) == 64, "flow: two cache lines");
+_Static_assert(sizeof(struct flow) == 128 && __builtin_offsetof(struct flow, deadline_ns) == 64,
+	       "flow: two cache lines");
 _Static_assert(sizeof(struct half_open) == 40, "half_open");
 _Static_assert(sizeof(struct ended) == 24, "ended: 104 bytes a slot depend on it");
 
