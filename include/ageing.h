@@ -78,6 +78,18 @@ struct upcoming6 {
 	__u32 zero;
 };
 
+/*
+ * What the programs "probe_flow" and "probe_over" are asked, in their context. probe_flow counts a probe in the record,
+ * and gives a copy of that to make the probe of; probe_over sets FLOW_PROBES_OVER.
+ */
+struct age_call {
+	struct flow6_key key; /* of IPv4 a struct flow4_key in its place */
+	__u32 family;
+	__u32 resumed_ms; /* as in struct agenda */
+	__u32 found;	  /* answer: there is a live record, and it was done */
+	struct flow flow; /* answer */
+};
+
 /* The probes that count: of those before resumed_ms nobody knows whether they were answered. */
 static __always_inline __u32 ageing_probes(const struct flow *f, __u32 resumed_ms)
 {
