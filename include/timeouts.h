@@ -14,6 +14,7 @@
 #define TCP_UNUSED_TIMEOUT_NS (900 * NSEC_PER_SEC)
 
 #define TCP_MSL_DEFAULT_S 60 /* RFC 9293, 3.4.2 says 120; what stacks use is 30 to 60 */
+#define TCP_MSL_MAX_S 3600   /* two of them must fit into 2^31 ms: struct ended */
 
 static __always_inline __u64 tcp_state_timeout_ns(enum tcp_state state, __u64 msl_ns)
 {

@@ -177,14 +177,17 @@ static void judge_daemon(const struct advisor *advisor)
 /* What the clients of a service would miss, and how it is made to answer. */
 static void tell_monitored(const struct advisor *advisor, const struct status_service *service)
 {
-	char text[SERVICE_SPEC_BYTES];
+	char text[SERVICE_SPEC_BYTES], full[SERVICE_SPEC_FULL_BYTES];
+	struct service_spec protected = service->spec;
 
 	if (service->spec.policy != POLICY_MONITOR)
 		return;
+	protected.policy = POLICY_ALWAYS;
 	service_spec_format(&service->spec, text, sizeof(text));
+	service_spec_format_full(&protected, full, sizeof(full));
 	say(advisor, ADVICE_NOTE,
-	    "%s is only monitored, and nothing is answered: `synkeep service add %s '%s,policy=always'` protects it",
-	    text, advisor->status->argument, text);
+	    "%s is only monitored, and nothing is answered: `synkeep service add %s '%s'` protects it", text,
+	    advisor->status->argument, full);
 	for (enum monitor_loss loss = 0; loss < LOSS_COUNT; loss++) {
 		if (service->monitored.losses[loss])
 			say(advisor, ADVICE_NOTE, "%s, under policy always: %s (%llu so far)", text,

@@ -111,7 +111,7 @@ static int set_try(struct options *options, const char *text)
 {
 	__u64 ns;
 
-	if (duration_parse(text, &ns) || ns < TRY_MIN_NS || ns > TRY_MAX_NS)
+	if (duration_parse_within(text, TRY_MIN_NS, TRY_MAX_NS, &ns))
 		return command_misused(&command_load, "--try %s: a time from 1s to 365d is wanted, as 60s or 5m", text);
 	options->load.try_ns = ns;
 	return EXIT_DONE;
@@ -420,6 +420,7 @@ const struct command command_load = {
 		"  DEV                the device that the services' clients come in by\n"
 		"      --service SPEC what to protect: "
 		"ADDR:PORT[,policy=always|monitor|off][,md5=pass]\n"
+		"                     [,keepalive=on|IDLE/INTERVAL/PROBES[,dead=report]][,msl=TIME]\n"
 		"                     [,owner=daemon,app=NAME[,gone=refuse]]\n"
 		"                     10.0.0.2:80  [2001:db8::2]:443,policy=always  *:22 (every address)\n"
 		"                     10.0.0.2:* (every port); may be repeated\n"

@@ -23,7 +23,6 @@
 #include "timeouts.h"
 
 #define ERROR_BYTES 1024
-#define MSL_MAX_NS (3600 * NSEC_PER_SEC)
 #define DELAYED_ACK_MAX_NS (500 * NSEC_PER_MSEC) /* RFC 9293, MUST-40: less */
 #define BUFFER_MIN_BYTES 4096
 #define BUFFER_MAX_BYTES (1ULL << 30)
@@ -75,8 +74,7 @@ static int set_memory(struct options *options, const char *text)
 
 static int set_msl(struct options *options, const char *text)
 {
-	if (duration_parse(text, &options->daemon.msl_ns) || !options->daemon.msl_ns ||
-	    options->daemon.msl_ns > MSL_MAX_NS)
+	if (duration_parse_within(text, NSEC_PER_MSEC, TCP_MSL_MAX_S * NSEC_PER_SEC, &options->daemon.msl_ns))
 		return misused("msl", text, "a time of at most 1h, as 60s");
 	return EXIT_DONE;
 }

@@ -13,6 +13,7 @@
 #include "json_out.h"
 #include "seed.h"
 #include "service_app.h"
+#include "service_print.h"
 #include "service_table.h"
 #include "table.h"
 
@@ -155,14 +156,17 @@ static int change(struct options *options, enum change change)
 static void add_json(struct json_object *list, const char *device, const struct service_spec *spec)
 {
 	struct json_object *object = json_object_new_object();
-	char text[SERVICE_SPEC_BYTES];
+	char text[SERVICE_SPEC_BYTES], full[SERVICE_SPEC_FULL_BYTES];
 
 	service_spec_format(spec, text, sizeof(text));
+	service_spec_format_full(spec, full, sizeof(full));
 	json_out_text(object, "device", device);
 	json_out_text(object, "service", text);
+	json_out_text(object, "spec", full);
 	json_out_text(object, "policy", service_spec_policy_name(spec->policy));
 	json_out_text(object, "owner", service_spec_owner_name(spec->owner));
 	json_out_text(object, "md5", service_spec_signed_name(spec->passes_signed));
+	service_print_times_json(object, spec);
 	if (spec->owner == FLOW_OWNER_DAEMON) {
 		json_out_text(object, "app", spec->app);
 		json_out_text(object, "gone", service_spec_gone_name(spec->gone));
@@ -181,6 +185,7 @@ static void add_row(struct table *table, const char *device, const struct servic
 	table_cell(table, service_spec_owner_name(spec->owner));
 	table_cell(table, *spec->app ? spec->app : "-");
 	table_cell(table, service_spec_signed_name(spec->passes_signed));
+	service_print_times(table, spec);
 }
 
 /* Puts the services of all devices into the one of table and list that is not NULL. */
@@ -220,8 +225,8 @@ static int list_json(const struct cmd_devices *devices)
 static int list_table(const struct cmd_devices *devices)
 {
 	static const struct table_column columns[] = {
-		{ "DEVICE", false }, { "SERVICE", false }, { "POLICY", false },
-		{ "OWNER", false },  { "APP", false },	   { "MD5", false },
+		{ "DEVICE", false }, { "SERVICE", false }, { "POLICY", false }, { "OWNER", false },
+		{ "APP", false },    { "MD5", false },	   SERVICE_PRINT_TIMES,
 	};
 	struct table *table = table_new(columns, ARRAY_LEN(columns));
 	int status;
@@ -283,10 +288,11 @@ const struct command command_service = {
 		 "\n"
 		 "Changes hold from the next packet on; connections that are there are not touched.\n"
 		 "\n"
-		 "  add                adds services; one that is there takes over the policy that is given\n"
+		 "  add                adds services; one that is there takes over all of the SPEC\n"
 		 "  del                deletes services; of a SPEC only ADDR:PORT matters\n"
 		 "  list               lists the services of DEV, or of every loaded device\n"
 		 "  SPEC               ADDR:PORT[,policy=always|monitor|off][,md5=pass]\n"
+		 "                     [,keepalive=on|IDLE/INTERVAL/PROBES[,dead=report]][,msl=TIME]\n"
 		 "                     [,owner=daemon,app=NAME[,gone=refuse]],\n"
 		 "                     as in `synkeep load --help`; the policy is always where it is not given\n"
 		 "      --json         list: for programs\n"

@@ -6,12 +6,18 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "duration.h"
 #include "service_spec.h"
+#include "timeouts.h"
 
-#define SPEC_TEXT_MAX 256
-#define KNOWN_KEYS "policy=always|monitor|off, owner=kernel|daemon, md5=pass|drop, app=NAME, gone=drop|refuse"
+#define KEEPALIVE_STEP_MIN_MS 100 /* shorter, and a round trip is taken for silence */
+#define KEEPALIVE_PROBES_MAX 255
+#define KNOWN_KEYS                                                                                                     \
+	"policy=always|monitor|off, owner=kernel|daemon, md5=pass|drop, keepalive=off|on|IDLE/INTERVAL/PROBES, "       \
+	"dead=close|report, msl=TIME, app=NAME, gone=drop|refuse"
 
 static const char *const policy_names[] = {
 	[POLICY_OFF] = "off",
@@ -20,6 +26,7 @@ static const char *const policy_names[] = {
 };
 static const char *const owner_names[] = { [FLOW_OWNER_KERNEL] = "kernel", [FLOW_OWNER_DAEMON] = "daemon" };
 static const char *const gone_names[] = { [GONE_DROP] = "drop", [GONE_REFUSE] = "refuse" };
+static const char *const dead_names[] = { [DEAD_CLOSE] = "close", [DEAD_REPORT] = "report" };
 static const char *const signed_names[] = { [false] = "drop", [true] = "pass" };
 
 struct complaint {
@@ -106,12 +113,104 @@ static int take_gone(const char *value, struct service_spec *spec, const struct 
 	return 0;
 }
 
+/* A time between probes, or before them. */
+static int parse_step(const char *text, __u32 *ms, const struct complaint *complaint)
+{
+	__u64 ns;
+
+	if (!text || duration_parse_within(text, KEEPALIVE_STEP_MIN_MS * NSEC_PER_MSEC,
+					   tcp_state_timeout_ns(TCPS_ESTABLISHED, 0), &ns))
+		return complain(complaint,
+				"keepalive: idle time and interval are times from %ums to 5d, as in 7200s/75s/10",
+				KEEPALIVE_STEP_MIN_MS);
+	*ms = ns / NSEC_PER_MSEC;
+	return 0;
+}
+
+static int parse_probes(const char *text, __u8 *probes, const struct complaint *complaint)
+{
+	unsigned long number = 0;
+	char *end = NULL;
+
+	if (text && *text >= '0' && *text <= '9') /* strtoul() would take signs and blanks */
+		number = strtoul(text, &end, 10);
+	if (!end || *end || !number || number > KEEPALIVE_PROBES_MAX)
+		return complain(complaint, "keepalive: it takes from 1 to %u probes, as in 7200s/75s/10",
+				KEEPALIVE_PROBES_MAX);
+	*probes = number;
+	return 0;
+}
+
+/*
+ * What no segment comes for is forgotten after a time (timeouts.h): a peer that is not found dead before then never is.
+ */
+static int check_length(const struct keepalive *k, const struct complaint *complaint)
+{
+	__u64 length_ms = k->idle_ms + (__u64)k->interval_ms * k->probes;
+
+	if (length_ms * NSEC_PER_MSEC < tcp_state_timeout_ns(TCPS_ESTABLISHED, 0))
+		return 0;
+	return complain(complaint, "keepalive: idle time and all intervals are together less than 5d, for so long is "
+				   "a silent connection followed");
+}
+
+static int take_keepalive(const char *value, struct service_spec *spec, const struct complaint *complaint)
+{
+	struct keepalive *k = &spec->keepalive;
+	char text[SERVICE_SPEC_FULL_BYTES], *rest = text;
+	int err;
+
+	if (!strcmp(value, "off"))
+		return 0;
+	if (!strcmp(value, "on")) {
+		*k = (struct keepalive){ KEEPALIVE_IDLE_S * 1000, KEEPALIVE_INTERVAL_S * 1000, KEEPALIVE_PROBES,
+					 .dead = k->dead };
+		return 0;
+	}
+	if (!strchr(value, '/'))
+		return complain(complaint,
+				"keepalive \"%.40s\" is unknown: it is off, on or IDLE/INTERVAL/PROBES, as "
+				"7200s/75s/10",
+				value);
+	snprintf(text, sizeof(text), "%s", value);
+	err = parse_step(strsep(&rest, "/"), &k->idle_ms, complaint);
+	if (!err)
+		err = parse_step(strsep(&rest, "/"), &k->interval_ms, complaint);
+	if (!err)
+		err = parse_probes(rest, &k->probes, complaint);
+	return err ? err : check_length(k, complaint);
+}
+
+static int take_dead(const char *value, struct service_spec *spec, const struct complaint *complaint)
+{
+	int place = place_of(value, dead_names, ARRAY_LEN(dead_names));
+
+	if (place < 0)
+		return complain(complaint, "dead \"%.40s\" is unknown: it is close or report", value);
+	spec->keepalive.dead = (enum service_dead)place;
+	return 0;
+}
+
+static int take_msl(const char *value, struct service_spec *spec, const struct complaint *complaint)
+{
+	__u64 ns;
+
+	if (duration_parse_within(value, NSEC_PER_MSEC, TCP_MSL_MAX_S * NSEC_PER_SEC, &ns))
+		return complain(complaint, "msl \"%.40s\" is not a time from 1ms to 1h, as 60s", value);
+	spec->msl_ms = ns / NSEC_PER_MSEC;
+	return 0;
+}
+
+enum key_place { KEY_POLICY, KEY_OWNER, KEY_SIGNED, KEY_KEEPALIVE, KEY_DEAD, KEY_MSL, KEY_APP, KEY_GONE };
+
 static const struct key {
 	const char *name;
 	int (*take)(const char *value, struct service_spec *spec, const struct complaint *complaint);
 } keys[] = {
-	{ "policy", take_policy }, { "owner", take_owner }, { "md5", take_signed },
-	{ "app", take_app },	   { "gone", take_gone },
+	[KEY_POLICY] = { "policy", take_policy }, [KEY_OWNER] = { "owner", take_owner },
+	[KEY_SIGNED] = { "md5", take_signed },	  [KEY_KEEPALIVE] = { "keepalive", take_keepalive },
+	[KEY_DEAD] = { "dead", take_dead },	  [KEY_MSL] = { "msl", take_msl },
+	[KEY_APP] = { "app", take_app },	  [KEY_GONE] = { "gone", take_gone },
 };
 
 /* Which keys a SPEC had so far, by their place: none may come twice. */
@@ -211,6 +310,9 @@ static int check(const struct service_spec *spec, const struct complaint *compla
 	if (spec->policy == POLICY_MONITOR)
 		return complain(complaint, "policy monitor passes every packet to a listener of the kernel's, and with "
 					   "owner=daemon there is none: it is always or off");
+	if (spec->keepalive.dead == DEAD_REPORT)
+		return complain(complaint, "dead=report is for owner=kernel: the daemon closes its dead connections, "
+					   "and tells the application");
 	if (spec->passes_signed)
 		return complain(complaint, "md5=pass leaves signatures to the kernel: the daemon's TCP checks none");
 	return 0;
@@ -226,7 +328,7 @@ int service_spec_check(const struct service_spec *spec, char *error, size_t size
 int service_spec_parse(const char *text, struct service_spec *spec, char *error, size_t size)
 {
 	const struct complaint complaint = { error, size };
-	char copy[SPEC_TEXT_MAX], *rest = copy, *place, *port, *key;
+	char copy[SERVICE_SPEC_FULL_BYTES], *rest = copy, *place, *port, *key;
 	struct keys_seen seen = {};
 	int err;
 
@@ -245,6 +347,8 @@ int service_spec_parse(const char *text, struct service_spec *spec, char *error,
 		err = parse_key(key, spec, &seen, &complaint);
 	if (!err && spec->owner == FLOW_OWNER_DAEMON && !spec->app[0])
 		err = complain(&complaint, "owner=daemon needs app=NAME: the application that the daemon runs there");
+	if (!err && seen.key[KEY_DEAD] && !spec->keepalive.idle_ms)
+		err = complain(&complaint, "dead goes with keepalive=on or its times: nobody else finds peers dead");
 	return err ? err : check(spec, &complaint);
 }
 
@@ -266,6 +370,47 @@ void service_spec_format(const struct service_spec *spec, char *text, size_t siz
 	snprintf(text, size, spec->family == FAMILY_IPV6 ? "[%s]:%s" : "%s:%s", address, port);
 }
 
+char *service_spec_format_keepalive(const struct keepalive *k, char text[SERVICE_KEEPALIVE_BYTES])
+{
+	char idle[DURATION_BYTES], interval[DURATION_BYTES];
+
+	if (!k->idle_ms)
+		return strcpy(text, "off");
+	snprintf(text, SERVICE_KEEPALIVE_BYTES, "%s/%s/%u", duration_format(idle, k->idle_ms * NSEC_PER_MSEC),
+		 duration_format(interval, k->interval_ms * NSEC_PER_MSEC), k->probes);
+	return text;
+}
+
+struct text {
+	char *bytes;
+	size_t size, used;
+};
+
+static void append_key(struct text *text, bool wanted, enum key_place key, const char *value)
+{
+	if (wanted && text->used < text->size)
+		text->used +=
+			snprintf(text->bytes + text->used, text->size - text->used, ",%s=%s", keys[key].name, value);
+}
+
+void service_spec_format_full(const struct service_spec *spec, char *bytes, size_t size)
+{
+	struct text text = { .bytes = bytes, .size = size };
+	char keepalive[SERVICE_KEEPALIVE_BYTES], msl[DURATION_BYTES];
+
+	service_spec_format(spec, bytes, size);
+	text.used = strlen(bytes);
+	append_key(&text, true, KEY_POLICY, service_spec_policy_name(spec->policy));
+	append_key(&text, spec->owner != FLOW_OWNER_KERNEL, KEY_OWNER, service_spec_owner_name(spec->owner));
+	append_key(&text, spec->passes_signed, KEY_SIGNED, service_spec_signed_name(spec->passes_signed));
+	append_key(&text, spec->keepalive.idle_ms, KEY_KEEPALIVE,
+		   service_spec_format_keepalive(&spec->keepalive, keepalive));
+	append_key(&text, spec->keepalive.dead != DEAD_CLOSE, KEY_DEAD, service_spec_dead_name(spec->keepalive.dead));
+	append_key(&text, spec->msl_ms, KEY_MSL, duration_format(msl, spec->msl_ms * NSEC_PER_MSEC));
+	append_key(&text, *spec->app, KEY_APP, spec->app);
+	append_key(&text, spec->gone != GONE_DROP, KEY_GONE, service_spec_gone_name(spec->gone));
+}
+
 const char *service_spec_policy_name(enum service_policy policy)
 {
 	return policy < ARRAY_LEN(policy_names) ? policy_names[policy] : "unknown";
@@ -284,4 +429,9 @@ const char *service_spec_signed_name(bool passes_signed)
 const char *service_spec_gone_name(enum service_gone gone)
 {
 	return gone < ARRAY_LEN(gone_names) ? gone_names[gone] : "unknown";
+}
+
+const char *service_spec_dead_name(enum service_dead dead)
+{
+	return dead < ARRAY_LEN(dead_names) ? dead_names[dead] : "unknown";
 }

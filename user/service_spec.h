@@ -8,8 +8,9 @@
  *   10.0.0.2:*                         every port of an address
  *   0.0.0.0:22, [::]:22                a port of every address of one family
  *
- * Keys: policy=always|monitor|off, owner=kernel|daemon, md5=pass|drop, and for the daemon's app=NAME, which it needs,
- * and gone=drop|refuse. Pure: no map, no file, no name look-up.
+ * Keys: policy=always|monitor|off, owner=kernel|daemon, md5=pass|drop, keepalive=off|on|IDLE/INTERVAL/PROBES,
+ * dead=close|report, msl=TIME, and for the daemon's app=NAME, which it needs, and gone=drop|refuse. Pure: no map, no
+ * file, no name look-up.
  */
 #ifndef SYNKEEP_SERVICE_SPEC_H
 #define SYNKEEP_SERVICE_SPEC_H
@@ -17,6 +18,8 @@
 #include "config.h"
 
 #define SERVICE_SPEC_BYTES 64	     /* the longest "[ADDR]:PORT" with its 0 */
+#define SERVICE_SPEC_FULL_BYTES 256  /* the longest with all keys */
+#define SERVICE_KEEPALIVE_BYTES 64   /* the longest value of keepalive= */
 #define SERVICE_SPEC_ERROR_BYTES 256 /* the longest complaint */
 
 struct service_spec {
@@ -27,6 +30,8 @@ struct service_spec {
 	enum service_policy policy;
 	enum flow_owner owner;
 	bool passes_signed; /* SYNs that are signed (MD5, AO) */
+	struct keepalive keepalive;
+	__u32 msl_ms; /* 0: the device's */
 	/* If the owner is the daemon. */
 	char app[SERVICE_APP_BYTES];
 	enum service_gone gone;
@@ -46,10 +51,17 @@ int service_spec_parse_policy(const char *text, enum service_policy *policy, cha
 /* "ADDR:PORT", which service_spec_parse() takes back. */
 void service_spec_format(const struct service_spec *spec, char *text, size_t size);
 
-/* The words for policy=, owner=, md5= and gone=. */
+/* The same with every key that is not as it is by default, and the policy: up to SERVICE_SPEC_FULL_BYTES. */
+void service_spec_format_full(const struct service_spec *spec, char *text, size_t size);
+
+/* The value of keepalive=. */
+char *service_spec_format_keepalive(const struct keepalive *keepalive, char text[SERVICE_KEEPALIVE_BYTES]);
+
+/* The words for policy=, owner=, md5=, gone= and dead=. */
 const char *service_spec_policy_name(enum service_policy policy);
 const char *service_spec_owner_name(enum flow_owner owner);
 const char *service_spec_signed_name(bool passes_signed);
 const char *service_spec_gone_name(enum service_gone gone);
+const char *service_spec_dead_name(enum service_dead dead);
 
 #endif /* SYNKEEP_SERVICE_SPEC_H */

@@ -95,7 +95,9 @@ static const struct entry *find_twin(const struct table *table, const struct ent
 	if (!twin || is_retired(twin) || twin->service.policy != entry->service.policy ||
 	    twin->service.owner != entry->service.owner || twin->service.gone != entry->service.gone ||
 	    strcmp(twin->service.app, entry->service.app) ||
-	    twin->service.passes_signed != entry->service.passes_signed)
+	    twin->service.passes_signed != entry->service.passes_signed ||
+	    twin->service.msl_ms != entry->service.msl_ms ||
+	    memcmp(&twin->service.keepalive, &entry->service.keepalive, sizeof(struct keepalive)))
 		return NULL;
 	return twin;
 }
@@ -252,6 +254,8 @@ int service_table_add(struct device *device, const struct service_spec *spec)
 		.owner = spec->owner,
 		.passes_signed = spec->passes_signed,
 		.gone = spec->gone,
+		.msl_ms = spec->msl_ms,
+		.keepalive = spec->keepalive,
 	};
 	int err;
 
@@ -362,6 +366,8 @@ static struct service_spec make_spec(const struct entry *entry)
 		.owner = entry->service.owner,
 		.passes_signed = entry->service.passes_signed,
 		.gone = entry->service.gone,
+		.keepalive = entry->service.keepalive,
+		.msl_ms = entry->service.msl_ms,
 	};
 
 	memcpy(spec.address, entry->key.address, sizeof(spec.address));

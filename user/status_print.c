@@ -9,6 +9,7 @@
 #include "daemon_print.h"
 #include "format.h"
 #include "service_handover.h"
+#include "service_print.h"
 #include "status_print.h"
 #include "table.h"
 
@@ -156,8 +157,8 @@ static void handover_words(const struct status *status, const struct status_serv
 static int print_services(const struct status *status)
 {
 	static const struct table_column columns[] = {
-		{ "", false },	  { "SERVICE", false },	 { "POLICY", false },	{ "OWNER", false },
-		{ "MD5", false }, { "LISTENER", false }, { "HANDOVER", false },
+		{ "", false },	  { "SERVICE", false }, { "POLICY", false },   { "OWNER", false },
+		{ "MD5", false }, SERVICE_PRINT_TIMES,	{ "LISTENER", false }, { "HANDOVER", false },
 	};
 	struct table *table;
 	int err;
@@ -177,6 +178,7 @@ static int print_services(const struct status *status)
 		table_cell(table, service_spec_policy_name(service->spec.policy));
 		table_cell(table, service_spec_owner_name(service->spec.owner));
 		table_cell(table, service_spec_signed_name(service->spec.passes_signed));
+		service_print_times(table, &service->spec);
 		table_cell(table, listener_words(status, service));
 		handover_words(status, service, handover, sizeof(handover));
 		table_cell(table, handover);
@@ -407,6 +409,7 @@ static void add_services(struct json_object *object, const struct status *status
 		json_out_text(element, "policy", service_spec_policy_name(service->spec.policy));
 		json_out_text(element, "owner", service_spec_owner_name(service->spec.owner));
 		json_out_text(element, "md5", service_spec_signed_name(service->spec.passes_signed));
+		service_print_times_json(element, &service->spec);
 		json_out_text(element, "listener", listener_word(status, service));
 		add_handovers(element, status, service);
 		add_monitored(element, service);

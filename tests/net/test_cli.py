@@ -124,3 +124,72 @@ def test_no_line_ends_in_spaces(shield, net, family):
 def test_filters_that_mean_nothing(shield, arguments):
     done = shield.run("flows", *arguments, check=False)
     assert done.returncode == 2 and arguments[1] in done.stderr
+
+
+KEEPALIVE = {"idle_ms": 7200000, "interval_ms": 75000, "probes": 10, "dead": "report"}
+
+
+def services_of(shield, command):
+    """A service's members by its name, as `service list` or `status` has them in JSON."""
+    found = shield.read_json("service", "list") if command == "service" else shield.read_json("status")[0]["services"]
+    return {service["service"]: service for service in found}
+
+
+def generation(shield):
+    (_, config), = shield.dump("config")
+    return config["services_generation"]
+
+
+def test_times_of_a_service_are_shown_wherever_it_is(shield):
+    shield.add_service("*:5432,keepalive=7200s/75s/10,dead=report,msl=90s")
+    for command in ("service", "status"):
+        shown = services_of(shield, command)
+        assert (shown["*:5432"]["keepalive"], shown["*:5432"]["msl_ms"]) == (KEEPALIVE, 90000), shown
+        assert (shown[f"*:{PORT}"]["keepalive"], shown[f"*:{PORT}"]["msl_ms"]) == (None, None), shown
+    for words in (("service", "list"), ("status",)):
+        lines = [line.split() for line in shield.run(*words).stdout.splitlines()]
+        heads = next(line for line in lines if "KEEPALIVE" in line)
+        rows = {word: line for line in lines for word in line if word in ("*:5432", f"*:{PORT}")}
+        assert [rows["*:5432"][heads.index(head)] for head in ("KEEPALIVE", "DEAD", "MSL")] == ["2h/75s/10", "report", "90s"]
+        assert [rows[f"*:{PORT}"][heads.index(head)] for head in ("KEEPALIVE", "DEAD", "MSL")] == ["off", "-", "-"]
+    shield.delete_service("*:5432")
+
+
+def test_the_spec_that_is_listed_gives_the_same_service(shield):
+    shield.add_service("*:5432,md5=pass,keepalive=on,dead=report,msl=90s")
+    before = services_of(shield, "service")["*:5432"]
+    shield.delete_service("*:5432")
+    shield.add_service(before["spec"])
+    assert services_of(shield, "service")["*:5432"] == before
+    shield.delete_service("*:5432")
+
+
+def test_changed_times_count_at_once_and_for_both_families(shield):
+    shield.add_service("*:5432")
+    for spec, expected in (("*:5432,keepalive=on", (7200000, 0, 0)), ("*:5432,keepalive=1s/1s/3,dead=report", (1000, 1, 0)),
+                           ("*:5432,msl=5s", (0, 0, 5000))):
+        before = generation(shield)
+        shield.add_service(spec)
+        assert generation(shield) != before
+        values = [value for key, value in shield.dump("services") if key["port"] == 5432]
+        assert [(value["keepalive"]["idle_ms"], ["DEAD_CLOSE", "DEAD_REPORT"].index(value["keepalive"]["dead"]),
+                 value["msl_ms"]) for value in values] == [expected] * 2
+    shield.delete_service("*:5432")
+
+
+@pytest.mark.parametrize("change", ["keepalive=2s/1s/3", "keepalive=1s/2s/3", "keepalive=1s/1s/4",
+                                    "keepalive=1s/1s/3,dead=report", "keepalive=1s/1s/3,msl=1s"])
+def test_families_that_differ_in_times_are_two_services(shield, change):
+    shield.add_service("*:5432,keepalive=1s/1s/3")
+    shield.add_service(f"0.0.0.0:5432,{change}")
+    found = set(services_of(shield, "service"))
+    shield.delete_service("*:5432")
+    assert {"0.0.0.0:5432", "[::]:5432"} <= found and "*:5432" not in found
+
+
+@pytest.mark.parametrize("key, complaint", [("keepalive=often", "off, on or IDLE/INTERVAL/PROBES"),
+                                            ("dead=report", "dead goes with keepalive"), ("msl=2h", "1ms to 1h")])
+def test_times_that_mean_nothing(shield, key, complaint):
+    for words in (("service", "add", shield.device), ("load", "nosuch0", "--service"), ("run", "nosuch0", "--service")):
+        done = shield.run(*words, f"*:5432,{key}", check=False)
+        assert done.returncode == 2 and complaint in done.stderr, done

@@ -11,6 +11,7 @@
 #include "../../user/netlink.c"
 #include "../../user/service_handover.c"
 #include "../../user/ethtool.c"
+#include "../../user/duration.c"
 #include "../../user/service_spec.c"
 #include "../../user/vlan.c"
 
@@ -142,6 +143,11 @@ static void test_monitored_service_says_what_it_would_lose(void **state)
 	assert_int_equal(heard.problems, 0);
 	assert_int_equal(heard.notes, 2);
 	assert_non_null(strstr(heard.last, "would be passed (7 so far)"));
+	/* What is suggested takes nothing away. */
+	service.spec.passes_signed = true;
+	service.spec.keepalive = (struct keepalive){ .idle_ms = 1000, .interval_ms = 1000, .probes = 3 };
+	service.monitored.losses[LOSS_SMALL_MSS] = 0;
+	assert_note(&status, "add eth0 '10.0.0.2:80,policy=always,md5=pass,keepalive=1s/1s/3'");
 }
 
 /* It is not worse off than without the shield. */

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 /* The source, not an object: a unit test is one file to the compiler, sanitizers and all. */
+#include "../../user/duration.c"
 #include "../../user/service_spec.c"
 
 static struct service_spec parsed(const char *text)
@@ -144,6 +145,121 @@ static void test_default_policy_is_checked_too(void **state)
 	assert_non_null(strstr(error, "always or off"));
 }
 
+static void assert_keepalive(const char *text, __u32 idle_ms, __u32 interval_ms, __u8 probes)
+{
+	const struct keepalive keepalive = parsed(text).keepalive;
+
+	assert_int_equal(keepalive.idle_ms, idle_ms);
+	assert_int_equal(keepalive.interval_ms, interval_ms);
+	assert_int_equal(keepalive.probes, probes);
+}
+
+/* MUST-25, MUST-28. */
+static void test_keepalive_is_off_unless_asked_for(void **state)
+{
+	(void)state;
+	assert_keepalive("*:22", 0, 0, 0);
+	assert_keepalive("*:22,keepalive=off", 0, 0, 0);
+	assert_keepalive("*:22,keepalive=on", 7200000, 75000, 10);
+	assert_keepalive("*:22,keepalive=7200s/75s/10", 7200000, 75000, 10);
+	assert_keepalive("*:7,owner=daemon,app=echo,keepalive=2h/1m/3", 7200000, 60000, 3);
+	assert_int_equal(parsed("*:22,keepalive=on").keepalive.dead, DEAD_CLOSE);
+}
+
+static void test_keepalive_has_bounds(void **state)
+{
+	(void)state;
+	assert_keepalive("*:22,keepalive=100ms/100ms/1", 100, 100, 1);
+	assert_keepalive("*:22,keepalive=100ms/100ms/255", 100, 100, 255);
+	assert_keepalive("*:22,keepalive=4d/86399999ms/1", 4 * 86400000, 86399999, 1);
+	assert_refused("*:22,keepalive=99ms/100ms/1", "from 100ms to 5d");
+	assert_refused("*:22,keepalive=100ms/99ms/1", "from 100ms to 5d");
+	assert_refused("*:22,keepalive=6d/1s/1", "from 100ms to 5d");
+	assert_refused("*:22,keepalive=1s/1s/0", "from 1 to 255 probes");
+	assert_refused("*:22,keepalive=1s/1s/256", "from 1 to 255 probes");
+	assert_refused("*:22,keepalive=4d/1d/1", "together less than 5d");
+	assert_refused("*:22,keepalive=1s/12h/10", "together less than 5d");
+}
+
+static void test_keepalive_that_means_nothing_is_refused(void **state)
+{
+	(void)state;
+	assert_refused("*:22,keepalive=", "off, on or IDLE/INTERVAL/PROBES");
+	assert_refused("*:22,keepalive=yes", "off, on or IDLE/INTERVAL/PROBES");
+	assert_refused("*:22,keepalive=7200s", "off, on or IDLE/INTERVAL/PROBES");
+	assert_refused("*:22,keepalive=7200/75/10", "from 100ms to 5d");
+	assert_refused("*:22,keepalive=/75s/10", "from 100ms to 5d");
+	assert_refused("*:22,keepalive=7200s/75s", "from 1 to 255 probes");
+	assert_refused("*:22,keepalive=7200s/75s/", "from 1 to 255 probes");
+	assert_refused("*:22,keepalive=7200s/75s/ten", "from 1 to 255 probes");
+	assert_refused("*:22,keepalive=7200s/75s/-1", "from 1 to 255 probes");
+	assert_refused("*:22,keepalive=7200s/75s/10/3", "from 1 to 255 probes");
+	assert_refused("*:22,keepalive=on,keepalive=on", "keepalive is given twice");
+}
+
+static void test_dead_goes_with_keepalive_only(void **state)
+{
+	(void)state;
+	assert_int_equal(parsed("*:22,keepalive=on,dead=close").keepalive.dead, DEAD_CLOSE);
+	assert_int_equal(parsed("*:22,keepalive=on,dead=report").keepalive.dead, DEAD_REPORT);
+	assert_int_equal(parsed("*:22,dead=report,keepalive=on").keepalive.dead, DEAD_REPORT);
+	assert_int_equal(parsed("*:22,dead=report,keepalive=1s/1s/1").keepalive.dead, DEAD_REPORT);
+	assert_refused("*:22,dead=close", "goes with keepalive");
+	assert_refused("*:22,keepalive=off,dead=report", "goes with keepalive");
+	assert_refused("*:22,keepalive=on,dead=bury", "close or report");
+	assert_string_equal(service_spec_dead_name(DEAD_CLOSE), "close");
+	assert_string_equal(service_spec_dead_name(DEAD_REPORT), "report");
+}
+
+static void test_daemon_closes_its_dead(void **state)
+{
+	(void)state;
+	parsed("*:7,owner=daemon,app=echo,keepalive=on,dead=close");
+	assert_refused("*:7,owner=daemon,app=echo,keepalive=on,dead=report", "for owner=kernel");
+}
+
+static void test_msl_of_a_service(void **state)
+{
+	(void)state;
+	assert_int_equal(parsed("*:22").msl_ms, 0);
+	assert_int_equal(parsed("*:22,msl=60s").msl_ms, 60000);
+	assert_int_equal(parsed("*:7,owner=daemon,app=echo,msl=1ms").msl_ms, 1);
+	assert_int_equal(parsed("*:22,msl=1h").msl_ms, 3600000);
+	assert_refused("*:22,msl=0s", "from 1ms to 1h");
+	assert_refused("*:22,msl=3601s", "from 1ms to 1h");
+	assert_refused("*:22,msl=60", "from 1ms to 1h");
+	assert_refused("*:22,msl=1s,msl=1s", "msl is given twice");
+}
+
+/* Whoever takes the text for a SPEC has the same service. */
+static void assert_formats_in_full_as(const char *text, const char *expected)
+{
+	struct service_spec spec = parsed(text), again;
+	char formatted[SERVICE_SPEC_FULL_BYTES];
+
+	service_spec_format_full(&spec, formatted, sizeof(formatted));
+	assert_string_equal(formatted, expected);
+	again = parsed(formatted);
+	spec.has_policy = true;
+	assert_memory_equal(&again, &spec, sizeof(spec));
+}
+
+static void test_formats_back_with_its_keys(void **state)
+{
+	(void)state;
+	assert_formats_in_full_as("10.0.0.2:80", "10.0.0.2:80,policy=always");
+	assert_formats_in_full_as("*:22,md5=drop,owner=kernel,keepalive=off", "*:22,policy=always");
+	assert_formats_in_full_as("*:179,policy=monitor,md5=pass", "*:179,policy=monitor,md5=pass");
+	assert_formats_in_full_as("*:5432,keepalive=7200s/75s/10", "*:5432,policy=always,keepalive=2h/75s/10");
+	assert_formats_in_full_as("*:5432,msl=90s,dead=report,keepalive=150ms/1s/255",
+				  "*:5432,policy=always,keepalive=150ms/1s/255,dead=report,msl=90s");
+	assert_formats_in_full_as("[1111:2222:3333:4444:5555:6666:7777:8888]:65535,owner=daemon,gone=refuse,"
+				  "app=a234567890123456789012345678901,keepalive=345599999ms/100ms/255,msl=3599999ms",
+				  "[1111:2222:3333:4444:5555:6666:7777:8888]:65535,policy=always,owner=daemon,"
+				  "keepalive=345599999ms/100ms/255,msl=3599999ms,"
+				  "app=a234567890123456789012345678901,gone=refuse");
+}
+
 static void test_formats_back(void **state)
 {
 	(void)state;
@@ -195,6 +311,8 @@ static void test_unknown_key_lists_the_known(void **state)
 	(void)state;
 	assert_refused("10.0.0.2:80,colour=red",
 		       "\"colour\" is unknown; known keys: policy=always|monitor|off, owner=kernel|daemon, md5=");
+	/* The list is complete, also behind the longest key that is quoted. */
+	assert_refused("10.0.0.2:80,a234567890123456789012345678901234567890123=red", "gone=drop|refuse");
 	assert_refused("10.0.0.2:80,policy", "not key=value");
 	assert_refused("10.0.0.2:80,", "not key=value");
 	assert_refused("10.0.0.2:80,=off", "known keys");
@@ -220,7 +338,7 @@ static void test_what_comes_later_is_told_from_what_is_wrong(void **state)
 
 static void test_overlong_text_is_refused(void **state)
 {
-	char text[2 * SPEC_TEXT_MAX];
+	char text[2 * SERVICE_SPEC_FULL_BYTES];
 
 	(void)state;
 	memset(text, '1', sizeof(text) - 1);
@@ -239,6 +357,13 @@ int main(void)
 		cmocka_unit_test(test_service_of_the_daemon),
 		cmocka_unit_test(test_keys_of_the_daemon_go_with_it_only),
 		cmocka_unit_test(test_default_policy_is_checked_too),
+		cmocka_unit_test(test_keepalive_is_off_unless_asked_for),
+		cmocka_unit_test(test_keepalive_has_bounds),
+		cmocka_unit_test(test_keepalive_that_means_nothing_is_refused),
+		cmocka_unit_test(test_dead_goes_with_keepalive_only),
+		cmocka_unit_test(test_daemon_closes_its_dead),
+		cmocka_unit_test(test_msl_of_a_service),
+		cmocka_unit_test(test_formats_back_with_its_keys),
 		cmocka_unit_test(test_formats_back),
 		cmocka_unit_test(test_bad_ports_are_refused),
 		cmocka_unit_test(test_bad_addresses_are_refused),
