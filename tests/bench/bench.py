@@ -25,16 +25,18 @@ import measure
 import memory
 import report
 import report_endpoints
+import report_time
 import table
 
 RATES = (0, 100_000, 200_000, 300_000)
-PARTS = ("cost", "programs", "memory", "listing", "tcp", "flood")
+TIMERS = 10_000_000
+PARTS = ("cost", "programs", "memory", "listing", "timers", "tcp", "flood")
 
 
 def parse_arguments():
     names = sorted({defence.name for defence in defences.COST + defences.FLOOD})
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, help="rounds (60 of the programs, 3 of the listing and of idle sockets, 5 of the others)")
+    parser.add_argument("--rounds", type=int, help="rounds (60 of the programs, 3 of the listing, the timers and idle sockets, 5 of the others)")
     parser.add_argument("--seconds", type=float, help="of each measurement (1 of the cost, 1.5 under flood, 2 of a profile)")
     parser.add_argument("--quick", action="store_true", help="one short round, and only the outermost rates")
     parser.add_argument("--only", action="append", default=[], choices=(*PARTS, *names), metavar="WORD",
@@ -102,7 +104,8 @@ class Plan:
         """Of the other parts, which keep their own rounds: (part, function to call)."""
         calls = {"programs": lambda: measure.programs(self.rounds(60, 10), self.seconds(2, 0.5)),
                  "memory": memory.measure,
-                 "listing": lambda: measure.listings(self.rounds(3))}
+                 "listing": lambda: measure.listings(self.rounds(3)),
+                 "timers": lambda: measure.timers(self.rounds(3), 1_000_000 if self.arguments.quick else TIMERS)}
         if "tcp" in self.parts:
             calls |= {"idle": self._idle} | ({} if self.arguments.quick else {"shares": self._shares})
         return [(part, call) for part, call in calls.items() if part in self.parts or part not in PARTS]
@@ -146,6 +149,7 @@ def print_tables(results):
     table.print_machine()
     for part, print_part in (("cost", report.print_answers), ("programs", report.print_programs),
                              ("memory", report.print_memory), ("listing", report.print_listings),
+                             ("timers", report_time.print_timers),
                              ("tcp", report_endpoints.print_endpoints), ("idle", report_endpoints.print_idle),
                              ("shares", report_endpoints.print_shares),
                              ("flood", report.print_connections)):

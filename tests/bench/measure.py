@@ -98,3 +98,10 @@ def listings(rounds):
                     "cpu_seconds": spent.children_user + spent.children_system
                                    - before.children_user - before.children_system})
     return results
+
+
+def timers(rounds, count):
+    """What operations on one of count timers cost: {"count", "rounds": [{subject: {operation: nanoseconds}}]}."""
+    tool = lab.BUILD / "tests" / "bench" / "timers"
+    return {"count": count, "rounds": [json.loads(lab.run(tool, "--timers", count, "--cpu", 1, timeout=300).stdout)
+                                       for _ in range(rounds)]}

@@ -50,12 +50,28 @@ static __u32 level_of(const struct timer_wheel *wheel, __u64 tick)
 	return level < LAST ? level : LAST;
 }
 
+/* Addresses may be multiples of a power of 2: a bit of the product depends on all bits below it. */
+static __u32 lane_of(const struct wheel_timer *timer)
+{
+	return (__u64)(uintptr_t)timer * 0x9e3779b97f4a7c15ULL >> 32 & (TIMER_WHEEL_LANES - 1);
+}
+
+/* A timer of the slot; NULL: it is empty. */
+static struct wheel_timer *any_of(const struct wheel_slot *slot)
+{
+	for (__u32 lane = 0; lane < TIMER_WHEEL_LANES; lane++) {
+		if (slot->lanes[lane])
+			return slot->lanes[lane];
+	}
+	return NULL;
+}
+
 /* Puts a timer that is in no slot where it belongs now. */
 static void sort_in(struct timer_wheel *wheel, struct wheel_timer *timer)
 {
 	__u64 furthest = ((wheel->tick >> shift_of(LAST)) + TIMER_WHEEL_SLOTS - 1) << shift_of(LAST);
 	__u64 tick = tick_of(timer->expires_ns);
-	struct wheel_timer **slot;
+	struct wheel_timer **lane;
 	__u32 level;
 
 	if (tick < wheel->tick)
@@ -63,22 +79,22 @@ static void sort_in(struct timer_wheel *wheel, struct wheel_timer *timer)
 	if (tick > furthest)
 		tick = furthest;
 	level = level_of(wheel, tick);
-	slot = &wheel->slots[level][digit_of(tick, level)];
+	lane = &wheel->slots[level][digit_of(tick, level)].lanes[lane_of(timer)];
 	wheel->occupied[level] |= 1ULL << digit_of(tick, level);
-	timer->next = *slot;
-	timer->link = slot;
+	timer->next = *lane;
+	timer->link = lane;
 	if (timer->next)
 		timer->next->link = &timer->next;
-	*slot = timer;
+	*lane = timer;
 }
 
-/* What pointed to a timer that went: where that is a slot, and empty now, its bit is cleared. */
+/* What pointed to a timer that went: where that is in a slot, and this empty now, the slot's bit is cleared. */
 static void mark_if_empty(struct timer_wheel *wheel, struct wheel_timer **link)
 {
 	uintptr_t offset = (uintptr_t)link - (uintptr_t)wheel->slots;
-	size_t index = offset / sizeof(*link);
+	size_t index = offset / sizeof(struct wheel_slot);
 
-	if (offset < sizeof(wheel->slots) && !*link)
+	if (offset < sizeof(wheel->slots) && !any_of(&wheel->slots[0][0] + index))
 		wheel->occupied[index / TIMER_WHEEL_SLOTS] &= ~(1ULL << index % TIMER_WHEEL_SLOTS);
 }
 
@@ -126,17 +142,24 @@ static __u32 first_slot(const struct timer_wheel *wheel, __u64 *begins)
 	return TIMER_WHEEL_LEVELS;
 }
 
-/* Time has reached a slot of a higher wheel: its timers go down. */
+/* Time has reached a slot of a higher wheel: its timers go down, one of each lane in turn. */
 static void sort_slot_in(struct timer_wheel *wheel, __u32 level)
 {
 	__u32 digit = digit_of(wheel->tick, level);
-	struct wheel_timer *timer = wheel->slots[level][digit], *next;
+	struct wheel_slot slot = wheel->slots[level][digit];
 
-	wheel->slots[level][digit] = NULL;
+	memset(&wheel->slots[level][digit], 0, sizeof(slot));
 	wheel->occupied[level] &= ~(1ULL << digit);
-	for (; timer; timer = next) {
-		next = timer->next;
-		sort_in(wheel, timer);
+	while (any_of(&slot)) {
+		for (__u32 lane = 0; lane < TIMER_WHEEL_LANES; lane++) {
+			struct wheel_timer *timer = slot.lanes[lane];
+
+			if (!timer)
+				continue;
+			slot.lanes[lane] = timer->next;
+			__builtin_prefetch(timer->next, 1);
+			sort_in(wheel, timer);
+		}
 	}
 }
 
@@ -153,7 +176,7 @@ struct wheel_timer *timer_wheel_expire(struct timer_wheel *wheel, __u64 now_ns)
 			sort_slot_in(wheel, level);
 			continue;
 		}
-		timer = wheel->slots[0][digit_of(wheel->tick, 0)];
+		timer = any_of(&wheel->slots[0][digit_of(wheel->tick, 0)]);
 		timer_wheel_disarm(wheel, timer);
 		return timer;
 	}

@@ -13,6 +13,7 @@
 #define TIMER_WHEEL_TICK_SHIFT 18
 #define TIMER_WHEEL_LEVELS 5
 #define TIMER_WHEEL_SLOTS 64
+#define TIMER_WHEEL_LANES 8
 
 struct wheel_timer {
 	struct wheel_timer *next;
@@ -20,10 +21,19 @@ struct wheel_timer {
 	__u64 expires_ns;
 };
 
+/*
+ * A slot's timers, in no order: several lists, a timer's being chosen by its address. When they go down to a lower
+ * wheel they have long left the cache, and a list tells the next only when the one before has come back from memory:
+ * so this many are fetched at a time.
+ */
+struct wheel_slot {
+	struct wheel_timer *lanes[TIMER_WHEEL_LANES];
+};
+
 struct timer_wheel {
 	__u64 tick;			    /* all before it have been taken */
 	__u64 occupied[TIMER_WHEEL_LEVELS]; /* a bit a slot that has timers */
-	struct wheel_timer *slots[TIMER_WHEEL_LEVELS][TIMER_WHEEL_SLOTS];
+	struct wheel_slot slots[TIMER_WHEEL_LEVELS][TIMER_WHEEL_SLOTS];
 };
 
 void timer_wheel_init(struct timer_wheel *wheel, __u64 now_ns);
