@@ -12,6 +12,7 @@ static char story[512];
 static bool no_memory;
 static struct memory_account all = { .limit_bytes = 1000 };
 static struct memory_account *last_account;
+static struct tcp_settings last_settings;
 static struct listeners *listeners;
 
 const struct tcp_app *apps_find(const char *name)
@@ -35,13 +36,13 @@ struct tcp_listener *tcp_listen(struct tcp *tcp, const struct service_key *key, 
 
 	(void)tcp;
 	(void)context;
-	(void)settings;
 	if (no_memory || !copy) {
 		free(copy);
 		return NULL;
 	}
 	*copy = *key;
 	last_account = account;
+	last_settings = *settings;
 	tell("listen", app->name, key);
 	return (struct tcp_listener *)copy;
 }
@@ -69,7 +70,7 @@ static void assert_story(const char *expected)
 
 static int setup(void **state)
 {
-	const struct tcp_settings settings = {};
+	const struct tcp_settings settings = { .keepalive_idle_ms = 7, .keepalive_probes = 9, .ttl = 64 };
 
 	(void)state;
 	*story = '\0';
@@ -129,6 +130,41 @@ static void test_service_with_another_application_ends_before_it_begins(void **s
 	assert_story("listen one 7/4; end  7/4; listen two 7/4; ");
 }
 
+static void test_keepalive_of_a_service_is_its_listeners(void **state)
+{
+	struct service_spec specs[] = { spec(FAMILY_IPV4, 7, "one") };
+
+	(void)state;
+	listeners_follow(listeners, specs, 1);
+	assert_false(last_settings.keepalive);
+	assert_int_equal(last_settings.keepalive_idle_ms, 7); /* for who switches it on himself */
+	assert_int_equal(last_settings.keepalive_probes, 9);
+	specs[0].keepalive = (struct keepalive){ .idle_ms = 1000, .interval_ms = 500, .probes = 3 };
+	listeners_follow(listeners, specs, 1);
+	assert_true(last_settings.keepalive);
+	assert_int_equal(last_settings.keepalive_idle_ms, 1000);
+	assert_int_equal(last_settings.keepalive_interval_ms, 500);
+	assert_int_equal(last_settings.keepalive_probes, 3);
+	assert_int_equal(last_settings.ttl, 64);
+}
+
+static void test_service_with_other_times_ends_before_it_begins(void **state)
+{
+	struct service_spec specs[] = { spec(FAMILY_IPV4, 7, "one") };
+
+	(void)state;
+	listeners_follow(listeners, specs, 1);
+	assert_story("listen one 7/4; ");
+	specs[0].keepalive = (struct keepalive){ .idle_ms = 1000, .interval_ms = 500, .probes = 3 };
+	listeners_follow(listeners, specs, 1);
+	assert_story("end  7/4; listen one 7/4; ");
+	listeners_follow(listeners, specs, 1);
+	assert_story("");
+	specs[0].keepalive.probes = 4;
+	listeners_follow(listeners, specs, 1);
+	assert_story("end  7/4; listen one 7/4; ");
+}
+
 static void test_account_outlives_its_listener_until_nothing_is_charged(void **state)
 {
 	const struct service_spec specs[] = { spec(FAMILY_IPV4, 7, "one") };
@@ -176,6 +212,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_service_that_is_gone_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_service_with_another_application_ends_before_it_begins, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_keepalive_of_a_service_is_its_listeners, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_service_with_other_times_ends_before_it_begins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_account_outlives_its_listener_until_nothing_is_charged, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_one_service_leaves_a_quarter_to_others, setup, teardown),

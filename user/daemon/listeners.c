@@ -14,6 +14,7 @@ struct served {
 	struct served *next;
 	struct service_key key;
 	const struct tcp_app *app;
+	struct keepalive keepalive;
 	struct tcp_listener *listener; /* NULL: it is gone, and connections of it may be there yet */
 	struct memory_account memory;
 	bool wanted;
@@ -48,18 +49,37 @@ void listeners_free(struct listeners *listeners)
 	free(listeners);
 }
 
-static struct served *find(const struct listeners *listeners, const struct service_key *key, const struct tcp_app *app)
+/* What is listened for as the service says; whatever has changed in it makes another listener. */
+static struct served *find(const struct listeners *listeners, const struct service_key *key,
+			   const struct service_spec *spec)
 {
+	const struct tcp_app *app = apps_find(spec->app);
+
 	for (struct served *served = listeners->served; served; served = served->next) {
-		if (served->listener && served->app == app && !memcmp(&served->key, key, sizeof(*key)))
+		if (served->listener && served->app == app && !memcmp(&served->key, key, sizeof(*key)) &&
+		    !memcmp(&served->keepalive, &spec->keepalive, sizeof(spec->keepalive)))
 			return served;
 	}
 	return NULL;
 }
 
-/* One service is to leave something for the others: a quarter of all memory is never its. */
-static int begin(struct listeners *listeners, const struct service_key *key, const struct tcp_app *app)
+static struct tcp_settings make_settings(const struct listeners *listeners, const struct service_spec *spec)
 {
+	struct tcp_settings settings = listeners->settings;
+
+	settings.keepalive = spec->keepalive.idle_ms;
+	if (settings.keepalive) {
+		settings.keepalive_idle_ms = spec->keepalive.idle_ms;
+		settings.keepalive_interval_ms = spec->keepalive.interval_ms;
+		settings.keepalive_probes = spec->keepalive.probes;
+	}
+	return settings;
+}
+
+/* One service is to leave something for the others: a quarter of all memory is never its. */
+static int begin(struct listeners *listeners, const struct service_key *key, const struct service_spec *spec)
+{
+	const struct tcp_settings settings = make_settings(listeners, spec);
 	__u64 all_bytes = listeners->memory->limit_bytes;
 	struct served *served = calloc(1, sizeof(*served));
 
@@ -68,11 +88,12 @@ static int begin(struct listeners *listeners, const struct service_key *key, con
 	*served = (struct served){
 		.next = listeners->served,
 		.key = *key,
-		.app = app,
+		.app = apps_find(spec->app),
+		.keepalive = spec->keepalive,
 		.memory = { .limit_bytes = all_bytes - all_bytes / 4, .parent = listeners->memory },
 		.wanted = true,
 	};
-	served->listener = tcp_listen(listeners->tcp, key, app, NULL, &listeners->settings, &served->memory);
+	served->listener = tcp_listen(listeners->tcp, key, served->app, NULL, &settings, &served->memory);
 	if (!served->listener) {
 		free(served);
 		return -ENOMEM;
@@ -113,7 +134,7 @@ static bool is_ours(const struct service_spec *spec)
 	return spec->owner == FLOW_OWNER_DAEMON && apps_find(spec->app);
 }
 
-/* What ends is ended first: a service may have got another application. */
+/* What ends is ended first: a service may have got another application, or other times. */
 int listeners_follow(struct listeners *listeners, const struct service_spec *specs, int count)
 {
 	static const __u8 families[] = { FAMILY_IPV4, FAMILY_IPV6 };
@@ -129,10 +150,10 @@ int listeners_follow(struct listeners *listeners, const struct service_spec *spe
 
 			if (!is_ours(spec) || (spec->family && spec->family != key.family))
 				continue;
-			served = find(listeners, &key, apps_find(spec->app));
+			served = find(listeners, &key, spec);
 			if (served)
 				served->wanted = true;
-			else if (pass == 1 && begin(listeners, &key, apps_find(spec->app)))
+			else if (pass == 1 && begin(listeners, &key, spec))
 				err = -ENOMEM;
 		}
 		end_unwanted(listeners);

@@ -18,7 +18,7 @@ void listeners_free(struct listeners *listeners);
 
 /*
  * From now on the daemon's among these services are listened for, and no others. Connections of those that are gone
- * stay. 0, or -ENOMEM: some are not listened for yet.
+ * stay, and those of a service that has changed go on as they began. 0, or -ENOMEM: some are not listened for yet.
  */
 int listeners_follow(struct listeners *listeners, const struct service_spec *specs, int count);
 
