@@ -20,6 +20,7 @@
 #include "key_file.h"
 #include "load.h"
 #include "service_app.h"
+#include "timeouts.h"
 #include "vlan.h"
 
 #define ERROR_BYTES 4096 /* room for the last lines of the verifier */
@@ -117,9 +118,27 @@ static int set_try(struct options *options, const char *text)
 	return EXIT_DONE;
 }
 
+static int set_msl(struct options *options, const char *text)
+{
+	if (duration_parse_within(text, NSEC_PER_MSEC, TCP_MSL_MAX_S * NSEC_PER_SEC, &options->load.msl_ns))
+		return command_misused(&command_load, "--msl %s: a time from 1ms to 1h is wanted, as 60s", text);
+	return EXIT_DONE;
+}
+
 static int parse_options(struct options *options, int argc, char **argv, bool *help)
 {
-	enum { POLICY = COMMAND_OPTION_OWN, SERVICE, XDP, HANDOVER, KEY_FILE, FLOWS, TRACK_OUTGOING, TRY, VERBOSE };
+	enum {
+		POLICY = COMMAND_OPTION_OWN,
+		SERVICE,
+		XDP,
+		HANDOVER,
+		KEY_FILE,
+		FLOWS,
+		MSL,
+		TRACK_OUTGOING,
+		TRY,
+		VERBOSE
+	};
 	static const struct option known[] = {
 		{ "service", required_argument, NULL, SERVICE },
 		{ "policy", required_argument, NULL, POLICY },
@@ -127,6 +146,7 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 		{ "handover", required_argument, NULL, HANDOVER },
 		{ "key-file", required_argument, NULL, KEY_FILE },
 		{ "flows", required_argument, NULL, FLOWS },
+		{ "msl", required_argument, NULL, MSL },
 		{ "track-outgoing", no_argument, NULL, TRACK_OUTGOING },
 		{ "try", required_argument, NULL, TRY },
 		{ "verbose", no_argument, NULL, VERBOSE },
@@ -154,6 +174,9 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 			break;
 		case FLOWS:
 			status = set_flows(options, optarg);
+			break;
+		case MSL:
+			status = set_msl(options, optarg);
 			break;
 		case TRACK_OUTGOING:
 			options->load.track_outgoing = true;
@@ -378,7 +401,9 @@ static int load_and_tell(struct options *options)
 static int run(int argc, char **argv)
 {
 	struct options options = {
-		.load = { .pin_root = PINS_ROOT, .flows = SYNKEEP_FLOWS_DEFAULT },
+		.load = { .pin_root = PINS_ROOT,
+			  .flows = SYNKEEP_FLOWS_DEFAULT,
+			  .msl_ns = TCP_MSL_DEFAULT_S * NSEC_PER_SEC },
 	};
 	bool help = false;
 	int status;
@@ -413,7 +438,7 @@ const struct command command_load = {
 	.usage =
 		"Usage: synkeep load DEV [--service SPEC]... [--policy always|monitor|off] [--xdp native|generic]\n"
 		"                    [--handover kfunc|helper|pass] [--track-outgoing] [--try TIME] [--key-file FILE]\n"
-		"                    [--flows N] [--pin-root DIR] [--verbose]\n"
+		"                    [--flows N] [--msl TIME] [--pin-root DIR] [--verbose]\n"
 		"\n"
 		"Attaches the programs to a network device, pins them and their maps, and exits.\n"
 		"\n"
@@ -441,6 +466,8 @@ const struct command command_load = {
 		"                     that share it take each other's cookies. By default a random key\n"
 		"      --flows N      connections to track at the same time, of each address family; 262144 by\n"
 		"                     default, of about 700 bytes each\n"
+		"      --msl TIME     maximum segment lifetime, of services that do not say: TIME-WAIT lasts two of\n"
+		"                     them; 60s by default\n"
 		"      --pin-root DIR where to pin, in a BPF file system; " PINS_ROOT " by default\n"
 		"      --verbose      shows what libbpf and libxdp say\n"
 		"  -h, --help         this text\n",

@@ -75,7 +75,7 @@ static int set_memory(struct options *options, const char *text)
 static int set_msl(struct options *options, const char *text)
 {
 	if (duration_parse_within(text, NSEC_PER_MSEC, TCP_MSL_MAX_S * NSEC_PER_SEC, &options->daemon.msl_ns))
-		return misused("msl", text, "a time of at most 1h, as 60s");
+		return misused("msl", text, "a time from 1ms to 1h, as 60s");
 	return EXIT_DONE;
 }
 
@@ -384,10 +384,7 @@ static int run_daemon(const struct options *options)
 static int run(int argc, char **argv)
 {
 	struct options options = {
-		.daemon = { .pin_root = PINS_ROOT,
-			    .ring = XSK_RING_DEFAULT,
-			    .msl_ns = TCP_MSL_DEFAULT_S * NSEC_PER_SEC,
-			    .settings = tcp_settings_default() },
+		.daemon = { .pin_root = PINS_ROOT, .ring = XSK_RING_DEFAULT, .settings = tcp_settings_default() },
 	};
 	bool help = false;
 	int status = parse_options(&options, argc, argv, &help);
@@ -421,7 +418,9 @@ const struct command command_run = {
 		"here:\n"
 		"                           10.0.0.2:7,owner=daemon,app=echo; NAME is echo, discard, daytime or "
 		"chargen\n"
-		"      --msl TIME           maximum segment lifetime: TIME-WAIT lasts two of them; 60s by default\n"
+		"      --msl TIME           the device's maximum segment lifetime from now on, of services that do not "
+		"say:\n"
+		"                           TIME-WAIT lasts two of them; by default as it was loaded with\n"
 		"      --recv-buffer SIZE   of a connection at most: what its window can offer (as 256k, 4M)\n"
 		"      --send-buffer SIZE   of a connection at most\n"
 		"      --no-window-scaling  windows of at most 64 KiB (RFC 7323 is not offered, nor taken up)\n"

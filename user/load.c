@@ -237,7 +237,7 @@ static int write_config(const struct load *load, struct device *device, enum dev
 		.track_outgoing = load->track_outgoing,
 		.cookie_time_offset_ns = system_tai_offset_ns(),
 		.loaded_at_ns = now_ns,
-		.msl_ns = TCP_MSL_DEFAULT_S * NSEC_PER_SEC,
+		.msl_ns = load->msl_ns,
 		.try_until_ns = load->try_ns ? now_ns + load->try_ns : 0,
 		.presence_words = presence_words(load->flows),
 		.daemon_frame_bytes = SYNKEEP_DAEMON_FRAME_BYTES,

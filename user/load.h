@@ -30,7 +30,8 @@ struct load {
 	enum load_xdp xdp;
 	enum handover_way best_handover;
 	__u64 try_ns; /* not 0: a trial, over after this time unless someone keeps it */
-	__u32 flows;  /* slots of flows4, of flows6, of tw4 and of tw6 */
+	__u64 msl_ns;
+	__u32 flows; /* slots of flows4, of flows6, of tw4 and of tw6 */
 	bool track_outgoing;
 	struct siphash_key key;
 	const struct service_spec *services;

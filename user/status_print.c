@@ -7,6 +7,7 @@
 
 #include "advice.h"
 #include "daemon_print.h"
+#include "duration.h"
 #include "format.h"
 #include "service_handover.h"
 #include "service_print.h"
@@ -283,7 +284,7 @@ static void count_sentence(enum advice_kind kind, const char *sentence, void *co
 int status_print_text(const struct status *status)
 {
 	struct sentences counted = {};
-	char age[FORMAT_DURATION_BYTES], memory[FORMAT_SIZE_BYTES];
+	char age[FORMAT_DURATION_BYTES], memory[FORMAT_SIZE_BYTES], msl[DURATION_BYTES];
 	int err;
 
 	advice_give(status, count_sentence, &counted);
@@ -300,6 +301,7 @@ int status_print_text(const struct status *status)
 	       count_records(status, FLOW_TABLE_LIVE), count_records(status, FLOW_TABLE_ENDED));
 	if (status->config->track_outgoing)
 		puts("  tracked  connections that this host opens, too");
+	printf("  msl      %s, for services that do not say\n", duration_format(msl, status->config->msl_ns));
 	printf("  memory   %s in all maps\n", format_bytes(memory, status->memory_bytes));
 	err = print_services(status);
 	if (!err)
@@ -460,6 +462,7 @@ struct json_object *status_print_json(const struct status *status)
 	json_out_number(object, "netns_inode", status->config->netns_inode);
 	json_out_bool(object, "in_this_netns", status->here);
 	json_out_bool(object, "track_outgoing", status->config->track_outgoing);
+	json_out_number(object, "msl_ms", status->config->msl_ns / NSEC_PER_MSEC);
 	add_attachment(object, status);
 	add_cookies(object, status);
 	json_out_member(object, "daemon", daemon_print_json(&status->daemon));

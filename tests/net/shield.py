@@ -43,11 +43,11 @@ class Shield:
         return self.net.synkeep(name, *arguments, **options)
 
     def load_arguments(self, *services, policy=None, xdp=None, handover=None, key_file=None, try_for=None, flows=FLOWS,
-                       track_outgoing=False):
+                       msl=None, track_outgoing=False):
         """What follows `synkeep load`."""
         arguments = [self.device, "--flows", flows, *(word for spec in services for word in ("--service", spec))]
         for name, value in (("--policy", policy), ("--xdp", xdp), ("--handover", handover), ("--key-file", key_file),
-                            ("--try", try_for)):
+                            ("--try", try_for), ("--msl", msl)):
             arguments += (name, value) if value else ()
         return arguments + ["--track-outgoing"] * track_outgoing
 

@@ -174,6 +174,7 @@ static int write_terms(struct daemon *daemon, __u32 mtu)
 	err = device_check_pinned(&daemon->device);
 	if (!err)
 		err = device_config_read(&daemon->device);
+	daemon->device.config.msl_ns = daemon->options.msl_ns;
 	daemon->device.config.daemon_terms = terms_of(&daemon->options.settings);
 	daemon->device.config.daemon_frame_bytes = xsk_frame_bytes_max(mtu);
 	if (!err)
@@ -196,10 +197,12 @@ static int max_entries(int fd, __u32 *count)
 	return 0;
 }
 
-static int set_limits(struct daemon *daemon)
+static int set_defaults(struct daemon *daemon)
 {
 	struct daemon_options *options = &daemon->options;
 
+	if (!options->msl_ns)
+		options->msl_ns = daemon->device.config.msl_ns;
 	if (!options->memory_bytes)
 		options->memory_bytes = system_available_bytes() / MEMORY_SHARE;
 	return options->connections ? 0 : max_entries(daemon->device.flows_fd[0], &options->connections);
@@ -259,7 +262,7 @@ static int open_workers(struct daemon *daemon, char *error, size_t size)
 	if (!err)
 		err = max_entries(daemon->device.xsks_fd, &queues);
 	if (!err)
-		err = set_limits(daemon);
+		err = set_defaults(daemon);
 	if (err) {
 		snprintf(error, size, "%s is not in this network namespace, or can not be asked: %s",
 			 daemon->device.name, strerror(-err));

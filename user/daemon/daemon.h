@@ -13,7 +13,7 @@ struct daemon_options {
 	const char *name; /* of the device */
 	__u32 ring;
 	bool busy_poll;
-	__u64 msl_ns;
+	__u64 msl_ns;	    /* the device's from now on; 0: as it has it */
 	__u32 connections;  /* in all; 0: as many as the device has records for */
 	__u64 memory_bytes; /* in all; 0: a quarter of what is available */
 	struct tcp_settings settings;
