@@ -25,7 +25,7 @@ def pytest_sessionstart():
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # laboratories are taken away, as after Ctrl-C
     if os.geteuid() != 0:
         pytest.exit("tests/net makes network namespaces and loads programs: run it as root", returncode=1)
-    for built in (lab.SYNKEEP, *map(lab.tool, ("sink", "flood", "fetch", "impair"))):
+    for built in (lab.SYNKEEP, *map(lab.tool, ("sink", "flood", "fetch", "impair", "silent"))):
         if not os.access(built, os.X_OK):
             pytest.exit(f"{built} is not built: `make tests` builds it", returncode=1)
     lab.mount_bpffs()
