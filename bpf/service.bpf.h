@@ -108,4 +108,19 @@ __noinline __u64 service_msl_ns(const struct tuple *t, const struct cpu_clock *c
 	return service && service->msl_ms ? service->msl_ms * NSEC_PER_MSEC : conf->msl_ns;
 }
 
+/* The keepalive of the tuple's connections, as its service has it now; off where there is none. */
+__noinline int service_keepalive(const struct tuple *t, __u64 now_ns, struct keepalive *k)
+{
+	const struct service *service;
+
+	if (!t || !k)
+		return -1;
+	service = service_find(t, service_port_kinds(t->local_port), now_ns).service;
+	if (service)
+		*k = service->keepalive;
+	else
+		*k = (struct keepalive){};
+	return 0;
+}
+
 #endif /* SYNKEEP_SERVICE_BPF_H */

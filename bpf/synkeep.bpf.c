@@ -20,10 +20,14 @@
  *   tc_egress     what the kernel sends steps the same records (egress.bpf.h)
  *   seed          run at load, and for new services: records for what is connected already (seed.bpf.h)
  *   daemon_queues run by status, which may not look into the map itself: who serves the receive queues (daemon.bpf.h)
+ *   upcoming_*    run by the daemon now and then: iterators, which tell what will be due in a table (ageing.bpf.h)
+ *   attend        run by the daemon when that is due: takes what has expired away, says what else is to be done
+ *   probe_flow, probe_over    run by the daemon for a keepalive probe, and behind the last
  *   sweep_start   run once at load: from then on a timer takes the slots of expired records back (sweep.bpf.h)
  *
  * Maps are in maps.bpf.h, their shapes in include/. Nothing here needs a process.
  */
+#include "ageing.bpf.h"
 #include "egress.bpf.h"
 #include "handover.bpf.h"
 #include "ingress_daemon.bpf.h"
@@ -273,6 +277,99 @@ int sweep_start(void *ctx)
 	struct sweep *s = bpf_map_lookup_elem(&sweeper, &zero);
 
 	return s ? sweep_begin(s) : -1;
+}
+
+/* What is upcoming in each table, for the daemon: iterators, whose files give struct upcoming4 or upcoming6. */
+SEC("iter/bpf_map_elem")
+int upcoming_half4(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return upcoming_half_open(ctx, FAMILY_IPV4);
+}
+
+SEC("iter/bpf_map_elem")
+int upcoming_half6(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return upcoming_half_open(ctx, FAMILY_IPV6);
+}
+
+SEC("iter/bpf_map_elem")
+int upcoming_flows4(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return upcoming_flow(ctx, FAMILY_IPV4);
+}
+
+SEC("iter/bpf_map_elem")
+int upcoming_flows6(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return upcoming_flow(ctx, FAMILY_IPV6);
+}
+
+SEC("iter/bpf_map_elem")
+int upcoming_tw4(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return upcoming_ended(ctx, FAMILY_IPV4);
+}
+
+SEC("iter/bpf_map_elem")
+int upcoming_tw6(struct bpf_iter__bpf_map_elem *ctx)
+{
+	return upcoming_ended(ctx, FAMILY_IPV6);
+}
+
+SEC("syscall")
+int attend(void *ctx)
+{
+	const struct config *conf = config_get();
+	const struct agenda *a = agenda_get();
+	__u64 now_ns;
+	__u32 count;
+
+	if (!conf || !a)
+		return -1;
+	now_ns = ageing_now_ns(conf);
+	count = a->count;
+	bpf_loop(count < AGENDA_ITEMS ? count : AGENDA_ITEMS, attend_item, &now_ns, 0);
+	return 0;
+}
+
+SEC("syscall")
+int probe_flow(struct age_call *call)
+{
+	const struct config *conf = config_get();
+	struct flow6_key key = call->key;
+	struct keepalive k;
+	struct tuple t;
+	struct flow *f;
+	__u64 now_ns;
+
+	call->found = false;
+	if (!conf)
+		return -1;
+	now_ns = ageing_now_ns(conf);
+	f = probe_find(&key, call->family, &t, now_ns);
+	if (!f)
+		return 0;
+	service_keepalive(&t, now_ns, &k);
+	if (ageing_flow_due(f, &k, call->resumed_ms, now_ns) == AGE_PROBE)
+		call->found = probe_count(f, &t, ageing_probes(f, call->resumed_ms) + 1, now_ns, &call->flow);
+	return 0;
+}
+
+SEC("syscall")
+int probe_over(struct age_call *call)
+{
+	const struct config *conf = config_get();
+	struct flow6_key key = call->key;
+	struct tuple t;
+	struct flow *f;
+
+	call->found = false;
+	if (!conf)
+		return -1;
+	f = probe_find(&key, call->family, &t, ageing_now_ns(conf));
+	if (f)
+		call->found = probe_end(f);
+	return 0;
 }
 
 /* How many of the first receive queues, as many as skb->mark says, a daemon serves. */

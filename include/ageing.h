@@ -86,7 +86,7 @@ struct age_call {
 	struct flow6_key key; /* of IPv4 a struct flow4_key in its place */
 	__u32 family;
 	__u32 resumed_ms; /* as in struct agenda */
-	__u32 found;	  /* answer: there is a live record, and it was done */
+	__u32 found;	  /* answer: there is a live record for which that is still due, and it was done */
 	struct flow flow; /* answer */
 };
 
@@ -96,13 +96,19 @@ static __always_inline __u32 ageing_probes(const struct flow *f, __u32 resumed_m
 	return (__s32)(f->probed_ms - resumed_ms) < 0 ? 0 : f->probes & FLOW_PROBES_COUNT;
 }
 
-/* Whether Synkeep asks the peer, now that it is silent. */
-static __always_inline bool ageing_is_probed(const struct flow *f, const struct keepalive *k)
+/* Whether Synkeep would ask the peer, now that it is silent, if its service wants keepalive. */
+static __always_inline bool ageing_may_probe(const struct flow *f)
 {
 	bool is_standing = f->state == TCPS_ESTABLISHED || f->state == TCPS_CLOSE_WAIT || f->state == TCPS_FIN_WAIT_2;
 
-	return k->idle_ms && f->owner == FLOW_OWNER_KERNEL && is_standing && !(f->flags & FLOW_HANDOVER) &&
+	return f->owner == FLOW_OWNER_KERNEL && is_standing && !(f->flags & FLOW_HANDOVER) &&
 	       f->snd_una == f->snd_nxt && f->snd_wnd && !(f->probes & FLOW_PROBES_OVER);
+}
+
+/* Whether it does. */
+static __always_inline bool ageing_is_probed(const struct flow *f, const struct keepalive *k)
+{
+	return k->idle_ms && ageing_may_probe(f);
 }
 
 /*
@@ -130,7 +136,9 @@ static __always_inline __u64 ageing_flow_due_ns(const struct flow *f, const stru
 
 	if (!ageing_is_probed(f, k))
 		return f->deadline_ns;
-	probe_ns = now_ns + ageing_probe_in_ms(f, k, resumed_ms, now_ns) * NSEC_PER_MSEC;
+	probe_ns = now_ns;
+	if (!(f->probes & FLOW_PROBE_REFUSED))
+		probe_ns += ageing_probe_in_ms(f, k, resumed_ms, now_ns) * NSEC_PER_MSEC;
 	return probe_ns < f->deadline_ns ? probe_ns : f->deadline_ns;
 }
 

@@ -190,6 +190,12 @@ static __always_inline bool ended_is_shown_again(const struct ended *e, __u32 se
 	return ack - seq == e->handshake && (ended_answers(e) || seq == e->irs + 1);
 }
 
+/* Milliseconds since the record counts as absent; negative: it does not yet. */
+static __always_inline __s32 ended_late_ms(const struct ended *e, __u64 now_ns)
+{
+	return (__s32)((__u32)(now_ns / NSEC_PER_MSEC) - e->deadline_ms - e->mark_s * 1000U);
+}
+
 /* Milliseconds until the deadline, and until the record counts as absent; 0: that has passed. */
 static __always_inline __u32 ended_left_ms(const struct ended *e, __u64 now_ns)
 {
@@ -200,9 +206,9 @@ static __always_inline __u32 ended_left_ms(const struct ended *e, __u64 now_ns)
 
 static __always_inline __u32 ended_over_in_ms(const struct ended *e, __u64 now_ns)
 {
-	__s32 left_ms = (__s32)(e->deadline_ms + e->mark_s * 1000U - (__u32)(now_ns / NSEC_PER_MSEC));
+	__s32 late_ms = ended_late_ms(e, now_ns);
 
-	return left_ms > 0 ? left_ms : 0;
+	return late_ms < 0 ? -late_ms : 0;
 }
 
 static __always_inline bool ended_is_over(const struct ended *e, __u64 now_ns)

@@ -462,6 +462,8 @@ enum {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct seq_file;
+
 struct netns_ipv4 {
 	u8 sysctl_tcp_ecn;
 	u8 sysctl_tcp_syncookies;
@@ -473,6 +475,10 @@ struct netns_ipv4 {
 
 struct net {
 	struct netns_ipv4 ipv4;
+};
+
+struct bpf_map {
+	u32 max_entries;
 };
 
 typedef struct {
@@ -513,6 +519,24 @@ struct sock {
 
 struct request_sock {
 	u16 mss;
+};
+
+struct bpf_iter_meta {
+	union {
+		struct seq_file *seq;
+	};
+};
+
+struct bpf_iter__bpf_map_elem {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		void *key;
+	};
+	union {
+		void *value;
+	};
 };
 
 struct inet_sock {

@@ -220,6 +220,17 @@ void shield_pass_signed(__u8 family, __u16 port, bool pass)
 	shield_configure();
 }
 
+void shield_set_keepalive(__u8 family, __u16 port, const struct keepalive *keepalive)
+{
+	struct service_key key = service_key(family, port, false);
+	int services = bpf_map__fd(skeleton->maps.services);
+	struct service service;
+
+	assert_int_equal(bpf_map_lookup_elem(services, &key, &service), 0);
+	service.keepalive = *keepalive;
+	assert_int_equal(bpf_map_update_elem(services, &key, &service, BPF_EXIST), 0);
+}
+
 void shield_track_outgoing(bool tracked)
 {
 	__u8 kinds = tracked ? PORT_OUTGOING : 0;

@@ -77,6 +77,8 @@ void shield_put_service(__u8 family, __u16 port, bool any_address, enum service_
 /* The programs take it that the presence filter has every socket of this service, or that it has not. */
 void shield_know_sockets(__u8 family, __u16 port, bool known);
 void shield_pass_signed(__u8 family, __u16 port, bool pass); /* of a service for this host's address */
+/* The keepalive of a service for this host's address: off unless it was set. */
+void shield_set_keepalive(__u8 family, __u16 port, const struct keepalive *keepalive);
 void shield_delete_service(__u8 family, __u16 port, bool any_address);
 
 /* Whether connections that this host opens are tracked, to any port: not after a reset. */

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Ageing, as the daemon asks for it (include/ageing.h): what is upcoming in a table, what is due for the records that
+ * it names, and a probe's mark in a record.
+ *
+ * These run for a process, each on one CPU, but may be interrupted there: by a hook that waits for a flow's lock, for
+ * one. So none of them takes it (lock.bpf.h); what they change is changed in one step.
+ */
+#ifndef SYNKEEP_AGEING_BPF_H
+#define SYNKEEP_AGEING_BPF_H
+
+#include "expiry.bpf.h"
+
+static __always_inline struct agenda *agenda_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&agenda, &zero);
+}
+
+static __always_inline __u64 ageing_now_ns(const struct config *conf)
+{
+	return bpf_ktime_get_ns() + conf->test_advance_ns;
+}
+
+/* --- upcoming: one record of a table ------------------------------------------------------------------------------ */
+
+static __always_inline int upcoming_emit(struct bpf_iter__bpf_map_elem *ctx, const void *key, __u8 family, __u64 due_ns)
+{
+	if (family == FAMILY_IPV4) {
+		struct upcoming4 u = { .due_ns = due_ns, .key = *(const struct flow4_key *)key };
+
+		bpf_seq_write(ctx->meta->seq, &u, sizeof(u));
+	} else {
+		struct upcoming6 u = { .due_ns = due_ns, .key = *(const struct flow6_key *)key };
+
+		bpf_seq_write(ctx->meta->seq, &u, sizeof(u));
+	}
+	return 0; /* where the buffer had no room, the kernel comes again with the same record */
+}
+
+static __always_inline int upcoming_half_open(struct bpf_iter__bpf_map_elem *ctx, __u8 family)
+{
+	const struct half_open *h = ctx->value;
+	const void *key = ctx->key;
+	const struct agenda *a = agenda_get();
+	__u64 due_ns;
+
+	if (!a || !key || !h)
+		return 0;
+	due_ns = h->deadline_ns + EXPIRY_GRACE_NS;
+	return due_ns < a->until_ns ? upcoming_emit(ctx, key, family, due_ns) : 0;
+}
+
+static __always_inline int upcoming_ended(struct bpf_iter__bpf_map_elem *ctx, __u8 family)
+{
+	const struct ended *e = ctx->value;
+	const void *key = ctx->key;
+	const struct agenda *a = agenda_get();
+	__s32 early_ms;
+
+	if (!a || !key || !e)
+		return 0;
+	early_ms = ended_late_ms(e, a->until_ns - EXPIRY_GRACE_NS);
+	return early_ms > 0 ? upcoming_emit(ctx, key, family, a->until_ns - early_ms * NSEC_PER_MSEC) : 0;
+}
+
+/* The service is looked up only where its keepalive could make a difference. */
+static __always_inline int upcoming_flow(struct bpf_iter__bpf_map_elem *ctx, __u8 family)
+{
+	const struct config *conf = config_get();
+	const struct agenda *a = agenda_get();
+	const struct flow *f = ctx->value;
+	const void *key = ctx->key;
+	struct keepalive k;
+	struct tuple t;
+	__u64 due_ns;
+
+	if (!conf || !a || !key || !f)
+		return 0;
+	due_ns = f->deadline_ns + EXPIRY_GRACE_NS;
+	if (ageing_may_probe(f)) {
+		__u64 now_ns = ageing_now_ns(conf), probe_ns;
+
+		expiry_tuple(key, family, &t);
+		service_keepalive(&t, now_ns, &k);
+		probe_ns = ageing_flow_due_ns(f, &k, a->resumed_ms, now_ns);
+		if (probe_ns < f->deadline_ns)
+			due_ns = probe_ns;
+	}
+	return due_ns < a->until_ns ? upcoming_emit(ctx, key, family, due_ns) : 0;
+}
+
+/* --- attend: one item of the agenda ------------------------------------------------------------------------------- */
+
+static __always_inline __u32 attend_late_ms(__u64 deadline_ns, __u64 now_ns)
+{
+	return now_ns > deadline_ns ? (now_ns - deadline_ns) / NSEC_PER_MSEC : 0;
+}
+
+static __noinline enum age_due attend_half_open(const struct tuple *t, struct agenda_item *item, __u64 now_ns)
+{
+	const struct half_open *h = half_open_find(t);
+
+	if (!h)
+		return AGE_GONE;
+	item->late_ms = attend_late_ms(h->deadline_ns, now_ns);
+	return expiry_take_half_open(t, h, now_ns) ? AGE_EXPIRED : AGE_LATER;
+}
+
+static __noinline enum age_due attend_ended(const struct tuple *t, struct agenda_item *item, __u64 now_ns)
+{
+	const struct ended *e = ended_find(t);
+
+	if (!e)
+		return AGE_GONE;
+	item->late_ms = ended_late_ms(e, now_ns);
+	return expiry_take_ended(t, e, now_ns) ? AGE_EXPIRED : AGE_LATER;
+}
+
+static __noinline enum age_due attend_flow(const struct tuple *t, struct agenda_item *item, __u32 resumed_ms,
+					   __u64 now_ns)
+{
+	struct flow *f = flow_find(t);
+	enum age_due due;
+
+	if (!f)
+		return AGE_GONE;
+	item->late_ms = attend_late_ms(f->deadline_ns, now_ns);
+	if (expiry_take_flow(t, f, now_ns))
+		return AGE_EXPIRED;
+	service_keepalive(t, now_ns, &item->keepalive);
+	due = ageing_flow_due(f, &item->keepalive, resumed_ms, now_ns);
+	return due == AGE_EXPIRED ? AGE_LATER : due; /* within the grace, or just in a hook's hands */
+}
+
+/* What bpf_loop() calls. 1: it is over. */
+static long attend_item(__u32 i, const __u64 *now_ns)
+{
+	struct agenda *a = agenda_get();
+	struct agenda_item *item;
+	struct tuple t;
+
+	if (!a || i >= AGENDA_ITEMS)
+		return 1;
+	item = &a->items[i];
+	expiry_tuple(&item->key, a->family, &t);
+	switch (a->table) {
+	case AGE_HALF:
+		item->due = attend_half_open(&t, item, *now_ns);
+		break;
+	case AGE_FLOWS:
+		item->due = attend_flow(&t, item, a->resumed_ms, *now_ns);
+		break;
+	default:
+		item->due = attend_ended(&t, item, *now_ns);
+	}
+	return 0;
+}
+
+/* --- probes ------------------------------------------------------------------------------------------------------- */
+
+/* The key's tuple, and its live record, if it is the kernel's. It may become another's at any time. */
+static __noinline struct flow *probe_find(const struct flow6_key *key, __u8 family, struct tuple *t, __u64 now_ns)
+{
+	struct flow *f;
+
+	expiry_tuple(key, family, t);
+	f = flow_find(t);
+	if (!f || f->lock == FLOW_LOCK_DEAD || f->owner != FLOW_OWNER_KERNEL || !flow_is_alive(f, t, now_ns))
+		return NULL;
+	return f;
+}
+
+/*
+ * From seen, in one step: a hook that has written probes meanwhile - the peer has spoken, or the owner - has the last
+ * word, and nothing is done.
+ */
+static __always_inline bool probe_mark(struct flow *f, __u32 seen, __u32 marked)
+{
+	return __sync_val_compare_and_swap(&f->probes, seen, marked) == seen;
+}
+
+/*
+ * Counts a probe in the record, and copies that. No hook waits for this, nor this for a hook: what a hook steps while
+ * it is copied shows in the lock, or in the packets, which every segment counts under it; then nothing is to be sent,
+ * for the connection is not silent. The mark may stay, of a probe that was not sent; the next segment of the peer's
+ * takes it away, and until then it is one more that was not answered. probed_ms is behind the mark, for it counts only
+ * with that. If the element went to another connection between look and mark, that one has it, as harmlessly; the
+ * tag in the copy tells.
+ */
+static __always_inline bool probe_count(struct flow *f, const struct tuple *t, __u32 count, __u64 now_ns,
+					struct flow *copy)
+{
+	__u32 rcv_packets = f->rcv_packets, snd_packets = f->snd_packets, seen = f->probes;
+
+	if (count > FLOW_PROBES_COUNT)
+		count = FLOW_PROBES_COUNT;
+	if (!probe_mark(f, seen, (seen & ~FLOW_PROBES_COUNT) | FLOW_PROBE_AWAITED | count))
+		return false;
+	f->probed_ms = (__u32)(now_ns / NSEC_PER_MSEC);
+	*copy = *f;
+	compiler_barrier();
+	return f->lock == FLOW_LOCK_FREE && f->rcv_packets == rcv_packets && f->snd_packets == snd_packets &&
+	       flow_is_alive(copy, t, now_ns);
+}
+
+/* Only where probes are out, or one was refused: else the peer has spoken meanwhile. */
+static __always_inline bool probe_end(struct flow *f)
+{
+	__u32 seen = f->probes;
+
+	return (seen & (FLOW_PROBES_COUNT | FLOW_PROBE_REFUSED)) && probe_mark(f, seen, seen | FLOW_PROBES_OVER);
+}
+
+#endif /* SYNKEEP_AGEING_BPF_H */
