@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What comes for the daemon and is neither a SYN (ingress_syn.bpf.h) nor claimed by a flow: segments of handshakes and
- * of TIME-WAIT, cookies, strangers, fragments, and ICMP errors. The daemon's TCP judges; here it is only decided
- * whether a packet is the daemon's to judge.
+ * of TIME-WAIT, cookies, strangers and fragments. The daemon's TCP judges; here it is only decided whether a packet is
+ * the daemon's to judge.
  */
 #ifndef SYNKEEP_INGRESS_DAEMON_BPF_H
 #define SYNKEEP_INGRESS_DAEMON_BPF_H
 
 #include "daemon.bpf.h"
-#include "icmp.h"
 #include "ingress_segment.bpf.h"
 
 /* Gives a segment of a connection that a cookie made, and what that kept of the handshake. */
@@ -110,24 +109,6 @@ static __always_inline enum verdict ingress_of_daemon(struct xdp_md *ctx, struct
 	if (!service && !daemon_has(&p->tuple, clock, conf))
 		return V_NO_SERVICE;
 	return kind == PACKET_FRAGMENT ? V_DAEMON_FRAGMENT : V_MALFORMED;
-}
-
-/* V_OTHER: it is not about a segment of the daemon's. */
-__noinline enum verdict ingress_icmp(struct xdp_md *ctx, const struct packet *p, const struct cpu_clock *clock,
-				     const struct config *conf)
-{
-	const struct frame f = {
-		.data = (void *)(long)ctx->data,
-		.end = (void *)(long)ctx->data_end,
-		.direction = DIRECTION_RCV,
-	};
-	struct icmp_error error;
-
-	if (!p || !clock || !conf || !icmp_parse(p, &f, &error) ||
-	    !service_port_of_daemon(service_port_kinds(error.tuple.local_port)) ||
-	    !daemon_has(&error.tuple, clock, conf))
-		return V_OTHER;
-	return daemon_give(ctx, DAEMON_ICMP);
 }
 
 #endif /* SYNKEEP_INGRESS_DAEMON_BPF_H */

@@ -321,8 +321,10 @@ static __always_inline enum verdict segment_refused(struct xdp_md *ctx, struct p
 static __always_inline enum verdict segment_of_flow(struct xdp_md *ctx, struct packet *p, const struct tracked *tracked,
 						    const struct cpu_clock *clock, const struct config *conf)
 {
-	if (tracked->judgement != JUDGE_TAKEN && tracked->judgement != JUDGE_PROBE)
+	if (!judgement_shows_life(tracked->judgement))
 		return segment_refused(ctx, p, tracked, clock, conf);
+	if (tracked->judgement == JUDGE_ANSWER)
+		return V_PROBE_ANSWER;
 	if (tracked->flags & FLOW_HANDOVER)
 		hint_give(ctx, answers_handshake(&p->segment, tracked->irs, tracked->iss) ? HINT_VERIFY : HINT_WAIT);
 	return V_SEGMENT;

@@ -170,8 +170,9 @@ static __noinline bool flow_track(const struct packet *p, enum direction directi
 				  const struct config *conf, struct tracked *out)
 {
 	struct flow *f = flow_find(&p->tuple);
-	bool has_ended, stays = false;
+	bool has_ended, answered, stays = false;
 	struct ended e = {};
+	__u32 probes;
 
 	if (!f)
 		return false;
@@ -183,13 +184,17 @@ static __noinline bool flow_track(const struct packet *p, enum direction directi
 	f = flow_lock_found(f, &p->tuple, clock->now_ns);
 	if (!f)
 		return false;
+	probes = f->probes;
 	out->judgement = flow_judge(f, &p->segment, direction, clock->now_ns, conf->msl_ns);
 	out->irs = f->irs;
 	out->flags = f->flags;
+	answered = (probes & FLOW_PROBES_COUNT) && !f->probes;
 	has_ended = flow_has_ended(f);
 	if (has_ended)
 		stays = flow_to_ended(f, &e, clock->now_ns, service_msl_ns(&p->tuple, clock, conf));
 	lock_give(f, has_ended ? FLOW_LOCK_DEAD : FLOW_LOCK_FREE);
+	if (answered)
+		verdict_note(V_PROBE_ANSWERED);
 	if (has_ended)
 		flow_retire(&p->tuple, &e, stays, conf);
 	return true;

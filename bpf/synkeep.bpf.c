@@ -12,6 +12,7 @@
  *       kernel_cookie.bpf.h     cookies of the kernel's own
  *     ingress_segment.bpf.h   anything else: handshakes, cookies, adoption (socket.bpf.h), strangers (budget.bpf.h)
  *     ingress_daemon.bpf.h    what is the daemon's: to its AF_XDP socket (daemon.bpf.h)
+ *     ingress_icmp.bpf.h      ICMP errors about segments of the daemon's, and about keepalive probes
  *     outgoing.bpf.h          where no service is: connections that this host opens
  *     monitor.bpf.h           where the policy is monitor, what they decided is counted, and the packet passes
  *     verdict.bpf.h           the one way out
@@ -31,6 +32,7 @@
 #include "egress.bpf.h"
 #include "handover.bpf.h"
 #include "ingress_daemon.bpf.h"
+#include "ingress_icmp.bpf.h"
 #include "monitor.bpf.h"
 #include "outgoing.bpf.h"
 #include "packet_at_hand.bpf.h"
@@ -246,6 +248,7 @@ int tc_egress(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	if (skb->gso_segs > 1)
 		packet_count_segments(p, skb->gso_segs);
+	egress_read_way(skb, &f, p);
 	return verdict_leave_tc(egress(skb, p, clock, conf), skb->len);
 }
 

@@ -28,6 +28,7 @@ struct icmp_error {
 	__u32 seq;	    /* its sequence number */
 	__u32 mtu;	    /* if ICMP_ERROR_TOO_BIG: the next hop's, bytes; 0: a router older than RFC 1191 */
 	enum icmp_error_kind kind;
+	bool is_refusal; /* ICMP_ERROR_HARD: of the host itself, which has no TCP or nobody on this port */
 };
 
 /* RFC 792; RFC 1122, 3.2.2.1. Of these types only unreachable has codes that matter. */
@@ -69,7 +70,8 @@ static __always_inline bool icmp_read_ipv4(const __u8 *icmp, struct icmp_error *
 		out->kind = ICMP_ERROR_QUENCH;
 	if (type != ICMPV4_UNREACHABLE)
 		return type == ICMPV4_QUENCH || type == ICMPV4_TIME_EXCEEDED || type == ICMPV4_PARAMETER_PROBLEM;
-	if (code == ICMPV4_NO_PROTOCOL || code == ICMPV4_NO_PORT)
+	out->is_refusal = code == ICMPV4_NO_PROTOCOL || code == ICMPV4_NO_PORT;
+	if (out->is_refusal)
 		out->kind = ICMP_ERROR_HARD;
 	if (code == ICMPV4_FRAGMENTATION_NEEDED) {
 		out->kind = ICMP_ERROR_TOO_BIG;
@@ -89,6 +91,7 @@ static __always_inline bool icmp_read_ipv6(const __u8 *icmp, struct icmp_error *
 	}
 	if (type != ICMPV6_UNREACHABLE)
 		return type == ICMPV6_TOO_BIG || type == ICMPV6_TIME_EXCEEDED || type == ICMPV6_PARAMETER_PROBLEM;
+	out->is_refusal = code == ICMPV6_NO_PORT;
 	if (code == ICMPV6_PROHIBITED || code == ICMPV6_NO_PORT || code == ICMPV6_SOURCE_REFUSED ||
 	    code == ICMPV6_ROUTE_REFUSED)
 		out->kind = ICMP_ERROR_HARD;

@@ -43,6 +43,10 @@ struct segment {
 	__u16 window; /* as in the header, unshifted */
 	__u8 flags;   /* enum tcp_flag */
 	bool has_timestamps;
+	__be32 ip_first; /* the first four bytes of the IP header */
+	/* Of what the owner sends, as struct flow has them. */
+	__u8 next_hop[6];
+	__u16 vlan_tci;
 };
 
 enum direction {
@@ -53,6 +57,7 @@ enum direction {
 enum judgement {
 	JUDGE_TAKEN,	     /* acceptable: the record was stepped */
 	JUDGE_PROBE,	     /* a keepalive probe (RFC 9293, 3.8.4): shows that the peer lives, changes nothing */
+	JUDGE_ANSWER,	     /* the answer to a probe that Synkeep sent: likewise, and the owner need not see it */
 	JUDGE_OUT_OF_WINDOW, /* 3.10.7.4, first, or too old by its timestamp: nothing was changed */
 	JUDGE_CHALLENGED,    /* a SYN, or a RST not exactly at RCV.NXT (RFC 5961, 3 and 4): nothing was changed */
 	JUDGE_BAD_ACK,	     /* acknowledges what was never sent, or long ago (RFC 5961, 5): nothing was changed */
@@ -195,6 +200,40 @@ static __always_inline bool judge_is_probe(const struct flow *f, const struct se
 	       (s->flags & (TCP_FLAG_ACK | TCP_FLAG_SYN | TCP_FLAG_RST | TCP_FLAG_FIN)) == TCP_FLAG_ACK;
 }
 
+/* RFC 3168, 5: the packet was marked on its way. */
+static __always_inline bool judge_is_ce_marked(const struct segment *s)
+{
+	__u32 first = host32(s->ip_first);
+
+	return (first >> (first >> 28 == 4 ? 16 : 20) & 3) == 3;
+}
+
+/* No IP options, and no TCP options but the timestamps, where both ends want them, in the common place. */
+static __always_inline bool judge_is_bare(const struct flow *f, const struct segment *s)
+{
+	bool timestamps = f->flags & FLOW_TIMESTAMPS;
+	__u32 header_bytes = (host32(s->ip_first) >> 28 == 4 ? 20 : 40) + 20 + (timestamps ? 12 : 0);
+
+	return s->has_timestamps == timestamps && s->packet_bytes - s->payload_bytes == s->packets * header_bytes;
+}
+
+/*
+ * What a peer says that was asked by Synkeep, and nothing else: all in it is what the owner knows. The owner has sent
+ * nothing since and waits for no acknowledgement, so it does not miss this one. In doubt it is not one.
+ */
+static __always_inline bool judge_is_answer(const struct flow *f, const struct segment *s)
+{
+	if (!(f->probes & FLOW_PROBE_AWAITED) || (f->flags & (FLOW_HANDOVER | FLOW_RCV_FIN_AHEAD)))
+		return false;
+	if (s->flags != TCP_FLAG_ACK || s->payload_bytes || s->seq != f->rcv_nxt || judge_has_hole(f))
+		return false;
+	if (s->ack != f->snd_nxt || f->snd_una != f->snd_nxt || s->window != f->snd_wnd)
+		return false;
+	if (s->has_timestamps && seq_before(s->tsval, f->rcv_tsval))
+		return false;
+	return judge_is_bare(f, s) && !judge_is_ce_marked(s);
+}
+
 static __always_inline bool judge_ack_is_acceptable(const struct flow *f, const struct segment *s)
 {
 	if (f->state == TCPS_SYN_RECEIVED && !seq_after(s->ack, f->snd_una))
@@ -227,6 +266,8 @@ static __always_inline enum judgement judge_receive(struct flow *f, const struct
 		return JUDGE_NO_ACK;
 	if (!judge_ack_is_acceptable(f, s))
 		return JUDGE_BAD_ACK;
+	if (judge_is_answer(f, s))
+		return JUDGE_ANSWER;
 	judge_take_ack(f, s);
 	judge_take_timestamp(f, s);
 	/* seventh and eighth: text and FIN; third and sixth, security and URG, are the owner's */
@@ -234,10 +275,35 @@ static __always_inline enum judgement judge_receive(struct flow *f, const struct
 	return JUDGE_TAKEN;
 }
 
-static __always_inline enum judgement judge_send(struct flow *f, const struct segment *s)
+/*
+ * How what the owner sends leaves, for what is sent in its place. Not of a segment with other options than timestamps:
+ * it may be signed (MD5, AO), and where all are nobody else's are believed, so such a connection is never probed.
+ *
+ * The clock of the TSvals can be read off snd_tsval at snd_seen_ms, so both are taken, or neither.
+ */
+static __always_inline void judge_learn_way(struct flow *f, const struct segment *s, __u64 now_ns)
+{
+	if (s->has_timestamps)
+		f->snd_tsval = s->tsval;
+	if (s->has_timestamps || !(f->flags & FLOW_TIMESTAMPS))
+		f->snd_seen_ms = (__u32)(now_ns / NSEC_PER_MSEC);
+	if (!judge_is_bare(f, s))
+		return;
+	__builtin_memcpy(f->next_hop, s->next_hop, sizeof(f->next_hop));
+	f->vlan_tci = s->vlan_tci;
+	f->ip_first = s->ip_first;
+}
+
+static __always_inline enum judgement judge_send(struct flow *f, const struct segment *s, __u64 now_ns)
 {
 	__u32 text_end = s->seq + s->payload_bytes;
 
+	/*
+	 * What comes from now on may answer this segment. If a probe is counted between load and store, it is as if it
+	 * had not been: its answer passes, and one more may follow it.
+	 */
+	if (f->probes & FLOW_PROBE_AWAITED)
+		f->probes &= ~FLOW_PROBE_AWAITED;
 	/* An abort goes out at SND.NXT or SND.UNA. Another RST answers a forged segment, and the connection goes on. */
 	if (s->flags & TCP_FLAG_RST) {
 		if (seq_before(s->seq, f->snd_una) || seq_after(s->seq, f->snd_nxt))
@@ -250,10 +316,9 @@ static __always_inline enum judgement judge_send(struct flow *f, const struct se
 		return JUDGE_TAKEN; /* a SYN-ACK again; a new connection's was told apart before */
 	f->flags &= ~FLOW_HANDOVER;
 	f->snd_nxt = seq_max(f->snd_nxt, text_end);
-	if (s->has_timestamps) {
-		f->snd_tsval = s->tsval;
+	judge_learn_way(f, s, now_ns);
+	if (s->has_timestamps)
 		f->rcv_tsval = s->tsecr; /* the socket's own TS.Recent */
-	}
 	if (s->flags & TCP_FLAG_ACK) {
 		f->rcv_wup = seq_max(f->rcv_wup, s->ack);
 		f->rcv_nxt = seq_max(f->rcv_nxt, s->ack);
@@ -270,6 +335,23 @@ static __always_inline enum judgement judge_send(struct flow *f, const struct se
 	return JUDGE_TAKEN;
 }
 
+/* Whether the segment is of the connection, and its sender there. */
+static __always_inline bool judgement_shows_life(enum judgement judgement)
+{
+	return judgement == JUDGE_TAKEN || judgement == JUDGE_PROBE || judgement == JUDGE_ANSWER;
+}
+
+/*
+ * The peer is there, whatever was asked. A RST says that it is not, and leaves the probes for who tells why the
+ * connection ended. A probe that is counted at this moment may be forgotten: then its answer passes.
+ */
+static __always_inline void judge_heard(struct flow *f, const struct segment *s, __u64 now_ns)
+{
+	f->rcv_seen_ms = (__u32)(now_ns / NSEC_PER_MSEC);
+	if (!(s->flags & TCP_FLAG_RST))
+		f->probes = 0;
+}
+
 /*
  * Judges the segment, steps the record and moves its deadline. Every segment is counted, acceptable or not; the others
  * change nothing. now_ns is CLOCK_MONOTONIC, msl_ns the maximum segment lifetime.
@@ -280,11 +362,11 @@ static __always_inline enum judgement flow_judge(struct flow *f, const struct se
 	enum judgement judgement;
 
 	judge_count(f, s, direction);
-	judgement = direction == DIRECTION_RCV ? judge_receive(f, s, now_ns) : judge_send(f, s);
-	if (judgement != JUDGE_TAKEN && judgement != JUDGE_PROBE)
+	judgement = direction == DIRECTION_RCV ? judge_receive(f, s, now_ns) : judge_send(f, s, now_ns);
+	if (!judgement_shows_life(judgement))
 		return judgement;
 	if (direction == DIRECTION_RCV)
-		f->rcv_seen_ms = (__u32)(now_ns / NSEC_PER_MSEC);
+		judge_heard(f, s, now_ns);
 	judge_refresh(f, now_ns, msl_ns);
 	return judgement;
 }

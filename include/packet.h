@@ -159,6 +159,7 @@ static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, cons
 	p->ip_offset = ip_offset;
 	p->tcp_offset = ip_offset + header_bytes;
 	p->has_ip_options = header_bytes > IPV4_HEADER_BYTES;
+	__builtin_memcpy(&p->segment.ip_first, ip, sizeof(p->segment.ip_first));
 	p->segment.packet_bytes = host16(ip->tot_len);
 	/* with eight bytes of TCP, perhaps: what the kernel puts together is a segment */
 	if (fragment & IPV4_MORE_FRAGMENTS)
@@ -263,6 +264,7 @@ static __always_inline enum packet_kind packet_parse_ipv6(struct packet *p, cons
 	p->ip_offset = ip_offset;
 	p->tcp_offset = chain.tcp_offset;
 	p->has_ip_options = chain.tcp_offset - ip_offset > IPV6_HEADER_BYTES;
+	__builtin_memcpy(&p->segment.ip_first, ip, sizeof(p->segment.ip_first));
 	p->segment.packet_bytes = IPV6_HEADER_BYTES + host16(ip->payload_len);
 	if (chain.kind == PACKET_ICMP)
 		return PACKET_ICMP;

@@ -67,6 +67,8 @@ enum verdict_severity {
 	X(HALF_OPEN_SEGMENT, PASS, NORMAL, "segment of a handshake under way that does not complete it")               \
 	X(TIME_WAIT_SEGMENT, PASS, NORMAL, "segment of a connection in TIME-WAIT")                                     \
 	X(SYN_ACK, PASS, NORMAL, "SYN-ACK that completes a handshake that this host began")                            \
+	X(PROBE_ANSWER, DROP, NORMAL,                                                                                  \
+	  "answer to a keepalive probe of Synkeep's: the socket did not ask, and need not see it")                     \
 	/* xdp_ingress: ACKs without a flow */                                                                         \
 	X(COOKIE_ACK, PASS, NORMAL, "right cookie: the source is verified and a flow made")                            \
 	X(KERNEL_COOKIE_ACK, PASS, NORMAL, "right cookie of the kernel's own: the source is verified")                 \
@@ -119,7 +121,9 @@ enum verdict_severity {
 	/* records */                                                                                                  \
 	X(FLOWS_FULL, NOTE, TROUBLE, "connection without a record: the flow table is full; it works all the same")     \
 	X(FLOW_EXPIRED, NOTE, NORMAL, "flow whose time was over, slot taken back")                                     \
-	X(FLOW_REPLACED, NOTE, NORMAL, "stale flow replaced by a new connection on the same tuple")
+	X(FLOW_REPLACED, NOTE, NORMAL, "stale flow replaced by a new connection on the same tuple")                    \
+	X(PROBE_ANSWERED, NOTE, NORMAL, "peer that was asked by a keepalive probe showed that it lives")               \
+	X(PROBE_REFUSED, NOTE, NORMAL, "ICMP error that answered a keepalive probe: nobody is there")
 
 enum verdict {
 #define X(id, action, severity, sentence) V_##id,

@@ -303,10 +303,13 @@ struct segment packet_build_segment(const struct packet_spec *spec)
 {
 	__u8 options[TCP_OPTIONS_BUFFER_BYTES] = {};
 	struct tcp_options parsed;
+	struct segment s;
+	struct frame f;
 
+	packet_build(&f, spec);
 	memcpy(options, spec->options, spec->option_bytes);
 	tcp_options_parse(options, spec->option_bytes, &parsed);
-	return (struct segment){
+	s = (struct segment){
 		.seq = spec->seq,
 		.ack = spec->ack,
 		.payload_bytes = spec->payload_bytes,
@@ -319,6 +322,10 @@ struct segment packet_build_segment(const struct packet_spec *spec)
 		.flags = spec->flags,
 		.has_timestamps = parsed.has_timestamps,
 	};
+	memcpy(&s.ip_first, f.bytes + FRAME_ETH_BYTES, sizeof(s.ip_first));
+	if (spec->direction == DIRECTION_SND)
+		memcpy(s.next_hop, f.bytes, sizeof(s.next_hop));
+	return s;
 }
 
 static const char *read_tcp(struct packet_view *view, const __u8 *tcp, __u32 tcp_bytes)

@@ -328,6 +328,17 @@ static enum hook syn_ack_of_own_syn(struct frame *f)
 
 /* --- XDP: segments without a flow --- */
 
+static enum hook answer_to_probe(struct frame *f)
+{
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_establish(&t);
+	t.model.probes = FLOW_PROBE_AWAITED | 1;
+	shield_put_flow(&t.tuple, &t.model);
+	return segment_frame(f, &t, ACK, 0);
+}
+
 static enum hook cookie_ack(struct frame *f)
 {
 	struct talk t;
@@ -638,6 +649,7 @@ const struct stimulus stimuli[] = {
 	{ V_HALF_OPEN_SEGMENT, segment_before_ack_of_syn_ack },
 	{ V_TIME_WAIT_SEGMENT, segment_in_time_wait },
 	{ V_SYN_ACK, syn_ack_of_own_syn },
+	{ V_PROBE_ANSWER, answer_to_probe },
 	{ V_COOKIE_ACK, cookie_ack },
 	{ V_KERNEL_COOKIE_ACK, kernel_cookie_ack },
 	{ V_COOKIE_REPLAY, cookie_ack_after_rst },

@@ -113,8 +113,12 @@ static struct flow random_flow(__u64 *series, const struct tuple *t, __u64 now_n
 		.snd_tsval = random_next(series),
 		.deadline_ns = now_ns + 1000 * NSEC_PER_SEC,
 		.born_s = now_ns / NSEC_PER_SEC,
+		.snd_wnd = random_next(series),
+		.probes = random_below(series, 2) ? 1 + random_below(series, 10) : 0,
 	};
 
+	if (f.probes && random_below(series, 2))
+		f.probes |= FLOW_PROBE_AWAITED;
 	f.flags = random_flow_flags(series, f.state);
 	f.rcv_wup = f.rcv_nxt - random_below(series, 2) * random_below(series, 5000);
 	f.rcv_edge = f.rcv_wup + random_below(series, 100000);
@@ -142,6 +146,22 @@ static __u8 random_segment_flags(__u64 *series)
 	return flags[random_below(series, ARRAY_LEN(flags))];
 }
 
+/* What the peer says when it is asked, or nearly that. */
+static struct packet_spec random_answer(__u64 *series, const struct tuple *t, const struct flow *f)
+{
+	struct packet_spec spec = {
+		.tuple = *t,
+		.seq = f->rcv_nxt,
+		.ack = f->snd_nxt,
+		.window = f->snd_wnd + !random_below(series, 8),
+		.flags = TCP_FLAG_ACK,
+	};
+
+	if (f->flags & FLOW_TIMESTAMPS)
+		packet_build_timestamps(&spec, f->rcv_tsval + 1 - random_below(series, 3), f->snd_tsval);
+	return spec;
+}
+
 /* A segment that one of the two ends might send, or somebody who would like to be one of them. */
 static struct packet_spec random_segment(__u64 *series, const struct tuple *t, const struct flow *f)
 {
@@ -153,6 +173,8 @@ static struct packet_spec random_segment(__u64 *series, const struct tuple *t, c
 		.payload_bytes = random_below(series, 2) * random_below(series, 300),
 	};
 
+	if (!random_below(series, 4))
+		return random_answer(series, t, f);
 	if (spec.direction == DIRECTION_RCV) {
 		spec.seq = random_near(series, random_below(series, 4) ? f->rcv_nxt : f->rcv_edge);
 		spec.ack = random_near(series, random_below(series, 4) ? f->snd_nxt : f->snd_una);

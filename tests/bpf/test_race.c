@@ -222,6 +222,7 @@ static bool equals(const struct outcome_record *got, struct flow f)
 		       e->flags == (__u8)f.flags;
 	f.deadline_ns = got->flow.deadline_ns;
 	f.rcv_seen_ms = got->flow.rcv_seen_ms;
+	f.snd_seen_ms = got->flow.snd_seen_ms;
 	return got->live && !got->has_ended && !memcmp(&f, &got->flow, sizeof(f));
 }
 

@@ -136,6 +136,21 @@ static void test_sweep_expired_flow_noted(void **state)
 	assert_true(shield_saw(V_FLOW_EXPIRED));
 }
 
+static void test_probe_port_unreachable_noted(void **state)
+{
+	struct frame f;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_establish(&t);
+	t.model.snd_nxt = FRAME_QUOTED_SEQ + 1;
+	t.model.probes = FLOW_PROBE_AWAITED | 1;
+	shield_put_flow(&t.tuple, &t.model);
+	packet_build_icmp(&f, &t.tuple, 3, 3, 0);
+	assert_noted(shield_receive(&f), V_PROBE_REFUSED);
+}
+
 static bool is_unreachable(enum verdict verdict)
 {
 	for (size_t i = 0; i < ARRAY_LEN(unreachable); i++) {
@@ -170,6 +185,7 @@ int main(void)
 		cmocka_unit_test_setup(test_established_new_handshake_replaces_flow, shield_reset),
 		cmocka_unit_test_setup(test_flow_table_full_cookie_ack_noted, shield_reset),
 		cmocka_unit_test_setup(test_sweep_expired_flow_noted, shield_reset),
+		cmocka_unit_test_setup(test_probe_port_unreachable_noted, shield_reset),
 		cmocka_unit_test_setup(test_no_verdict_is_without_a_packet, shield_reset),
 	};
 

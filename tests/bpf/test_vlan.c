@@ -175,6 +175,10 @@ static void connection_behind(const struct tags *tags, __u8 family)
 	put_tags(&f, tags);
 	assert_verdict(shield_send(&f), V_OWN_SEGMENT);
 	talk_model_takes(&t, &spec);
+	if (tags->outer || tags->inner >> 16 != 0x8100)
+		memset(t.model.next_hop, 0, sizeof(t.model.next_hop));
+	else
+		t.model.vlan_tci = (__u16)tags->inner;
 	talk_assert_state(&t, TCPS_ESTABLISHED);
 }
 

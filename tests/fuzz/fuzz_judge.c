@@ -14,7 +14,11 @@
 
 /* One step: who sends, and what; numbers count from a place that `near` chooses. */
 struct step {
-	__u8 kind; /* bit 0: the owner sends; bits 1 to 3: near */
+	/*
+	 * Bit 0: the owner sends; bits 1 to 3: near; bit 4: with timestamps; bit 5: a keepalive probe goes out before;
+	 * bit 6: the peer answers one, window and TSval as good as `wild` says; bit 7: over IPv6.
+	 */
+	__u8 kind;
 	__u8 flags;
 	__u16 window;
 	__s16 seq_offset;
@@ -36,12 +40,34 @@ static struct flow take_flow(struct fuzz_input *in)
 	fuzz_take(in, &f.rcv_wnd, sizeof(f.rcv_wnd));
 	f.snd_wscale = (shifts & 15) % 15;
 	f.rcv_wscale = (shifts >> 4) % 15;
-	f.flags = FLOW_WSCALE | FLOW_SACK | FLOW_TIMESTAMPS | FLOW_HANDOVER;
+	f.flags = FLOW_WSCALE | FLOW_SACK | (shifts == 0xff ? 0 : FLOW_TIMESTAMPS) | FLOW_HANDOVER;
 	f.rcv_nxt = f.rcv_wup = f.rcv_max = f.irs + 1;
 	f.rcv_edge = f.irs + 1 + f.rcv_wnd;
 	f.snd_una = f.iss;
 	f.snd_nxt = f.iss + 1;
 	return f;
+}
+
+/* Header and payload of a packet without options but timestamps. */
+static void weigh(struct segment *s, const struct step *step)
+{
+	bool ipv6 = step->kind & 128;
+
+	s->packets = 1;
+	s->has_timestamps = step->kind & 16;
+	s->packet_bytes = s->payload_bytes + (ipv6 ? 60 : 40) + (s->has_timestamps ? 12 : 0);
+	s->ip_first = net32((ipv6 ? 6U << 28 : 0x45U << 24) | (step->wild & 3) << (ipv6 ? 20 : 16));
+}
+
+static struct segment answer_of_peer(const struct flow *f, const struct step *step)
+{
+	return (struct segment){
+		.seq = f->rcv_nxt,
+		.ack = f->snd_nxt,
+		.tsval = f->rcv_tsval + (step->wild >> 2 & 3) - 1,
+		.window = f->snd_wnd + !(step->wild >> 4 & 3),
+		.flags = TCP_FLAG_ACK | (step->flags & step->flags >> 1 & step->flags >> 2),
+	};
 }
 
 static struct segment segment_of_peer(const struct flow *f, const struct step *step)
@@ -56,12 +82,9 @@ static struct segment segment_of_peer(const struct flow *f, const struct step *s
 		.seq = seqs[near] + step->seq_offset,
 		.ack = acks[near] + step->ack_offset,
 		.payload_bytes = step->bytes,
-		.packet_bytes = step->bytes + 40U,
-		.packets = 1,
 		.tsval = step->wild,
 		.window = step->window,
 		.flags = step->flags,
-		.has_timestamps = step->kind & 16,
 	};
 }
 
@@ -84,13 +107,10 @@ static struct segment segment_of_owner(const struct flow *f, const struct step *
 		.seq = seq,
 		.ack = f->rcv_wup + (__u16)step->ack_offset % (offered + 1),
 		.payload_bytes = bytes,
-		.packet_bytes = bytes + 40,
-		.packets = 1,
 		.tsval = step->wild,
 		.tsecr = f->rcv_tsval,
 		.window = step->window,
 		.flags = flags,
-		.has_timestamps = step->kind & 16,
 	};
 }
 
@@ -185,11 +205,12 @@ static bool is_place_of_rst(const struct flow *f, __u32 seq)
 /* A refusal must have its reason, and what has a reason must be refused. */
 static void refusal_is_right(const struct flow *before, const struct segment *s, enum judgement judgement, __u64 now_ns)
 {
-	bool old = s->has_timestamps && before->rcv_tsval && (__s32)(before->rcv_tsval - s->tsval) > 1 &&
+	bool old = s->has_timestamps && (before->flags & FLOW_TIMESTAMPS) && before->rcv_tsval &&
+		   (__s32)(before->rcv_tsval - s->tsval) > 1 &&
 		   (__u32)(now_ns / NSEC_PER_MSEC) - before->rcv_seen_ms < JUDGE_TIMESTAMP_LIFE_MS;
 	__u32 end = s->seq + s->payload_bytes + !!(s->flags & TCP_FLAG_FIN);
 	bool outside = seq_before(end, before->rcv_wup) || seq_after(s->seq, before->rcv_edge);
-	bool taken = judgement == JUDGE_TAKEN;
+	bool taken = judgement == JUDGE_TAKEN || judgement == JUDGE_ANSWER;
 
 	must(!(taken && outside && !(s->flags & TCP_FLAG_RST)));
 	must(!(s->flags & TCP_FLAG_SYN) || judgement == JUDGE_CHALLENGED);
@@ -207,13 +228,51 @@ static void refusal_is_right(const struct flow *before, const struct segment *s,
 	must(judgement != JUDGE_PROBE || s->seq == before->rcv_nxt - 1);
 }
 
+/* The owner misses nothing but that the peer lives, and has not asked whether it does. */
+static void answer_is_right(const struct flow *before, const struct flow *after, const struct segment *s)
+{
+	__u32 first = host32(s->ip_first), ecn = (first >> 28 == 4 ? first >> 16 : first >> 20) & 3;
+	struct flow want = *before;
+
+	must((before->probes & FLOW_PROBE_AWAITED) && !(before->flags & FLOW_HANDOVER));
+	must(s->flags == TCP_FLAG_ACK && !s->payload_bytes && ecn != 3);
+	must(s->seq == before->rcv_nxt && s->ack == before->snd_nxt && s->ack == before->snd_una);
+	must(s->window == before->snd_wnd && s->has_timestamps == !!(before->flags & FLOW_TIMESTAMPS));
+	must(!s->has_timestamps || (__s32)(s->tsval - before->rcv_tsval) >= 0);
+	want.rcv_packets += s->packets;
+	want.rcv_bytes += s->packet_bytes;
+	want.probes = 0;
+	want.rcv_seen_ms = after->rcv_seen_ms;
+	want.deadline_ns = after->deadline_ns;
+	must(!memcmp(&want, after, sizeof(want)));
+}
+
+/* A probe that nobody answered is remembered, and what the owner sends makes the next answer its own. */
+static void probes_are_right(const struct flow *before, const struct flow *after, const struct segment *s,
+			     enum direction direction)
+{
+	if (direction == DIRECTION_SND)
+		must(after->probes == (before->probes & ~FLOW_PROBE_AWAITED));
+	else
+		must(after->probes == (s->flags & TCP_FLAG_RST ? before->probes : 0));
+}
+
 static void judge_step(struct flow *f, const struct step *step, __u64 now_ns)
 {
 	enum direction direction = step->kind & 1 ? DIRECTION_SND : DIRECTION_RCV;
-	struct segment s = direction == DIRECTION_RCV ? segment_of_peer(f, step) : segment_of_owner(f, step);
-	const struct flow before = *f;
-	enum judgement judgement = flow_judge(f, &s, direction, now_ns, MSL_NS);
+	enum judgement judgement;
+	struct flow before;
+	struct segment s;
 
+	if (direction == DIRECTION_SND)
+		s = segment_of_owner(f, step);
+	else
+		s = step->kind & 64 ? answer_of_peer(f, step) : segment_of_peer(f, step);
+	weigh(&s, step);
+	if (step->kind & 32)
+		f->probes = ((f->probes + 1) & FLOW_PROBES_COUNT) | FLOW_PROBE_AWAITED;
+	before = *f;
+	judgement = flow_judge(f, &s, direction, now_ns, MSL_NS);
 	record_is_sound(f);
 	no_number_goes_back(&before, f);
 	must(state_may_follow(before.state, f->state, &s, direction));
@@ -224,10 +283,13 @@ static void judge_step(struct flow *f, const struct step *step, __u64 now_ns)
 		refusal_is_right(&before, &s, judgement, now_ns);
 		must(f->snd_nxt == before.snd_nxt && f->rcv_wup == before.rcv_wup && f->rcv_edge == before.rcv_edge);
 	}
-	if (judgement != JUDGE_TAKEN && judgement != JUDGE_PROBE) {
+	if (judgement != JUDGE_TAKEN && judgement != JUDGE_PROBE && judgement != JUDGE_ANSWER) {
 		refused_is_only_counted(&before, f, &s);
 		return;
 	}
+	if (judgement == JUDGE_ANSWER)
+		answer_is_right(&before, f, &s);
+	probes_are_right(&before, f, &s, direction);
 	must(f->deadline_ns >= now_ns && f->deadline_ns <= now_ns + 5 * 86400 * NSEC_PER_SEC);
 	must(f->state == TCPS_CLOSED || f->deadline_ns > now_ns);
 }

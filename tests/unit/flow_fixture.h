@@ -277,6 +277,8 @@ static inline void assert_flow_equal(const struct flow *got, const struct flow *
 	assert_flow_field_equal(snd_bytes);
 	assert_flow_field_equal(deadline_ns);
 	assert_flow_field_equal(rcv_seen_ms);
+	assert_flow_field_equal(snd_seen_ms);
+	assert_flow_field_equal(probes);
 	assert_memory_equal(got, want, sizeof(*want)); /* and all that no segment changes */
 }
 

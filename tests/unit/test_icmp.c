@@ -113,6 +113,9 @@ static void test_every_type_and_code_has_its_kind(void **state)
 				continue;
 			put_error(&b, FAMILIES[i], type, code, 1400);
 			assert_int_equal(read_all(&b, &error), kind >= 0);
+			assert_int_equal(error.is_refusal, FAMILIES[i] == FAMILY_IPV4
+								   ? type == 3 && (code == 2 || code == 3)
+								   : type == 1 && code == 4);
 			if (kind >= 0)
 				assert_error(&error, FAMILIES[i], kind, kind == ICMP_ERROR_TOO_BIG ? 1400 : 0);
 		}

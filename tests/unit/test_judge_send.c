@@ -134,6 +134,7 @@ static void test_established_own_timestamps_are_believed(void **state)
 	s.tsecr = 90; /* the owner has not got all that has passed here */
 	want = flow_taken(f, &s, DIRECTION_SND, TCPS_ESTABLISHED);
 	want.snd_tsval = 250;
+	want.snd_seen_ms = 1000000;
 	want.rcv_tsval = 90;
 	assert_taken(f, &s, DIRECTION_SND, &want);
 }
