@@ -11,9 +11,9 @@
 #include "service_spec.h"
 
 static const struct table_column columns[] = {
-	{ "DEVICE", false },  { "STATE", false },  { "DIR", false },	 { "LOCAL", false },   { "REMOTE", false },
-	{ "OWNER", false },   { "AGE", true },	   { "IDLE", true },	 { "LEFT", true },     { "RX-PKTS", true },
-	{ "RX-BYTES", true }, { "TX-PKTS", true }, { "TX-BYTES", true }, { "OPTIONS", false },
+	{ "DEVICE", false }, { "STATE", false },   { "DIR", false },	{ "LOCAL", false },   { "REMOTE", false },
+	{ "OWNER", false },  { "AGE", true },	   { "IDLE", true },	{ "PROBES", false },  { "LEFT", true },
+	{ "RX-PKTS", true }, { "RX-BYTES", true }, { "TX-PKTS", true }, { "TX-BYTES", true }, { "OPTIONS", false },
 };
 
 int flow_print_begin(struct flow_print *print, bool json, bool shows_device)
@@ -30,6 +30,20 @@ int flow_print_begin(struct flow_print *print, bool json, bool shows_device)
 		return 0;
 	}
 	return flow_print_end(print, -ENOMEM);
+}
+
+/* "3", "1 refused", "10 dead"; "-" where none are out. */
+static void add_probes(struct table *table, const struct flow_view *view)
+{
+	char text[FORMAT_SIZE_BYTES];
+
+	if (!view->probes && !view->probe_refused && !view->peer_dead) {
+		table_cell(table, "-");
+		return;
+	}
+	snprintf(text, sizeof(text), "%u%s%s", view->probes, view->probe_refused ? " refused" : "",
+		 view->peer_dead ? " dead" : "");
+	table_cell(table, text);
 }
 
 static void add_history(struct table *table, const struct flow_view *view)
@@ -57,6 +71,7 @@ static void add_row(const struct flow_print *print, const struct flow_view *view
 	table_cell(table, service_spec_owner_name(view->owner));
 	table_cell(table, live ? format_duration(duration, view->age_ns) : "-");
 	table_cell(table, live ? format_duration(duration, view->idle_ns) : "-");
+	add_probes(table, view);
 	table_cell(table, format_duration(duration, view->left_ns));
 	if (live) {
 		add_history(table, view);
@@ -87,6 +102,9 @@ static void print_element(struct flow_print *print, const struct flow_view *view
 	if (view->table == FLOW_TABLE_LIVE) {
 		json_write_number(&object, "age_ms", view->age_ns / NSEC_PER_MSEC);
 		json_write_number(&object, "idle_ms", view->idle_ns / NSEC_PER_MSEC);
+		json_write_number(&object, "probes", view->probes);
+		json_write_bool(&object, "probe_refused", view->probe_refused);
+		json_write_bool(&object, "peer_dead", view->peer_dead);
 		json_write_number(&object, "rx_packets", view->rcv_packets);
 		json_write_number(&object, "rx_bytes", view->rcv_bytes);
 		json_write_number(&object, "tx_packets", view->snd_packets);

@@ -35,6 +35,8 @@ static void clear_history(struct flow_view *view)
 	view->age_ns = view->idle_ns = 0;
 	view->rcv_bytes = view->snd_bytes = 0;
 	view->rcv_packets = view->snd_packets = 0;
+	view->probes = 0;
+	view->probe_refused = view->peer_dead = false;
 }
 
 bool flow_view_set_half_open(struct flow_view *view, const struct half_open *half, __u64 now_ns)
@@ -89,6 +91,9 @@ bool flow_view_set_live(struct flow_view *view, const struct flow *flow, __u64 n
 	view->snd_bytes = flow->snd_bytes;
 	view->rcv_packets = flow->rcv_packets;
 	view->snd_packets = flow->snd_packets;
+	view->probes = flow->probes & FLOW_PROBES_COUNT;
+	view->probe_refused = flow->probes & FLOW_PROBE_REFUSED;
+	view->peer_dead = flow->probes & FLOW_PROBES_OVER;
 	return true;
 }
 

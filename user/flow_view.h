@@ -33,6 +33,9 @@ struct flow_view {
 	__u64 idle_ns; /* since the peer's last acceptable segment */
 	__u64 rcv_bytes, snd_bytes;
 	__u32 rcv_packets, snd_packets;
+	__u8 probes;	    /* keepalive probes that went out since the peer's last segment */
+	bool probe_refused; /* by an ICMP error */
+	bool peer_dead;	    /* it was found so, and what the service wants was done about it */
 };
 
 /* key is a struct flow4_key or flow6_key, as family says. */

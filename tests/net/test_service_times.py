@@ -121,6 +121,21 @@ def test_answer_to_the_last_probe_keeps_the_connection(shield, net, family):
             assert daemon.status()["connections"] == 1
 
 
+def test_probes_are_shown_until_one_is_answered(shield, net, family):
+    with daemons.serving(shield, daemons.spec(family, net, ECHO, "echo", "keepalive=1200ms/1s/9")):
+        with wire.Peer(net, family, ECHO) as peer:
+            peer.open()
+            receive_probes(peer, 2)
+            flow = lab.wait_until(lambda: (flow := shield.flow(family, peer.port))["probes"] == 2 and flow, "probes in flows")
+            assert flow["idle_ms"] >= 1000 and not flow["probe_refused"] and not flow["peer_dead"]
+            head, row = (line.split() for line in shield.run("flows").stdout.splitlines())
+            assert row[head.index("PROBES")] == "2"
+            peer.send("A")
+            lab.wait_until(lambda: shield.flow(family, peer.port)["probes"] == 0, "none in flows")
+            head, row = (line.split() for line in shield.run("flows").stdout.splitlines())
+            assert row[head.index("PROBES")] == "-"
+
+
 def test_peer_that_closed_its_end_and_vanished_is_given_up(shield, net, family):
     """The daemon waits for the FIN of a peer that is there no more: half-closed, only keepalive ends it."""
     with daemons.serving(shield, daemons.spec(family, net, DAYTIME, "daytime", "keepalive=400ms/200ms/2")) as daemon:

@@ -50,6 +50,29 @@ static void test_live_shows_the_whole_record(void **state)
 	assert_int_equal(view.snd_packets, 4);
 }
 
+static void test_live_shows_its_probes(void **state)
+{
+	struct flow flow = flow_established();
+	struct flow_view view;
+
+	(void)state;
+	assert_true(flow_view_set_live(&view, &flow, NOW_NS));
+	assert_int_equal(view.probes, 0);
+	assert_false(view.probe_refused || view.peer_dead);
+	flow.probes = 255 | FLOW_PROBE_AWAITED;
+	flow_view_set_live(&view, &flow, NOW_NS);
+	assert_int_equal(view.probes, 255);
+	assert_false(view.probe_refused || view.peer_dead);
+	flow.probes = 1 | FLOW_PROBE_REFUSED;
+	flow_view_set_live(&view, &flow, NOW_NS);
+	assert_int_equal(view.probes, 1);
+	assert_true(view.probe_refused && !view.peer_dead);
+	flow.probes = 10 | FLOW_PROBES_OVER;
+	flow_view_set_live(&view, &flow, NOW_NS);
+	assert_int_equal(view.probes, 10);
+	assert_true(view.peer_dead && !view.probe_refused);
+}
+
 static void test_live_at_its_deadline_is_absent(void **state)
 {
 	struct flow flow = flow_established();
@@ -155,6 +178,61 @@ static void test_ended_does_not_tell_of_shifts_it_has_not(void **state)
 	assert_false(flow_view_set_ended(&view, &ended, NOW_NS + NSEC_PER_MSEC));
 }
 
+static void assert_ended(const struct ended *ended, __u64 now_ns, enum tcp_state state, __u64 left_ns)
+{
+	struct flow_view view = { .probes = 3, .peer_dead = true }; /* of what was shown before */
+
+	assert_true(flow_view_set_ended(&view, ended, now_ns));
+	assert_int_equal(view.state, state);
+	assert_int_equal(view.left_ns, left_ns);
+	assert_false(view.probes || view.peer_dead);
+}
+
+/* TIME-WAIT first; then, while the cookie that made it could make it again, CLOSED. */
+static void test_ended_is_closed_from_2msl_on_until_its_cookie_is_stale(void **state)
+{
+	struct ended ended = { .state = TCPS_TIME_WAIT, .flags = FLOW_COOKIE };
+	struct flow_view view;
+
+	(void)state;
+	ended_set_times(&ended, NOW_NS + 2 * NSEC_PER_SEC, NOW_NS + 9 * NSEC_PER_SEC);
+	assert_ended(&ended, NOW_NS, TCPS_TIME_WAIT, 2 * NSEC_PER_SEC);
+	assert_ended(&ended, NOW_NS + 2 * NSEC_PER_SEC - NSEC_PER_MSEC, TCPS_TIME_WAIT, NSEC_PER_MSEC);
+	assert_ended(&ended, NOW_NS + 2 * NSEC_PER_SEC, TCPS_CLOSED, 7 * NSEC_PER_SEC);
+	assert_ended(&ended, NOW_NS + 9 * NSEC_PER_SEC - NSEC_PER_MSEC, TCPS_CLOSED, NSEC_PER_MSEC);
+	assert_false(flow_view_set_ended(&view, &ended, NOW_NS + 9 * NSEC_PER_SEC));
+}
+
+/* Of one that was reset, the mark of its cookie is all there is. */
+static void test_ended_by_a_reset_is_closed_until_its_cookie_is_stale(void **state)
+{
+	struct ended ended = { .state = TCPS_CLOSED, .flags = FLOW_COOKIE };
+
+	(void)state;
+	ended_set_times(&ended, NOW_NS, NOW_NS + 9 * NSEC_PER_SEC);
+	assert_ended(&ended, NOW_NS, TCPS_CLOSED, 9 * NSEC_PER_SEC);
+}
+
+/* Of one that ingress answers for, the initial numbers are no more. */
+static void test_ended_of_the_daemon_has_no_initial_numbers(void **state)
+{
+	const struct ended ended = { .deadline_ms = NOW_NS / NSEC_PER_MSEC + 1,
+				     .state = TCPS_TIME_WAIT,
+				     .owner = FLOW_OWNER_DAEMON,
+				     .handshake = 5,
+				     .rcv_tsval = 77,
+				     .rcv_nxt = 10,
+				     .snd_nxt = 20 };
+	struct flow_view view;
+
+	(void)state;
+	assert_true(flow_view_set_ended(&view, &ended, NOW_NS));
+	assert_int_equal(view.irs, 0);
+	assert_int_equal(view.iss, 0);
+	assert_int_equal(view.rcv_nxt, 10);
+	assert_int_equal(view.snd_nxt, 20);
+}
+
 static void test_key_ipv4_leaves_no_rest_of_ipv6(void **state)
 {
 	const struct flow6_key long_key = { .remote = { [15] = 9 }, .local = { [15] = 9 } };
@@ -211,6 +289,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_live_shows_the_whole_record),
+		cmocka_unit_test(test_live_shows_its_probes),
 		cmocka_unit_test(test_live_at_its_deadline_is_absent),
 		cmocka_unit_test(test_live_marked_dead_is_absent),
 		cmocka_unit_test(test_live_written_after_the_clock_was_read_is_not_old),
@@ -219,6 +298,9 @@ int main(void)
 		cmocka_unit_test(test_syn_sent_knows_only_our_side),
 		cmocka_unit_test(test_direction_is_that_of_the_syn),
 		cmocka_unit_test(test_ended_does_not_tell_of_shifts_it_has_not),
+		cmocka_unit_test(test_ended_is_closed_from_2msl_on_until_its_cookie_is_stale),
+		cmocka_unit_test(test_ended_by_a_reset_is_closed_until_its_cookie_is_stale),
+		cmocka_unit_test(test_ended_of_the_daemon_has_no_initial_numbers),
 		cmocka_unit_test(test_key_ipv4_leaves_no_rest_of_ipv6),
 		cmocka_unit_test(test_order_is_by_family_local_end_remote_end),
 	};

@@ -95,6 +95,18 @@ static void test_keepalive_all_probes_unanswered_end_it(void **state)
 	assert_state(TCPS_LISTEN);
 }
 
+static void test_keepalive_probes_are_in_the_record_until_one_is_answered(void **state)
+{
+	(void)state;
+	established_with_keepalive();
+	after_ms(IDLE_MS + INTERVAL_MS + 1000);
+	assert_int_equal(l.record.flow.probes, 2);
+	expect_anything();
+	peer_sends(ACK, .seq = 1, .ack = 1);
+	after_ms(1000);
+	assert_int_equal(l.record.flow.probes, 0);
+}
+
 /* MUST-24, MUST-27 */
 static void test_keepalive_can_be_switched_on_and_off(void **state)
 {
@@ -151,6 +163,7 @@ int main(void)
 		ladder_test(test_keepalive_traffic_begins_the_idle_time_anew),
 		ladder_test(test_keepalive_second_probe_answered_keeps_it),
 		ladder_test(test_keepalive_all_probes_unanswered_end_it),
+		ladder_test(test_keepalive_probes_are_in_the_record_until_one_is_answered),
 		ladder_test(test_keepalive_can_be_switched_on_and_off),
 		ladder_test(test_keepalive_probe_has_a_timestamp_of_now),
 		ladder_test(test_keepalive_probes_are_for_half_closed_ones_too),

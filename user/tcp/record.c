@@ -73,6 +73,7 @@ static void fill_flow(const struct tcb *tcb, struct flow *f)
 		.deadline_ns = deadline_ns(tcb),
 		.born_s = tcb->born_s,
 		.rcv_seen_ms = tcb->seen_ms,
+		.probes = tcb->keepalive_unanswered,
 	};
 }
 

@@ -102,6 +102,7 @@ static void keepalive_fires(struct tcb *tcb)
 	}
 	if (output_keepalive(tcb))
 		tcb->keepalive_unanswered++; /* MUST-29: one that is lost says nothing */
+	record_moved(tcb);
 	tcb_arm(tcb, TIMER_KEEPALIVE, tcb->origin->tcp->now_ns + settings->keepalive_interval_ms * NSEC_PER_MSEC);
 }
 
