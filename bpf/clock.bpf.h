@@ -10,6 +10,17 @@
 
 #include "maps.bpf.h"
 
+/* Since Linux 6.6; before that nobody knows how full a table is. */
+extern __s64 bpf_map_sum_elem_count(const struct bpf_map *map) __ksym __weak;
+
+const volatile __u32 ended_full_at = ~0U; /* written by the loader: config_ended_full_at() */
+
+/* Whether a table of ended connections has no more room but by giving up another of them. */
+static __always_inline bool clock_sees_full(const void *map)
+{
+	return bpf_map_sum_elem_count && bpf_map_sum_elem_count(map) >= ended_full_at;
+}
+
 __noinline int clock_read(struct cpu_clock *clock, const struct config *conf, __u64 jiffies)
 {
 	__u64 cookie_time_ns;
@@ -18,6 +29,8 @@ __noinline int clock_read(struct cpu_clock *clock, const struct config *conf, __
 		return -1;
 	cookie_time_ns = bpf_ktime_get_tai_ns() - conf->cookie_time_offset_ns + conf->test_advance_ns;
 	clock->now_ns = bpf_ktime_get_ns() + conf->test_advance_ns;
+	clock->tw4_full = clock_sees_full(&tw4);
+	clock->tw6_full = clock_sees_full(&tw6);
 	cookie_clock_set(&clock->cookie, &conf->master_key, cookie_time_ns);
 	clock->jiffies = jiffies;
 	return 0;

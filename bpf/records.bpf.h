@@ -152,14 +152,33 @@ static __noinline int flow_kill(const struct tuple *t)
 	return flow_delete(t);
 }
 
+/* Notes that another record has to go for the one that will be put. */
+static __always_inline void ended_note_full(const struct tuple *t, const struct cpu_clock *clock)
+{
+	if ((t->family == FAMILY_IPV4 ? clock->tw4_full : clock->tw6_full) && !ended_find(t))
+		verdict_note(V_ENDED_EVICTED);
+}
+
 /* Moves a flow that is marked dead to the ended: written first, so that the tuple is never unknown. */
 static __always_inline void flow_retire(const struct tuple *t, const struct ended *e, bool stays,
-					const struct config *conf)
+					const struct cpu_clock *clock, const struct config *conf)
 {
-	if (stays)
+	if (stays) {
+		ended_note_full(t, clock);
 		ended_put(t, e, BPF_ANY);
+	}
 	flow_delete(t);
 	presence_mark(conf, t);
+}
+
+/* By what segment a flow has ended. probes: the flow's, before that. */
+static __always_inline enum verdict flow_end_note(const struct segment *s, enum direction direction, __u32 probes)
+{
+	if (!(s->flags & TCP_FLAG_RST))
+		return V_FLOW_CLOSED;
+	if (direction == DIRECTION_RCV && (probes & (FLOW_PROBES_COUNT | FLOW_PROBE_AWAITED)))
+		return V_FLOW_PROBE_RESET;
+	return V_FLOW_RESET;
 }
 
 /*
@@ -195,8 +214,10 @@ static __noinline bool flow_track(const struct packet *p, enum direction directi
 	lock_give(f, has_ended ? FLOW_LOCK_DEAD : FLOW_LOCK_FREE);
 	if (answered)
 		verdict_note(V_PROBE_ANSWERED);
-	if (has_ended)
-		flow_retire(&p->tuple, &e, stays, conf);
+	if (!has_ended)
+		return true;
+	flow_retire(&p->tuple, &e, stays, clock, conf);
+	verdict_note(flow_end_note(&p->segment, direction, probes));
 	return true;
 }
 

@@ -20,6 +20,20 @@
 #define SYNKEEP_BUDGET_DEFAULT 10000	/* unverified packets a second and CPU */
 #define SYNKEEP_DAEMON_FRAME_BYTES 3840 /* what a page as an AF_XDP chunk has behind the kernel's headroom */
 
+/*
+ * With how many records in it an LRU hash of so many counts as full. It sets up to 128 free elements aside for each
+ * CPU, at most half of them for all; a CPU that has none left takes those in use that were not used for the longest
+ * time, whatever the others have.
+ */
+#define CONFIG_LRU_SPARE 128
+
+static inline __u32 config_ended_full_at(__u32 records, __u32 cpus)
+{
+	__u64 spare = (__u64)CONFIG_LRU_SPARE * cpus;
+
+	return records - (spare < records / 2 ? (__u32)spare : records / 2);
+}
+
 enum device_phase {
 	DEVICE_LOADING, /* pins are being made: a crash here leaves a half-load that the next load clears */
 	DEVICE_ACTIVE,
@@ -158,8 +172,10 @@ enum port_kind {
  * Map "clocks", one element a CPU: the time, read once a jiffy, and what follows from it. Written by its own CPU only.
  */
 struct cpu_clock {
-	__u64 jiffies;	      /* when the rest was read */
-	__u64 now_ns;	      /* CLOCK_MONOTONIC */
+	__u64 jiffies; /* when the rest was read */
+	__u64 now_ns;  /* CLOCK_MONOTONIC */
+	bool tw4_full; /* an ended connection's record only finds room by the going of another */
+	bool tw6_full;
 	__u64 cookie_sent_ns; /* when this CPU last sent a cookie; 0: never. Two lifetimes later none can come back */
 	struct cookie_clock cookie;
 };

@@ -120,8 +120,14 @@ enum verdict_severity {
 	X(OWN_SYN, PASS, NORMAL, "SYN that this host sent: it opens a connection")                                     \
 	/* records */                                                                                                  \
 	X(FLOWS_FULL, NOTE, TROUBLE, "connection without a record: the flow table is full; it works all the same")     \
+	X(FLOW_CLOSED, NOTE, NORMAL, "connection that both ends closed")                                               \
+	X(FLOW_RESET, NOTE, NORMAL, "connection that either end reset")                                                \
+	X(FLOW_PROBE_RESET, NOTE, NORMAL,                                                                              \
+	  "connection whose peer reset it when a keepalive probe asked: it has rebooted")                              \
 	X(FLOW_EXPIRED, NOTE, NORMAL, "flow whose time was over, slot taken back")                                     \
 	X(FLOW_REPLACED, NOTE, NORMAL, "stale flow replaced by a new connection on the same tuple")                    \
+	X(ENDED_EVICTED, NOTE, TROUBLE,                                                                                \
+	  "ended connection whose record made room for another before its time: a larger --flows keeps it")            \
 	X(PROBE_ANSWERED, NOTE, NORMAL, "peer that was asked by a keepalive probe showed that it lives")               \
 	X(PROBE_REFUSED, NOTE, NORMAL, "ICMP error that answered a keepalive probe: nobody is there")
 

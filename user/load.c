@@ -195,6 +195,7 @@ static int load_programs(const struct load *load, struct synkeep *skeleton, cons
 	int err = size_maps(load, skeleton);
 
 	*refused = false;
+	skeleton->rodata->ended_full_at = config_ended_full_at(load->flows, libbpf_num_possible_cpus());
 	if (!err)
 		err = set_pin_paths(skeleton, pin_dir);
 	if (err)

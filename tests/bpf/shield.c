@@ -777,6 +777,7 @@ static int programs_load(void)
 	bpf_map__set_max_entries(skeleton->maps.tw4, SHIELD_FLOWS);
 	bpf_map__set_max_entries(skeleton->maps.tw6, SHIELD_FLOWS);
 	bpf_map__set_max_entries(skeleton->maps.presence, 3 * SHIELD_PRESENCE_WORDS);
+	skeleton->rodata->ended_full_at = config_ended_full_at(SHIELD_FLOWS, cpus);
 	if (shield_takes_frags)
 		bpf_program__set_flags(skeleton->progs.xdp_ingress, BPF_F_XDP_HAS_FRAGS);
 	return synkeep__load(skeleton);

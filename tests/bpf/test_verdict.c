@@ -151,6 +151,39 @@ static void test_probe_port_unreachable_noted(void **state)
 	assert_noted(shield_receive(&f), V_PROBE_REFUSED);
 }
 
+static void test_probed_flow_reset_noted(void **state)
+{
+	struct packet_spec rst;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_establish(&t);
+	t.model.probes = FLOW_PROBE_AWAITED | 1;
+	shield_put_flow(&t.tuple, &t.model);
+	rst = talk_peer_segment(&t, TCP_FLAG_RST, 0);
+	assert_noted(shield_receive_packet(&rst), V_FLOW_PROBE_RESET);
+}
+
+static void test_ended_table_full_close_noted(void **state)
+{
+	const struct ended e = { .state = TCPS_TIME_WAIT, .deadline_ms = shield_now_ms() + 60000 };
+	struct tuple other = shield_tuple(FAMILY_IPV4, PORT_OFF);
+	struct outcome o;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_establish(&t);
+	for (other.remote_port = 1; other.remote_port <= SHIELD_FLOWS; other.remote_port++)
+		shield_put_ended(&other, &e);
+	shield_configure();
+	talk_owner_sends(&t, TCP_FLAG_FIN | TCP_FLAG_ACK, 0);
+	o = talk_peer_sends(&t, TCP_FLAG_FIN | TCP_FLAG_ACK, 0);
+	assert_noted(o, V_FLOW_CLOSED);
+	assert_noted(o, V_ENDED_EVICTED);
+}
+
 static bool is_unreachable(enum verdict verdict)
 {
 	for (size_t i = 0; i < ARRAY_LEN(unreachable); i++) {
@@ -186,6 +219,8 @@ int main(void)
 		cmocka_unit_test_setup(test_flow_table_full_cookie_ack_noted, shield_reset),
 		cmocka_unit_test_setup(test_sweep_expired_flow_noted, shield_reset),
 		cmocka_unit_test_setup(test_probe_port_unreachable_noted, shield_reset),
+		cmocka_unit_test_setup(test_probed_flow_reset_noted, shield_reset),
+		cmocka_unit_test_setup(test_ended_table_full_close_noted, shield_reset),
 		cmocka_unit_test_setup(test_no_verdict_is_without_a_packet, shield_reset),
 	};
 
