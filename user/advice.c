@@ -174,6 +174,27 @@ static void judge_daemon(const struct advisor *advisor)
 		    queues->served, queues->count);
 }
 
+/* Of connections that the kernel owns: for its own the daemon's TCP does it. */
+static bool asks_silent_peers(const struct status *status)
+{
+	for (int i = 0; i < status->service_count; i++) {
+		const struct service_spec *spec = &status->services[i].spec;
+
+		if (spec->keepalive.idle_ms && spec->owner == FLOW_OWNER_KERNEL)
+			return true;
+	}
+	return false;
+}
+
+static void judge_keepalive(const struct advisor *advisor)
+{
+	if (asks_silent_peers(advisor->status) && !advisor->status->daemon.workers)
+		say(advisor, ADVICE_PROBLEM,
+		    "no daemon is there, so nobody asks the silent peers of services with keepalive: `synkeep run %s` "
+		    "does",
+		    advisor->status->argument);
+}
+
 /* What the clients of a service would miss, and how it is made to answer. */
 static void tell_monitored(const struct advisor *advisor, const struct status_service *service)
 {
@@ -326,6 +347,7 @@ void advice_give(const struct status *status, advice_visit visit, void *context)
 		say(&advisor, ADVICE_PROBLEM, "no service is protected: `synkeep service add %s SPEC` adds one",
 		    status->argument);
 	judge_daemon(&advisor);
+	judge_keepalive(&advisor);
 	advice_give_on_services(status, visit, context);
 	judge_lost_handovers(&advisor);
 	judge_tables(&advisor);

@@ -87,6 +87,19 @@ def test_daemon_that_is_told_an_msl_sets_the_devices(shield, net, family):
         assert 0.5 < lasts(daemon, net, family, DAYTIME) < 1.5
 
 
+def test_keepalive_of_the_kernels_connections_needs_a_daemon(shield, net, family):
+    shield.load(f"*:{PORT},keepalive=on")
+
+    def is_missed():
+        return any("silent peers" in problem for problem in shield.read_json("status")[0]["problems"])
+
+    with sockets.listen(net.server, family, port=PORT):
+        assert is_missed()
+        with daemons.serving(shield):
+            assert not is_missed()
+        assert is_missed()
+
+
 # --- keepalive of the daemon's connections ---------------------------------------------------------------------------
 
 

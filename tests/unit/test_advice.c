@@ -129,6 +129,30 @@ static void test_trial_says_when_it_is_over(void **state)
 	assert_note(&status, "nobody kept it");
 }
 
+static void test_keepalive_without_a_daemon_is_a_problem(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	service.spec.keepalive = (struct keepalive){ .idle_ms = 1000, .interval_ms = 1000, .probes = 3 };
+	assert_problem(&status, "nobody asks the silent peers of services with keepalive: `synkeep run eth0` does");
+	status.daemon.workers = 1;
+	assert_int_equal(advice_on(&status).problems, 0);
+}
+
+/* What is wrong is that nobody serves it, and that is said already. */
+static void test_keepalive_of_the_daemons_service_is_its_own(void **state)
+{
+	struct status_service service = service_listening();
+	struct status status = status_all_well(&service);
+
+	(void)state;
+	service.spec.owner = FLOW_OWNER_DAEMON;
+	service.spec.keepalive = (struct keepalive){ .idle_ms = 1000, .interval_ms = 1000, .probes = 3 };
+	assert_problem(&status, "nobody gets through to its services");
+}
+
 static void test_monitored_service_says_what_it_would_lose(void **state)
 {
 	struct status_service service = service_listening();
@@ -147,6 +171,7 @@ static void test_monitored_service_says_what_it_would_lose(void **state)
 	service.spec.passes_signed = true;
 	service.spec.keepalive = (struct keepalive){ .idle_ms = 1000, .interval_ms = 1000, .probes = 3 };
 	service.monitored.losses[LOSS_SMALL_MSS] = 0;
+	status.daemon.workers = 1;
 	assert_note(&status, "add eth0 '10.0.0.2:80,policy=always,md5=pass,keepalive=1s/1s/3'");
 }
 
@@ -479,6 +504,8 @@ int main(void)
 		cmocka_unit_test(test_tags_that_hardware_takes_off),
 		cmocka_unit_test(test_missing_program_is_a_problem),
 		cmocka_unit_test(test_trial_says_when_it_is_over),
+		cmocka_unit_test(test_keepalive_without_a_daemon_is_a_problem),
+		cmocka_unit_test(test_keepalive_of_the_daemons_service_is_its_own),
 		cmocka_unit_test(test_monitored_service_says_what_it_would_lose),
 		cmocka_unit_test(test_monitored_service_without_a_listener_is_no_problem),
 		cmocka_unit_test(test_cookies_back_without_any_handover_are_a_problem),
