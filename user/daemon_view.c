@@ -21,6 +21,7 @@
 	X(RX_RING_FULL, xsk.rx_ring_full, "frame lost: the receive ring was full, the daemon is too slow")             \
 	X(RX_NO_CHUNK, xsk.rx_no_chunk, "frame lost: all buffers were taken, the daemon is too slow")                  \
 	X(TX_INVALID, xsk.tx_invalid, "frame that the kernel refused to send")                                         \
+	X(STOOD_STILL, stood_still, "pause of more than a second in which a worker did not run: no connection aged")   \
 	X(RECORDS_WRITTEN, records.written, "record written into the maps")                                            \
 	X(RECORDS_DELETED, records.deleted, "record taken out of the maps")                                            \
 	X(RECORDS_REFUSED, records.refused, "record that a map refused, to be tried again: it is full")                \

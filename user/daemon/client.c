@@ -155,7 +155,7 @@ int client_run(struct worker *worker, const struct client *client, const struct 
 
 	worker_turn(worker);
 	err = tcp_connect(worker_tcp(worker), tuple, path, &app_client, &carrier, settings, worker_memory(worker),
-			  worker_now_ns(worker), &carrier.tcb);
+			  worker_tcp_now_ns(worker), &carrier.tcb);
 	if (err)
 		return err;
 	while (carrier.tcb && !carrier.error) {

@@ -16,6 +16,7 @@
 
 #include "daemon/link.h"
 #include "daemon/path.h"
+#include "daemon/running_clock.h"
 #include "system.h"
 
 #define BUSY_WAIT_NS (200 * 1000ULL) /* until a device that was busy is tried again */
@@ -31,7 +32,9 @@ struct worker {
 	struct tcp *tcp;
 	struct records *records;
 	struct link *link;
-	__u64 now_ns;
+	struct running_clock clock;
+	__u64 now_ns;	  /* CLOCK_MONOTONIC, as everywhere here; */
+	__u64 tcp_now_ns; /* but the TCP's calls */
 	/* The frame that the TCP is writing; 0: its path is void, and it goes nowhere. */
 	__u32 link_bytes;
 	__u32 mtu_max;	     /* what a chunk has room for */
@@ -109,8 +112,10 @@ static __u32 rim_mtu(void *context, __u32 number)
 static void rim_report(void *context, const struct tuple *tuple, const struct tcp_record *record)
 {
 	struct worker *worker = context;
+	struct tcp_record mended = *record;
 
-	records_put(worker->records, tuple, record, worker->now_ns);
+	running_clock_mend(&worker->clock, &mended);
+	records_put(worker->records, tuple, &mended, worker->now_ns);
 	worker->records_urgent |= record->kind == TCP_RECORD_HALF_OPEN;
 }
 
@@ -170,7 +175,7 @@ static void take_frame(struct worker *worker, const struct xsk_frame *frame)
 		worker->losses.no_way++;
 		return;
 	}
-	tcp_input(worker->tcp, &hint, frame->bytes, frame->length, path, worker->now_ns);
+	tcp_input(worker->tcp, &hint, frame->bytes, frame->length, path, worker->tcp_now_ns);
 }
 
 static __u32 receive(struct worker *worker)
@@ -195,9 +200,10 @@ __u32 worker_turn(struct worker *worker)
 	__u32 received;
 
 	worker->now_ns = system_monotonic_ns();
+	worker->tcp_now_ns = running_clock_turn(&worker->clock, worker->now_ns);
 	worker->no_room = false;
 	received = receive(worker);
-	tcp_work(worker->tcp, worker->now_ns);
+	tcp_work(worker->tcp, worker->tcp_now_ns);
 	send_all(worker);
 	return received;
 }
@@ -210,7 +216,8 @@ static __u64 earlier(__u64 a, __u64 b)
 /* A TCP that waits for room in the ring is due at once: the device is given time to make some. */
 static __u64 sleep_ns(const struct worker *worker, __u64 most_ns)
 {
-	__u64 until_ns = earlier(tcp_next_ns(worker->tcp), records_next_ns(worker->records));
+	__u64 tcp_next = running_clock_to_monotonic(&worker->clock, tcp_next_ns(worker->tcp));
+	__u64 until_ns = earlier(tcp_next, records_next_ns(worker->records));
 	__u64 now_ns = system_monotonic_ns();
 
 	if (worker->busy_poll)
@@ -227,6 +234,7 @@ void worker_wait(struct worker *worker, struct pollfd *others, nfds_t count, __u
 	const struct timespec timeout = { .tv_sec = ns / NSEC_PER_SEC, .tv_nsec = ns % NSEC_PER_SEC };
 	nfds_t used = count;
 
+	running_clock_rest(&worker->clock, ns);
 	memcpy(descriptors, others, count * sizeof(*others));
 	descriptors[used++] = (struct pollfd){ .fd = link_fd(worker->link), .events = POLLIN };
 	for (__u32 i = 0; i < worker->socket_count; i++) {
@@ -413,6 +421,11 @@ __u64 worker_now_ns(const struct worker *worker)
 	return worker->now_ns;
 }
 
+__u64 worker_tcp_now_ns(const struct worker *worker)
+{
+	return worker->tcp_now_ns;
+}
+
 void worker_tell(const struct worker *worker, struct worker_state *state)
 {
 	state->pid = getpid();
@@ -421,6 +434,7 @@ void worker_tell(const struct worker *worker, struct worker_state *state)
 	state->memory_bytes = worker->memory.used_bytes;
 	state->frames_received = worker->frames_received;
 	state->frames_sent = worker->frames_sent;
+	state->stood_still = worker->clock.stood_still;
 	state->losses = worker->losses;
 	state->records = *records_counters(worker->records);
 	state->tcp = *tcp_counters(worker->tcp);

@@ -5,6 +5,8 @@
  *
  *   worker_turn()   takes what came, lets the TCP work, sends what is to go
  *   worker_wait()   sleeps until something comes or is due
+ *
+ * The time in which neither is done, as after SIGSTOP, does not count for its TCP: see running_clock.h.
  */
 #ifndef SYNKEEP_DAEMON_WORKER_H
 #define SYNKEEP_DAEMON_WORKER_H
@@ -52,6 +54,7 @@ struct paths *worker_paths(struct worker *worker);
 struct link *worker_link(struct worker *worker);
 struct memory_account *worker_memory(struct worker *worker); /* of all its connections */
 __u64 worker_now_ns(const struct worker *worker);	     /* of its last turn */
+__u64 worker_tcp_now_ns(const struct worker *worker);	     /* the same for calls of its TCP's */
 void worker_tell(const struct worker *worker, struct worker_state *state);
 
 #endif /* SYNKEEP_DAEMON_WORKER_H */

@@ -29,6 +29,7 @@ struct worker_state {
 	__u64 memory_bytes; /* of connections and their buffers */
 	__u64 frames_received;
 	__u64 frames_sent;
+	__u64 stood_still; /* how often it did not run for more than a second */
 	struct worker_losses losses;
 	struct xsk_statistics xsk;
 	struct records_counters records;
