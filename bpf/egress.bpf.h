@@ -86,12 +86,19 @@ static __always_inline void egress_read_handshake(struct __sk_buff *skb, const s
 		*options = TCP_OPTIONS_NONE;
 }
 
+/* In what state the record that was read has the connection whose SYN this is. */
+static __always_inline enum tcp_state egress_state_before(const struct half_open *h, const struct segment *s)
+{
+	return h->iss == s->seq ? h->state : TCPS_CLOSED;
+}
+
 /* The tuple's last connection, in TIME-WAIT until now, is over: the owner has sent a SYN (RFC 6191, 2). */
-static __always_inline void egress_write_handshake(const struct packet *p, struct half_open *h,
+static __always_inline void egress_write_handshake(const struct packet *p, struct half_open *h, enum tcp_state before,
 						   const struct cpu_clock *clock, const struct config *conf)
 {
 	struct ended *e = ended_find(&p->tuple);
 
+	handshake_tell(&p->tuple, h, before, FLOW_END_NONE, clock);
 	handshake_write(&p->tuple, h, BPF_ANY, clock, conf);
 	if (e && e->state == TCPS_TIME_WAIT)
 		ended_delete(&p->tuple);
@@ -102,13 +109,15 @@ static __noinline enum verdict egress_syn(struct __sk_buff *skb, const struct pa
 					  const struct config *conf)
 {
 	struct tcp_options options;
+	enum tcp_state before;
 	struct half_open h;
 
 	if (!skb->sk)
 		return V_OWN_UNTRACKED; /* sent by nobody here: forwarded */
 	egress_read_handshake(skb, p, clock, &h, &options);
+	before = egress_state_before(&h, &p->segment);
 	handshake_send_syn(&h, &p->segment, &options);
-	egress_write_handshake(p, &h, clock, conf);
+	egress_write_handshake(p, &h, before, clock, conf);
 	presence_mark(conf, &p->tuple);
 	return V_OWN_SYN;
 }
@@ -121,16 +130,18 @@ static __noinline enum verdict egress_syn_ack(struct __sk_buff *skb, const struc
 					      const struct cpu_clock *clock, const struct config *conf)
 {
 	struct tcp_options options;
+	enum tcp_state before;
 	struct half_open h;
 	bool begins;
 
 	egress_read_handshake(skb, p, clock, &h, &options);
+	before = egress_state_before(&h, &p->segment);
 	begins = handshake_send_syn_ack(&h, &p->segment, &options);
 	if (begins && !of_service)
 		return V_OWN_UNTRACKED;
 	if (begins)
 		half_open_read_terms(&h, skb, &options);
-	egress_write_handshake(p, &h, clock, conf);
+	egress_write_handshake(p, &h, before, clock, conf);
 	if (skb->sk) /* none is behind a cookie of the kernel's own */
 		presence_mark(conf, &p->tuple);
 	return V_OWN_SYN_ACK;
@@ -143,6 +154,7 @@ static __noinline enum verdict egress_adopt(struct __sk_buff *skb, const struct 
 	struct bpf_sock *socket = skb->sk;
 	struct tcp_sock *tp = socket ? bpf_skc_to_tcp_sock(socket) : NULL;
 	struct tracked tracked;
+	enum tcp_state before;
 	struct flow f = {};
 	struct ended *e;
 
@@ -152,8 +164,8 @@ static __noinline enum verdict egress_adopt(struct __sk_buff *skb, const struct 
 	if (e && ended_state(e, clock->now_ns) == TCPS_TIME_WAIT)
 		return V_OWN_UNTRACKED; /* the last ACK leaves before the socket itself is in TIME-WAIT */
 	socket_read_flow(tp, socket->state, &f);
-	half_open_delete(&p->tuple);
-	if (!flow_make(&f, &p->tuple, clock, conf))
+	before = half_open_delete(&p->tuple) ? TCPS_CLOSED : TCPS_COUNT;
+	if (!flow_make(&f, &p->tuple, before, clock, conf))
 		return V_OWN_UNTRACKED;
 	flow_track(p, DIRECTION_SND, clock, conf, &tracked);
 	return V_OWN_ADOPTED;

@@ -34,6 +34,7 @@ static __noinline bool expiry_take_flow(const struct tuple *t, struct flow *f, _
 	const struct config *conf = config_get();
 	enum flow_lock seen;
 	bool never_owned;
+	__u32 news;
 
 	if (!conf || f->deadline_ns > now_ns - EXPIRY_GRACE_NS)
 		return false;
@@ -45,6 +46,9 @@ static __noinline bool expiry_take_flow(const struct tuple *t, struct flow *f, _
 		lock_exchange(f, FLOW_LOCK_DEAD, FLOW_LOCK_FREE);
 		return false;
 	}
+	news = seen == FLOW_LOCK_FREE ? watch_news(f->state, FLOW_END_EXPIRED, now_ns) : 0;
+	if (news)
+		watch_flow(t, f, news);
 	never_owned = (f->flags & (FLOW_HANDOVER | FLOW_QUEUED)) == FLOW_HANDOVER;
 	if (!never_owned)
 		presence_mark_lasting(conf, t); /* the owner's socket may be there still, and silent */
@@ -55,8 +59,13 @@ static __noinline bool expiry_take_flow(const struct tuple *t, struct flow *f, _
 
 static __noinline bool expiry_take_half_open(const struct tuple *t, const struct half_open *h, __u64 now_ns)
 {
+	__u32 news;
+
 	if (h->deadline_ns > now_ns - EXPIRY_GRACE_NS)
 		return false;
+	news = watch_news(h->state, FLOW_END_EXPIRED, now_ns);
+	if (news)
+		watch_half_open(t, h, news);
 	half_open_delete(t);
 	return true;
 }

@@ -22,6 +22,17 @@ static __always_inline void handshake_write(const struct tuple *t, struct half_o
 	half_open_put(t, h, flags);
 }
 
+/* Tells a step of a handshake that begins, goes on or ends without a flow. */
+static __always_inline void handshake_tell(const struct tuple *t, const struct half_open *h, enum tcp_state before,
+					   enum flow_end end, const struct cpu_clock *clock)
+{
+	bool is_news = h->state != before || end != FLOW_END_NONE;
+	__u32 news = is_news ? watch_news(before, end, clock->now_ns) : 0;
+
+	if (news)
+		watch_half_open(t, h, news);
+}
+
 /* A connection that ended on the tuple keeps its record, CLOSED: its cookie may still be shown again. */
 __noinline int handshake_make_flow(const struct packet *p, const struct half_open *h, const struct cpu_clock *clock,
 				   const struct config *conf)
@@ -31,7 +42,8 @@ __noinline int handshake_make_flow(const struct packet *p, const struct half_ope
 	if (!p || !h || !clock || !conf)
 		return -1;
 	handshake_to_flow(h, &p->segment, &f);
-	flow_make(&f, &p->tuple, clock, conf);
+	if (!flow_make(&f, &p->tuple, h->state, clock, conf))
+		handshake_tell(&p->tuple, h, h->state, FLOW_END_UNTRACKED, clock);
 	half_open_delete(&p->tuple);
 	return 0;
 }
@@ -46,20 +58,24 @@ __noinline enum verdict handshake_of_peer(struct xdp_md *ctx, const struct packe
 	struct tcp_options options;
 	struct half_open h = {};
 	struct tracked tracked;
+	enum tcp_state before;
 
 	if (!p || !clock || !conf || !half_open_read(&p->tuple, clock->now_ns, &h))
 		return V_NO_FLOW;
 	if (!(p->segment.flags & TCP_FLAG_SYN) || !options_read_xdp(ctx, p, &options))
 		options = TCP_OPTIONS_NONE;
+	before = h.state;
 	switch (handshake_receive(&h, &p->segment, &options)) {
 	case HANDSHAKE_COMPLETE:
 		handshake_make_flow(p, &h, clock, conf);
 		flow_track(p, DIRECTION_RCV, clock, conf, &tracked);
 		return p->segment.flags & TCP_FLAG_SYN ? V_SYN_ACK : V_HALF_OPEN_ACK;
 	case HANDSHAKE_ENDED:
+		handshake_tell(&p->tuple, &h, before, FLOW_END_RESET_BY_PEER, clock);
 		half_open_delete(&p->tuple);
 		break;
 	case HANDSHAKE_STEPPED:
+		handshake_tell(&p->tuple, &h, before, FLOW_END_NONE, clock);
 		handshake_write(&p->tuple, &h, BPF_EXIST, clock, conf);
 		break;
 	case HANDSHAKE_STAYS:
@@ -78,10 +94,12 @@ static __noinline int handshake_of_owner(const struct packet *p, const struct cp
 	if (!half_open_read(&p->tuple, clock->now_ns, &h))
 		return 0;
 	step = handshake_send(&h, &p->segment);
-	if (step == HANDSHAKE_ENDED)
+	if (step == HANDSHAKE_ENDED) {
+		handshake_tell(&p->tuple, &h, h.state, FLOW_END_RESET_BY_OWNER, clock);
 		half_open_delete(&p->tuple);
-	else if (step == HANDSHAKE_STEPPED)
+	} else if (step == HANDSHAKE_STEPPED) {
 		handshake_write(&p->tuple, &h, BPF_EXIST, clock, conf);
+	}
 	return 0;
 }
 

@@ -97,7 +97,7 @@ __noinline bool flow_from_cookie(const struct packet *p, const struct cookie_ter
 		f.snd_una = s->ack;
 		f.snd_wnd = s->window;
 	}
-	return flow_make(&f, &p->tuple, clock, conf);
+	return flow_make(&f, &p->tuple, TCPS_CLOSED, clock, conf);
 }
 
 /*
@@ -155,7 +155,7 @@ __noinline enum verdict segment_ask_socket(struct xdp_md *ctx, const struct pack
 	bpf_sk_release(socket);
 	if (kind != SOCKET_LISTENING)
 		presence_mark(conf, &p->tuple);
-	if (verdict == V_ADOPTED && !flow_make(&f, &p->tuple, clock, conf))
+	if (verdict == V_ADOPTED && !flow_make(&f, &p->tuple, TCPS_CLOSED, clock, conf))
 		return V_SOCKET_NO_ROOM;
 	return verdict;
 }
@@ -307,13 +307,13 @@ static __always_inline enum verdict segment_refused(struct xdp_md *ctx, struct p
 	if (answers_handshake(&p->segment, tracked->irs, tracked->iss) || !segment_read_timestamps(ctx, p))
 		return judgement_verdict(tracked->judgement);
 	if (segment_has_cookie(p, clock, conf, FLOW_OWNER_KERNEL, &terms)) {
-		flow_kill(&p->tuple);
+		flow_kill(&p->tuple, clock->now_ns);
 		verdict_note(V_FLOW_REPLACED);
 		return segment_with_cookie(ctx, p, &terms, clock, conf);
 	}
 	if (!segment_has_kernel_cookie(ctx, p, &terms))
 		return judgement_verdict(tracked->judgement);
-	flow_kill(&p->tuple);
+	flow_kill(&p->tuple, clock->now_ns);
 	verdict_note(V_FLOW_REPLACED);
 	return segment_verified(ctx, p, &terms, clock, conf, V_KERNEL_COOKIE_ACK);
 }

@@ -11,6 +11,7 @@
 #include "ageing.h"
 #include "config.h"
 #include "monitor.h"
+#include "watch.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -121,6 +122,27 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } xsks SEC(".maps");
+
+/* Who watches, until when. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct watch);
+} watch SEC(".maps");
+
+/* Each watcher's ring buffer, by slot; a slow one loses its own events alone. Watchers choose their rings' sizes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, WATCHERS_MAX);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_RINGBUF);
+			__uint(max_entries, 4096);
+		});
+} watchers SEC(".maps");
 
 /* NULL while the load is under way: the key may still be zeros, and cookies by that one anybody could make. */
 static __always_inline struct config *config_get(void)

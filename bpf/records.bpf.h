@@ -21,6 +21,7 @@
 #include "presence.bpf.h"
 #include "service.bpf.h"
 #include "verdict.bpf.h"
+#include "watch.bpf.h"
 
 /*
  * find, put and delete for a pair of maps. A map is named where it is used, so the pair is a macro's argument. They are
@@ -143,12 +144,19 @@ static __always_inline bool flow_to_ended(const struct flow *f, struct ended *e,
 }
 
 /* Takes the tuple's record away from whoever else may hold it, and deletes it. */
-static __noinline int flow_kill(const struct tuple *t)
+static __noinline int flow_kill(const struct tuple *t, __u64 now_ns)
 {
 	struct flow *f = flow_find(t);
+	__u32 news;
 
-	if (f && lock_take(f))
+	if (!f)
+		return 0;
+	if (lock_take(f)) {
+		news = watch_news(f->state, f->deadline_ns <= now_ns ? FLOW_END_EXPIRED : FLOW_END_REPLACED, now_ns);
+		if (news)
+			watch_flow(t, f, news);
 		lock_give(f, FLOW_LOCK_DEAD);
+	}
 	return flow_delete(t);
 }
 
@@ -181,6 +189,26 @@ static __always_inline enum verdict flow_end_note(const struct segment *s, enum 
 	return V_FLOW_RESET;
 }
 
+/* Tells the step that a segment was. Whose RST ended the flow is known by the way that it went. */
+static __always_inline void flow_tell_step(const struct packet *p, enum direction direction, const struct flow *f,
+					   enum tcp_state before, __u64 now_ns)
+{
+	enum flow_end end = FLOW_END_NONE;
+	__u32 news;
+
+	if (f->state == before)
+		return;
+	if (flow_has_ended(f) && !(p->segment.flags & TCP_FLAG_RST))
+		end = FLOW_END_CLOSED;
+	else if (flow_has_ended(f) && direction == DIRECTION_RCV)
+		end = FLOW_END_RESET_BY_PEER;
+	else if (flow_has_ended(f))
+		end = f->probes & FLOW_PROBES_OVER ? FLOW_END_DEAD : FLOW_END_RESET_BY_OWNER;
+	news = watch_news(before, end, now_ns);
+	if (news)
+		watch_flow(&p->tuple, f, news);
+}
+
 /*
  * Shows the segment to the tuple's flow, and retires a flow that it ends; one of the daemon's is not touched. False:
  * the tuple has none.
@@ -190,6 +218,7 @@ static __noinline bool flow_track(const struct packet *p, enum direction directi
 {
 	struct flow *f = flow_find(&p->tuple);
 	bool has_ended, answered, stays = false;
+	enum tcp_state before;
 	struct ended e = {};
 	__u32 probes;
 
@@ -204,10 +233,12 @@ static __noinline bool flow_track(const struct packet *p, enum direction directi
 	if (!f)
 		return false;
 	probes = f->probes;
+	before = f->state;
 	out->judgement = flow_judge(f, &p->segment, direction, clock->now_ns, conf->msl_ns);
 	out->irs = f->irs;
 	out->flags = f->flags;
 	answered = (probes & FLOW_PROBES_COUNT) && !f->probes;
+	flow_tell_step(p, direction, f, before, clock->now_ns);
 	has_ended = flow_has_ended(f);
 	if (has_ended)
 		stays = flow_to_ended(f, &e, clock->now_ns, service_msl_ns(&p->tuple, clock, conf));
@@ -238,15 +269,20 @@ __u64 flows_full_ns; /* CLOCK_MONOTONIC: when a connection last found no room fo
 /*
  * Makes the record of a connection whose numbers so far f holds. flow_track() is due then: the packet that gave the
  * occasion is shown to the record like any later one. False: there is no room for it, which harms no connection of the
- * kernel's, and is counted.
+ * kernel's, and is counted. before: the state that watchers know the connection in, CLOSED if it is new to them.
  */
-static __always_inline bool flow_make(struct flow *f, const struct tuple *t, const struct cpu_clock *clock,
-				      const struct config *conf)
+static __always_inline bool flow_make(struct flow *f, const struct tuple *t, enum tcp_state before,
+				      const struct cpu_clock *clock, const struct config *conf)
 {
+	__u32 news;
+
 	flow_init(f, t, clock, conf);
-	flow_kill(t);
+	flow_kill(t, clock->now_ns);
 	if (!flow_put(t, f, BPF_ANY)) {
 		presence_mark(conf, t);
+		news = f->state == before ? 0 : watch_news(before, FLOW_END_NONE, clock->now_ns);
+		if (news)
+			watch_flow(t, f, news);
 		return true;
 	}
 	if (f->owner == FLOW_OWNER_DAEMON)

@@ -58,11 +58,16 @@ static __always_inline bool seed_wants(const struct tcp_sock *tp, const struct t
 static __always_inline void seed_flow(const struct tcp_sock *tp, __u32 kernel_state, const struct tuple *t,
 				      const struct cpu_clock *clock, const struct config *conf)
 {
+	__u32 news = watch_news(TCPS_CLOSED, FLOW_END_NONE, clock->now_ns);
 	struct flow f = {};
+	long err;
 
 	socket_read_flow(tp, kernel_state, &f);
 	flow_init(&f, t, clock, conf);
-	if (flow_put(t, &f, BPF_NOEXIST) != -E2BIG)
+	err = flow_put(t, &f, BPF_NOEXIST);
+	if (!err && news)
+		watch_flow(t, &f, news);
+	if (err != -E2BIG)
 		return;
 	presence_mark_lasting(conf, t);
 	verdict_note(V_FLOWS_FULL);

@@ -24,6 +24,7 @@
  *   upcoming_*    run by the daemon now and then: iterators, which tell what will be due in a table (ageing.bpf.h)
  *   attend        run by the daemon when that is due: takes what has expired away, says what else is to be done
  *   probe_flow, probe_over    run by the daemon for a keepalive probe, and behind the last
+ *   watch_tell    run by the daemon while somebody watches connections: what becomes of its own (watch.bpf.h)
  *   sweep_start   run once at load: from then on a timer takes the slots of expired records back (sweep.bpf.h)
  *
  * Maps are in maps.bpf.h, their shapes in include/. Nothing here needs a process.
@@ -213,7 +214,7 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct packet 
 			return V_OWN_UNTRACKED;
 		if (!egress_begins_anew(&p->segment, &tracked))
 			return V_OWN_SEGMENT;
-		flow_kill(&p->tuple);
+		flow_kill(&p->tuple, clock->now_ns);
 		verdict_note(V_FLOW_REPLACED);
 	}
 	if (service_port_of_daemon(port_kinds) && daemon_has(&p->tuple, clock, conf))
@@ -372,6 +373,27 @@ int probe_over(struct age_call *call)
 	f = probe_find(&key, call->family, &t, ageing_now_ns(conf));
 	if (f)
 		call->found = probe_end(f);
+	return 0;
+}
+
+/* The daemon tells what becomes of the connections that it owns. */
+SEC("syscall")
+int watch_tell(struct watch_call *call)
+{
+	const struct config *conf = config_get();
+	const void *events = (const void *)call->events;
+	__u64 count = call->count;
+	struct flow_event event;
+	__u32 news;
+
+	if (!conf)
+		return -1;
+	news = watch_news(TCPS_CLOSED, FLOW_END_NONE, bpf_ktime_get_ns() + conf->test_advance_ns);
+	for (__u32 i = 0; i < WATCH_CALL_MAX && i < count; i++) {
+		if (bpf_copy_from_user(&event, sizeof(event), events + i * sizeof(event)))
+			return -1;
+		watch_pass(&event, news);
+	}
 	return 0;
 }
 

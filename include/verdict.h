@@ -129,7 +129,8 @@ enum verdict_severity {
 	X(ENDED_EVICTED, NOTE, TROUBLE,                                                                                \
 	  "ended connection whose record made room for another before its time: a larger --flows keeps it")            \
 	X(PROBE_ANSWERED, NOTE, NORMAL, "peer that was asked by a keepalive probe showed that it lives")               \
-	X(PROBE_REFUSED, NOTE, NORMAL, "ICMP error that answered a keepalive probe: nobody is there")
+	X(PROBE_REFUSED, NOTE, NORMAL, "ICMP error that answered a keepalive probe: nobody is there")                  \
+	X(WATCH_LOST, NOTE, NORMAL, "event that a watcher of `synkeep flows --watch` was too slow to take")
 
 enum verdict {
 #define X(id, action, severity, sentence) V_##id,

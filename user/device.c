@@ -32,7 +32,7 @@ void device_init(struct device *device)
 	device->config_fd = device->services_fd = device->ports_fd = -1;
 	device->counters_fd = device->clocks_fd = device->budgets_fd = device->monitored_fd = -1;
 	device->agenda_fd = -1;
-	device->xsks_fd = -1;
+	device->xsks_fd = device->watch_fd = device->watchers_fd = -1;
 	for (int i = 0; i < 2; i++)
 		device->flows_fd[i] = device->half_fd[i] = device->tw_fd[i] = -1;
 }
@@ -55,6 +55,8 @@ void device_close(struct device *device)
 	close_fd(&device->monitored_fd);
 	close_fd(&device->agenda_fd);
 	close_fd(&device->xsks_fd);
+	close_fd(&device->watch_fd);
+	close_fd(&device->watchers_fd);
 	for (int i = 0; i < 2; i++) {
 		close_fd(&device->flows_fd[i]);
 		close_fd(&device->half_fd[i]);
@@ -221,6 +223,8 @@ static int open_other_maps(struct device *device)
 		{ "monitored", &device->monitored_fd, sizeof(struct service_key), sizeof(struct monitored), 0 },
 		{ "agenda", &device->agenda_fd, sizeof(__u32), sizeof(struct agenda), 1 },
 		{ "xsks", &device->xsks_fd, sizeof(__u32), sizeof(__u32), 0 },
+		{ "watch", &device->watch_fd, sizeof(__u32), sizeof(struct watch), 1 },
+		{ "watchers", &device->watchers_fd, sizeof(__u32), sizeof(__u32), WATCHERS_MAX },
 		{ "flows4", &device->flows_fd[0], sizeof(struct flow4_key), sizeof(struct flow), 0 },
 		{ "flows6", &device->flows_fd[1], sizeof(struct flow6_key), sizeof(struct flow), 0 },
 		{ "half4", &device->half_fd[0], sizeof(struct flow4_key), sizeof(struct half_open), 0 },

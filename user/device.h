@@ -8,6 +8,7 @@
 
 #include <net/if.h>
 #include "ageing.h"
+#include "watch.h"
 
 #define DEVICE_PATH_MAX 512
 #define DEVICE_ARGUMENT_BYTES (DEVICE_PATH_MAX + 32)
@@ -27,6 +28,8 @@ struct device {
 	int monitored_fd;
 	int agenda_fd;
 	int xsks_fd;
+	int watch_fd;
+	int watchers_fd;
 	int flows_fd[2];
 	int half_fd[2];
 	int tw_fd[2];

@@ -70,8 +70,9 @@ static int detach(struct device *device, struct teardown *done, char *error, siz
 static bool is_of_others(const char *pin_dir)
 {
 	static const char *const maps[] = {
-		"config", "services", "ports", "counters", "clocks",  "budgets",  "monitored", "flows4",     "flows6",
-		"half4",  "half6",    "tw4",   "tw6",	   "packets", "presence", "sweeper",   "local_ends", "agenda",
+		"config",   "services", "ports",      "counters", "clocks", "budgets",	"monitored",
+		"flows4",   "flows6",	"half4",      "half6",	  "tw4",    "tw6",	"packets",
+		"presence", "sweeper",	"local_ends", "agenda",	  "watch",  "watchers",
 	};
 	int others = 0;
 	DIR *dir;

@@ -3,11 +3,13 @@
  * A packet for each verdict of include/verdict.h, and a test that fails if one has none. What a verdict means in full
  * is tested elsewhere; here it is only shown that it can be got, and how.
  */
+#include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <unistd.h>
 
 #include "sockets.h"
 #include "stimuli.h"
+#include "watch.h"
 
 /* Verdicts that no packet can get here, each with its reason. */
 static const enum verdict unreachable[] = {
@@ -184,6 +186,29 @@ static void test_ended_table_full_close_noted(void **state)
 	assert_noted(o, V_ENDED_EVICTED);
 }
 
+/* A watcher's ring has room for fewer events than many connections make. */
+static void test_watcher_slow_event_lost(void **state)
+{
+	struct watch watch = { .slots = { { .lease_ns = ~0ULL } } };
+	int ring = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "events", 0, 0, 4096, NULL);
+	__u32 zero = 0;
+
+	(void)state;
+	assert_int_equal(bpf_map_update_elem(shield_map("watchers"), &zero, &ring, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(shield_map("watch"), &zero, &watch, BPF_ANY), 0);
+	for (int i = 0; i < 50 && !shield_saw(V_WATCH_LOST); i++) {
+		struct talk t;
+
+		talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+		t.tuple.remote_port = 1000 + i;
+		talk_open(&t);
+	}
+	assert_true(shield_saw(V_WATCH_LOST));
+	watch = (struct watch){};
+	assert_int_equal(bpf_map_update_elem(shield_map("watch"), &zero, &watch, BPF_ANY), 0);
+	close(ring);
+}
+
 static bool is_unreachable(enum verdict verdict)
 {
 	for (size_t i = 0; i < ARRAY_LEN(unreachable); i++) {
@@ -221,6 +246,7 @@ int main(void)
 		cmocka_unit_test_setup(test_probe_port_unreachable_noted, shield_reset),
 		cmocka_unit_test_setup(test_probed_flow_reset_noted, shield_reset),
 		cmocka_unit_test_setup(test_ended_table_full_close_noted, shield_reset),
+		cmocka_unit_test_setup(test_watcher_slow_event_lost, shield_reset),
 		cmocka_unit_test_setup(test_no_verdict_is_without_a_packet, shield_reset),
 	};
 
