@@ -13,6 +13,10 @@
 	X(SEGMENTS_RETRANSMITTED, tcp.segments_retransmitted, "segment that was sent again")                           \
 	X(RESETS_SENT, tcp.resets_sent, "RST that was sent")                                                           \
 	X(TIME_WAIT_EVICTED, tcp.time_wait_evicted, "connection in TIME-WAIT that made room before its time")          \
+	X(KEEPALIVES_SENT, tcp.keepalives_sent, "keepalive probe that was sent for a connection of the daemon's")      \
+	X(KEEPALIVES_ANSWERED, tcp.keepalives_answered, "peer that a keepalive probe showed to be there")              \
+	X(KEEPALIVES_REFUSED, tcp.keepalives_refused, "connection closed: an ICMP error answered a keepalive probe")   \
+	X(KEEPALIVES_IN_VAIN, tcp.keepalives_in_vain, "connection closed: its keepalive probes stayed unanswered")     \
 	X(NO_FRAME, tcp.no_frame, "segment that had to wait for room in the ring: a greater --ring helps")             \
 	X(UNMARKED, losses.unmarked, "frame dropped: it carried no word of the shield's")                              \
 	X(NO_WAY_BACK, losses.no_way, "frame dropped: its sender's MAC address is no single station's")                \

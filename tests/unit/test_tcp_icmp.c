@@ -157,6 +157,80 @@ static void test_icmp_soft_error_does_not_end_an_open(void **state)
 	assert_int_equal(l.app.closed, 0);
 }
 
+/* A keepalive probe is out, at number 0. */
+static void keepalive_probe_is_out(void)
+{
+	l.settings.soft_errors = true;
+	l.settings.keepalive = true;
+	l.settings.keepalive_idle_ms = 10000;
+	l.settings.keepalive_interval_ms = 2000;
+	l.settings.keepalive_probes = 3;
+	tcb_established();
+	after_ms(10010);
+	expect(ACK, .seq = 0, .ack = 1);
+}
+
+/* 3.9.2.2, SHLD-26: nothing that a guess could have met is in flight, and the peer itself says that it knows nothing.
+ */
+static void test_icmp_refusal_of_a_keepalive_probe_ends_the_connection(void **state)
+{
+	(void)state;
+	keepalive_probe_is_out();
+	router_says(&port_unreachable, 0, 0);
+	assert_verdict(TCPV_ICMP_TAKEN);
+	assert_closed(-ECONNREFUSED);
+	assert_int_equal(tcp_counters(l.tcp)->keepalives_refused, 1);
+	assert_int_equal(tcp_counters(l.tcp)->connections, 0);
+	expect_nothing();
+}
+
+static void test_icmp_other_errors_about_a_keepalive_probe_are_soft(void **state)
+{
+	static const struct error prohibited = { 3, 13, 1, 1 };
+
+	(void)state;
+	keepalive_probe_is_out();
+	router_says(&host_unreachable, 0, 0);
+	assert_verdict(TCPV_ICMP_TAKEN);
+	assert_int_equal(l.app.advised, 1);
+	router_says(&prohibited, 0, 0);
+	assert_verdict(TCPV_ICMP_TAKEN);
+	assert_int_equal(l.app.advised, 2);
+	router_says(&too_big, 1300, 0);
+	assert_verdict(TCPV_ICMP_IGNORED);
+	assert_int_equal(ladder_status().mss_bytes, l.tuple.family == FAMILY_IPV4 ? 1460 : 1440);
+	assert_state(TCPS_ESTABLISHED);
+	assert_int_equal(tcp_counters(l.tcp)->keepalives_refused, 0);
+}
+
+static void test_icmp_refusal_of_what_is_no_keepalive_probe_is_ignored(void **state)
+{
+	(void)state;
+	keepalive_probe_is_out();
+	router_says(&port_unreachable, 0, 1);
+	assert_verdict(TCPV_ICMP_IGNORED);
+	router_says(&port_unreachable, 0, (__u32)-1);
+	assert_verdict(TCPV_ICMP_IGNORED);
+	peer_sends(ACK, .seq = 1, .ack = 1); /* it is answered */
+	router_says(&port_unreachable, 0, 0);
+	assert_verdict(TCPV_ICMP_IGNORED);
+	assert_state(TCPS_ESTABLISHED);
+}
+
+static void test_icmp_refusal_of_a_keepalive_probe_before_what_is_in_flight_is_ignored(void **state)
+{
+	(void)state;
+	keepalive_probe_is_out();
+	app_sends("xyz");
+	expect(PSH | ACK, .seq = 1, .ack = 1, .text = "xyz");
+	router_says(&port_unreachable, 0, 0);
+	assert_verdict(TCPV_ICMP_IGNORED);
+	router_says(&port_unreachable, 0, 3); /* SND.NXT-1, but it is text */
+	assert_verdict(TCPV_ICMP_TAKEN);
+	assert_state(TCPS_ESTABLISHED);
+	assert_int_equal(l.app.closed, 0);
+}
+
 /* MUST-55; IPv6 has none. */
 static void test_icmp_source_quench_is_ignored(void **state)
 {
@@ -243,6 +317,10 @@ int main(void)
 		ladder_test(test_icmp_hard_errors_end_no_connection_that_stands),
 		ladder_test(test_icmp_hard_error_ends_an_open),
 		ladder_test(test_icmp_soft_error_does_not_end_an_open),
+		ladder_test(test_icmp_refusal_of_a_keepalive_probe_ends_the_connection),
+		ladder_test(test_icmp_other_errors_about_a_keepalive_probe_are_soft),
+		ladder_test(test_icmp_refusal_of_what_is_no_keepalive_probe_is_ignored),
+		ladder_test(test_icmp_refusal_of_a_keepalive_probe_before_what_is_in_flight_is_ignored),
 		ladder_test(test_icmp_source_quench_is_ignored),
 		ladder_test(test_icmp_too_big_sends_again_in_smaller_pieces),
 		ladder_test(test_icmp_too_big_is_believed_within_reason),

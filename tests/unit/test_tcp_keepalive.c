@@ -154,6 +154,42 @@ static void test_keepalive_probes_are_for_half_closed_ones_too(void **state)
 	assert_closed(-ETIMEDOUT);
 }
 
+static void assert_counted(__u64 sent, __u64 answered, __u64 in_vain)
+{
+	const struct tcp_counters *counters = tcp_counters(l.tcp);
+
+	assert_int_equal(counters->keepalives_sent, sent);
+	assert_int_equal(counters->keepalives_answered, answered);
+	assert_int_equal(counters->keepalives_in_vain, in_vain);
+}
+
+static void test_keepalive_probes_and_what_comes_of_them_are_counted(void **state)
+{
+	(void)state;
+	established_with_keepalive();
+	peer_sends(ACK, .seq = 1, .ack = 1, .text = "x");
+	expect(ACK, .seq = 1, .ack = 2);
+	assert_counted(0, 0, 0);
+	after_ms(IDLE_MS + INTERVAL_MS + 10);
+	expect_anything();
+	assert_counted(2, 0, 0);
+	peer_sends(ACK, .seq = 2, .ack = 1);
+	assert_counted(2, 1, 0);
+	after_ms(IDLE_MS + INTERVAL_MS * PROBES + 10);
+	expect_anything();
+	assert_counted(2 + PROBES, 1, 1);
+	assert_closed(-ETIMEDOUT);
+}
+
+static void test_keepalive_probe_without_room_is_not_counted(void **state)
+{
+	(void)state;
+	established_with_keepalive();
+	l.no_room = true;
+	after_ms(IDLE_MS + INTERVAL_MS + 10);
+	assert_counted(0, 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +203,8 @@ int main(void)
 		ladder_test(test_keepalive_can_be_switched_on_and_off),
 		ladder_test(test_keepalive_probe_has_a_timestamp_of_now),
 		ladder_test(test_keepalive_probes_are_for_half_closed_ones_too),
+		ladder_test(test_keepalive_probes_and_what_comes_of_them_are_counted),
+		ladder_test(test_keepalive_probe_without_room_is_not_counted),
 	};
 
 	return cmocka_run_group_tests_name("tcp_keepalive", tests, NULL, NULL);

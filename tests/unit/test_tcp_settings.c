@@ -93,6 +93,21 @@ static void test_settings_out_of_range_are_refused(void **state)
 	assert_int_equal(tcp_change(l.tcb, &good), 0);
 }
 
+static void test_settings_out_of_range_are_no_listener_s(void **state)
+{
+	struct service_key key = l.service;
+	struct tcp_settings bad;
+
+	(void)state;
+	tcb_established();
+	key.port++;
+	bad = l.settings;
+	bad.keepalive = true;
+	bad.keepalive_interval_ms = 0;
+	assert_null(tcp_listen(l.tcp, &key, &ladder_application, NULL, &bad, &l.account));
+	assert_non_null(tcp_listen(l.tcp, &key, &ladder_application, NULL, &l.settings, &l.account));
+}
+
 /* MUST-23, SHLD-11, MUST-28: what stands where nothing is said. */
 static void test_settings_defaults_are_those_of_the_rfc(void **state)
 {
@@ -138,6 +153,7 @@ int main(void)
 		ladder_test(test_settings_dscp_can_be_changed),
 		ladder_test(test_settings_of_a_finished_connection_can_be_changed_without_effect),
 		ladder_test(test_settings_out_of_range_are_refused),
+		ladder_test(test_settings_out_of_range_are_no_listener_s),
 		ladder_test(test_settings_defaults_are_those_of_the_rfc),
 		ladder_test(test_settings_context_is_the_listener_s_until_it_is_set),
 		ladder_test(test_settings_every_verdict_has_a_name_and_a_sentence),

@@ -185,6 +185,7 @@ enum tcp_verdict arrive_ack(struct tcb *tcb, struct arrival *a)
 	take_answer_to_probe(tcb);
 	tcb->path = a->path;
 	tcb->seen_ms = tcb_now_ms(tcb);
+	tcb->origin->tcp->counters.keepalives_answered += tcb->keepalive_unanswered > 0;
 	output_arm_keepalive(tcb);
 	record_moved(tcb);
 	return TCPV_TAKEN;

@@ -41,7 +41,7 @@ struct tcp_settings tcp_settings_default(void)
 	};
 }
 
-static bool settings_are_valid(const struct tcp_settings *s)
+bool tcp_settings_are_valid(const struct tcp_settings *s)
 {
 	return s->recv_buffer_bytes >= BUFFER_MIN_BYTES && s->recv_buffer_bytes <= BUFFER_MAX_BYTES &&
 	       s->send_buffer_bytes >= BUFFER_MIN_BYTES && s->send_buffer_bytes <= BUFFER_MAX_BYTES &&
@@ -63,7 +63,7 @@ int tcp_connect(struct tcp *tcp, const struct tuple *tuple, __u32 path, const st
 		return -EADDRNOTAVAIL; /* MUST-46 */
 	if (endpoints_find(&tcp->endpoints, tuple))
 		return -EADDRINUSE;
-	if (!settings_are_valid(settings))
+	if (!tcp_settings_are_valid(settings))
 		return -EINVAL;
 	origin = origin_make(tcp, app, settings, account);
 	if (!origin)
@@ -236,7 +236,7 @@ int tcp_change(struct tcb *tcb, const struct tcp_settings *settings)
 {
 	struct tcp_origin *own;
 
-	if (!settings_are_valid(settings))
+	if (!tcp_settings_are_valid(settings))
 		return -EINVAL;
 	own = origin_make(tcb->origin->tcp, tcb->origin->app, settings, tcb->origin->account);
 	if (!own)

@@ -48,6 +48,8 @@ struct tcp_listener *tcp_listen(struct tcp *tcp, const struct service_key *key, 
 {
 	struct tcp_listener *listener;
 
+	if (!tcp_settings_are_valid(settings))
+		return NULL;
 	for (struct list *link = tcp->listeners.next; link != &tcp->listeners; link = link->next) {
 		if (is_same_key(&list_entry(link, struct tcp_listener, link)->key, key))
 			return NULL;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Departs from RFC 9293, 3.9.2.2 (SHLD-26), with RFC 5461: hard errors end a connection only before it stands. Behind
- * that they are soft, for anybody on the path can send them.
+ * that they are soft, for anybody on the path can send them. Where the peer's own host says of a keepalive probe that
+ * nobody is there, the connection is over all the same: a forger would have to hit one number of 2^32, at that time.
  */
 #include "tcp/path_mtu.h"
 
@@ -68,8 +69,36 @@ static void advise(struct tcb *tcb, int error)
 	tcb_touch(tcb);
 }
 
+static void refuse(struct tcb *tcb)
+{
+	tcb_step(tcb, TCPE_TIMEOUT);
+	tcb_finish(tcb, -ECONNREFUSED);
+}
+
+/* 3.8.4: it stands before what is in flight, where nothing is, and takes no number. */
+static bool is_about_keepalive(const struct tcb *tcb, const struct icmp_error *e)
+{
+	return tcb->keepalive_unanswered && tcb->snd_una == tcb->snd_nxt && e->seq == tcb->snd_nxt - 1;
+}
+
+/* No link's packets are too small for it. */
+static enum tcp_verdict take_error_of_keepalive(struct tcb *tcb, const struct icmp_error *e)
+{
+	if (e->kind != ICMP_ERROR_HARD && e->kind != ICMP_ERROR_SOFT)
+		return TCPV_ICMP_IGNORED;
+	if (e->is_refusal) {
+		tcb->origin->tcp->counters.keepalives_refused++;
+		refuse(tcb);
+	} else {
+		advise(tcb, error_of(e->kind));
+	}
+	return TCPV_ICMP_TAKEN;
+}
+
 static enum tcp_verdict take_error(struct tcb *tcb, const struct icmp_error *e)
 {
+	if (is_about_keepalive(tcb, e))
+		return take_error_of_keepalive(tcb, e);
 	/* RFC 5927, 4.1: only what is about a segment that is in flight can be true */
 	if (tcb->snd_una == tcb->snd_nxt || seq_before(e->seq, tcb->snd_una) || !seq_before(e->seq, tcb->snd_nxt))
 		return TCPV_ICMP_IGNORED;
@@ -82,8 +111,7 @@ static enum tcp_verdict take_error(struct tcb *tcb, const struct icmp_error *e)
 	case ICMP_ERROR_HARD:
 		if (tcb->state != TCPS_SYN_SENT)
 			break;
-		tcb_step(tcb, TCPE_TIMEOUT);
-		tcb_finish(tcb, error_of(e->kind));
+		refuse(tcb);
 		return TCPV_ICMP_TAKEN;
 	case ICMP_ERROR_SOFT:
 		break;

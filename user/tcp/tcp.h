@@ -46,7 +46,7 @@ struct tcp_app {
  * Why a connection is over (MUST-12):
  *   0              both ends have closed, and all was delivered
  *   -ECONNRESET    the peer reset it
- *   -ECONNREFUSED  the peer reset our SYN, or an ICMP error says that nothing listens
+ *   -ECONNREFUSED  the peer reset our SYN, or an ICMP error says that nobody is there: to a SYN or a keepalive probe
  *   -ETIMEDOUT     the peer has not answered for the user time-out, or its keepalive probes
  *   -EHOSTUNREACH, -ENETUNREACH, -EMSGSIZE   ICMP errors, before the connection stood
  *   -ENOBUFS       no memory
@@ -77,11 +77,12 @@ struct tcp_settings {
 };
 
 struct tcp_settings tcp_settings_default(void);
+bool tcp_settings_are_valid(const struct tcp_settings *settings);
 
 /*
  * LISTEN (3.10.1): connections to this address (zeros: any) and port (0: any) are app's; several listeners may stand
  * side by side (MUST-42), the more exact counts. account: what its connections may take. settings are copied. NULL: no
- * memory, or there is one.
+ * memory, there is one, or the settings are out of range.
  */
 struct tcp_listener *tcp_listen(struct tcp *tcp, const struct service_key *key, const struct tcp_app *app,
 				void *context, const struct tcp_settings *settings, struct memory_account *account);
@@ -241,7 +242,11 @@ struct tcp_counters {
 	__u64 resets_sent;
 	__u64 no_frame;		 /* a segment had to wait for room in the ring */
 	__u64 time_wait_evicted; /* before its time */
-	__u32 connections;	 /* now, without TIME-WAIT */
+	__u64 keepalives_sent;	 /* probes (3.8.4) */
+	__u64 keepalives_answered;
+	__u64 keepalives_refused; /* by ICMP: the connection is over */
+	__u64 keepalives_in_vain; /* connections whose peer answered none of its probes */
+	__u32 connections;	  /* now, without TIME-WAIT */
 	__u32 connections_time_wait;
 	__u32 connections_half_open; /* SYN-RECEIVED, without a cookie */
 };

@@ -97,11 +97,14 @@ static void keepalive_fires(struct tcb *tcb)
 		return;
 	}
 	if (tcb->keepalive_unanswered >= settings->keepalive_probes) {
+		tcb->origin->tcp->counters.keepalives_in_vain++;
 		give_up(tcb);
 		return;
 	}
-	if (output_keepalive(tcb))
+	if (output_keepalive(tcb)) {
 		tcb->keepalive_unanswered++; /* MUST-29: one that is lost says nothing */
+		tcb->origin->tcp->counters.keepalives_sent++;
+	}
 	record_moved(tcb);
 	tcb_arm(tcb, TIMER_KEEPALIVE, tcb->origin->tcp->now_ns + settings->keepalive_interval_ms * NSEC_PER_MSEC);
 }
