@@ -65,6 +65,21 @@ static __always_inline int upcoming_ended(struct bpf_iter__bpf_map_elem *ctx, __
 	return early_ms > 0 ? upcoming_emit(ctx, key, family, a->until_ns - early_ms * NSEC_PER_MSEC) : 0;
 }
 
+/* The next probe, or that one was refused: ~0 if not before until_ns. The clock is only read if it is. */
+static __always_inline __u64 upcoming_probe_ns(const struct flow *f, const void *key, __u8 family,
+					       const struct agenda *a, const struct config *conf)
+{
+	__u64 until_ns = a->until_ns;
+	struct keepalive k;
+	struct tuple t;
+
+	expiry_tuple(key, family, &t);
+	service_keepalive(&t, until_ns, &k);
+	if (!k.idle_ms || ageing_flow_due_ns(f, &k, a->resumed_ms, until_ns) > until_ns)
+		return ~0ULL;
+	return ageing_flow_due_ns(f, &k, a->resumed_ms, ageing_now_ns(conf));
+}
+
 /* The service is looked up only where its keepalive could make a difference. */
 static __always_inline int upcoming_flow(struct bpf_iter__bpf_map_elem *ctx, __u8 family)
 {
@@ -72,19 +87,14 @@ static __always_inline int upcoming_flow(struct bpf_iter__bpf_map_elem *ctx, __u
 	const struct agenda *a = agenda_get();
 	const struct flow *f = ctx->value;
 	const void *key = ctx->key;
-	struct keepalive k;
-	struct tuple t;
 	__u64 due_ns;
 
 	if (!conf || !a || !key || !f)
 		return 0;
 	due_ns = f->deadline_ns + EXPIRY_GRACE_NS;
 	if (ageing_may_probe(f)) {
-		__u64 now_ns = ageing_now_ns(conf), probe_ns;
+		__u64 probe_ns = upcoming_probe_ns(f, key, family, a, conf);
 
-		expiry_tuple(key, family, &t);
-		service_keepalive(&t, now_ns, &k);
-		probe_ns = ageing_flow_due_ns(f, &k, a->resumed_ms, now_ns);
 		if (probe_ns < f->deadline_ns)
 			due_ns = probe_ns;
 	}

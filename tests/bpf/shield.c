@@ -197,38 +197,54 @@ void shield_put_daemon(bool is_here)
 		bpf_map_delete_elem(xsks, &queue);
 }
 
-void shield_know_sockets(__u8 family, __u16 port, bool known)
-{
-	struct service_key key = service_key(family, port, false);
-	int services = bpf_map__fd(skeleton->maps.services);
-	struct service service;
-
-	assert_int_equal(bpf_map_lookup_elem(services, &key, &service), 0);
-	service.sockets_known = known;
-	assert_int_equal(bpf_map_update_elem(services, &key, &service, BPF_ANY), 0);
-	shield_configure();
-}
-
-void shield_pass_signed(__u8 family, __u16 port, bool pass)
+/* A service for this host's address, to be changed. */
+static struct service service_read(__u8 family, __u16 port)
 {
 	struct service_key key = service_key(family, port, false);
 	struct service service;
 
 	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.services), &key, &service), 0);
-	service.passes_signed = pass;
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.services), &key, &service, BPF_EXIST), 0);
+	return service;
+}
+
+static void service_write(__u8 family, __u16 port, const struct service *service)
+{
+	struct service_key key = service_key(family, port, false);
+
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.services), &key, service, BPF_EXIST), 0);
 	shield_configure();
+}
+
+void shield_know_sockets(__u8 family, __u16 port, bool known)
+{
+	struct service service = service_read(family, port);
+
+	service.sockets_known = known;
+	service_write(family, port, &service);
+}
+
+void shield_pass_signed(__u8 family, __u16 port, bool pass)
+{
+	struct service service = service_read(family, port);
+
+	service.passes_signed = pass;
+	service_write(family, port, &service);
 }
 
 void shield_set_keepalive(__u8 family, __u16 port, const struct keepalive *keepalive)
 {
-	struct service_key key = service_key(family, port, false);
-	int services = bpf_map__fd(skeleton->maps.services);
-	struct service service;
+	struct service service = service_read(family, port);
 
-	assert_int_equal(bpf_map_lookup_elem(services, &key, &service), 0);
 	service.keepalive = *keepalive;
-	assert_int_equal(bpf_map_update_elem(services, &key, &service, BPF_EXIST), 0);
+	service_write(family, port, &service);
+}
+
+void shield_set_msl(__u8 family, __u16 port, __u32 msl_ms)
+{
+	struct service service = service_read(family, port);
+
+	service.msl_ms = msl_ms;
+	service_write(family, port, &service);
 }
 
 void shield_track_outgoing(bool tracked)
@@ -369,6 +385,11 @@ void shield_start_sweep(void)
 
 	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.sweep_start), &run), 0);
 	assert_int_equal(run.retval, 0);
+}
+
+void shield_rest_sweep(__u64 until_ns)
+{
+	skeleton->bss->sweep_due_ns = until_ns;
 }
 
 void shield_share_maps(struct bpf_object *other)

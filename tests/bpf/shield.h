@@ -79,6 +79,7 @@ void shield_know_sockets(__u8 family, __u16 port, bool known);
 void shield_pass_signed(__u8 family, __u16 port, bool pass); /* of a service for this host's address */
 /* The keepalive of a service for this host's address: off unless it was set. */
 void shield_set_keepalive(__u8 family, __u16 port, const struct keepalive *keepalive);
+void shield_set_msl(__u8 family, __u16 port, __u32 msl_ms); /* 0: the common one */
 void shield_delete_service(__u8 family, __u16 port, bool any_address);
 
 /* Whether connections that this host opens are tracked, to any port: not after a reset. */
@@ -157,6 +158,7 @@ void shield_put_ended(const struct tuple *t, const struct ended *e);
 int shield_fill_flows(void);	 /* every free slot of flows4, by records of no importance; how many */
 void shield_fill_presence(void); /* every tuple is in the filter */
 void shield_start_sweep(void);
+void shield_rest_sweep(__u64 until_ns); /* CLOCK_MONOTONIC as it is; 0: it walks with its next turn */
 
 /* Another object's programs, not loaded yet, will work on the maps of the same names. */
 struct bpf_object;

@@ -112,6 +112,29 @@ static void test_probed_rst_of_owner_noted_reset(void **state)
 	assert_cause(&o, V_FLOW_RESET);
 }
 
+/* --- how long what stays does so ---------------------------------------------------------------------------------- */
+
+/* Twice the service's own maximum segment lifetime, from the last FIN and from its repetition. */
+static void test_time_wait_of_service_with_msl_lasts_2msl(void **state)
+{
+	struct talk t = established(FAMILY_IPV4);
+	struct packet_spec fin;
+	struct ended e;
+
+	(void)state;
+	shield_set_msl(FAMILY_IPV4, PORT_ALWAYS, 5000);
+	close_both(&t);
+	assert_true(shield_ended(&t.tuple, &e));
+	assert_in_range(ended_left_ms(&e, shield_now_ns()), 9000, 10001);
+	shield_advance(9 * NSEC_PER_SEC);
+	fin = talk_peer_segment(&t, FIN | ACK, 0);
+	fin.seq--;
+	assert_verdict(shield_receive_packet(&fin), V_TIME_WAIT_SEGMENT);
+	assert_true(shield_ended(&t.tuple, &e));
+	assert_in_range(ended_left_ms(&e, shield_now_ns()), 9000, 10001);
+	shield_set_msl(FAMILY_IPV4, PORT_ALWAYS, 0);
+}
+
 /* --- full tables of ended connections ----------------------------------------------------------------------------- */
 
 static void fill_ended(__u8 family, int count)
@@ -198,6 +221,7 @@ int main(void)
 		TEST(test_established_rst_of_either_noted_reset),
 		TEST(test_probed_rst_of_peer_noted_as_its_answer),
 		TEST(test_probed_rst_of_owner_noted_reset),
+		TEST(test_time_wait_of_service_with_msl_lasts_2msl),
 		TEST(test_ended_table_full_oldest_goes_and_is_noted),
 		TEST(test_ended_table_not_full_nothing_noted),
 		TEST(test_ended_table_full_same_tuple_nothing_noted),

@@ -7,9 +7,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
 #include "talk.h"
+#include "tests/bpf/sweep_now.skel.h"
 
 #define SWEEP_PATIENCE_S 8 /* a sweep every 5 s */
+#define REST 100	   /* times what the walk took */
 
 /* A record of each kind on the tuple, all with this deadline. */
 static void put_records(const struct tuple *t, enum flow_owner owner, __u64 deadline_ns)
@@ -52,6 +57,17 @@ static __u64 now_ns(void)
 	return now.tv_sec * NSEC_PER_SEC + now.tv_nsec + shield_config.test_advance_ns;
 }
 
+/* The timer is the process's: it goes on from test to test. */
+static void start_sweep(void)
+{
+	static bool started;
+
+	if (!started)
+		shield_start_sweep();
+	started = true;
+	shield_rest_sweep(0);
+}
+
 static void test_records_deadline_passed_slots_come_back(void **state)
 {
 	static const struct {
@@ -74,7 +90,7 @@ static void test_records_deadline_passed_slots_come_back(void **state)
 		put_records(&stays[i], records[i].owner, now_ns() + 150 * NSEC_PER_SEC);
 	}
 	shield_advance(100 * NSEC_PER_SEC);
-	shield_start_sweep();
+	start_sweep();
 	for (int s = 0; s < SWEEP_PATIENCE_S && left; s++) {
 		sleep(1);
 		left = 0;
@@ -88,10 +104,58 @@ static void test_records_deadline_passed_slots_come_back(void **state)
 	assert_int_equal(shield_count(V_FLOW_EXPIRED), ARRAY_LEN(records));
 }
 
+static void test_rest_not_over_nothing_swept(void **state)
+{
+	struct tuple t = tuple_of(FAMILY_IPV4, 30);
+
+	(void)state;
+	start_sweep();
+	shield_rest_sweep(~0ULL);
+	put_records(&t, FLOW_OWNER_KERNEL, now_ns() - NSEC_PER_SEC);
+	sleep(6);
+	assert_int_equal(count_records(&t), 3);
+	shield_rest_sweep(0);
+	for (int s = 0; s < SWEEP_PATIENCE_S && count_records(&t); s++)
+		sleep(1);
+	assert_int_equal(count_records(&t), 0);
+}
+
+/* One walk, and whether the rest behind it is as long as it should be. */
+static bool walk_rests(struct sweep_now *sweep)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+	__u64 before_ns, after_ns, due_ns;
+
+	before_ns = now_ns() - shield_config.test_advance_ns;
+	assert_int_equal(bpf_prog_test_run_opts(bpf_program__fd(sweep->progs.sweep_now), &run), 0);
+	after_ns = now_ns() - shield_config.test_advance_ns;
+	due_ns = sweep->bss->sweep_due_ns;
+	assert_in_range(due_ns, before_ns, after_ns + REST * (after_ns - before_ns));
+	return due_ns > after_ns;
+}
+
+/* The walk that makes a bitmap of the presence filter current, then the one that wipes the other, then any. */
+static void test_walk_rests_long_but_not_before_a_wipe(void **state)
+{
+	struct sweep_now *sweep = sweep_now__open();
+
+	(void)state;
+	assert_non_null(sweep);
+	shield_share_maps(sweep->obj);
+	assert_int_equal(sweep_now__load(sweep), 0);
+	assert_false(walk_rests(sweep));
+	assert_true(sweep->bss->presence_wipe_is_due);
+	assert_true(walk_rests(sweep));
+	assert_true(walk_rests(sweep));
+	sweep_now__destroy(sweep);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_records_deadline_passed_slots_come_back, shield_reset),
+		cmocka_unit_test_setup(test_rest_not_over_nothing_swept, shield_reset),
+		cmocka_unit_test_setup(test_walk_rests_long_but_not_before_a_wipe, shield_reset),
 	};
 
 	return shield_run_tests("sweep", tests, ARRAY_LEN(tests));
