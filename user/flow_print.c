@@ -37,7 +37,7 @@ static void add_probes(struct table *table, const struct flow_view *view)
 {
 	char text[FORMAT_SIZE_BYTES];
 
-	if (!view->probes && !view->probe_refused && !view->peer_dead) {
+	if (!view->probes) { /* nothing is refused, nobody found dead without one */
 		table_cell(table, "-");
 		return;
 	}

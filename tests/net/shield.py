@@ -24,6 +24,7 @@ FLOWS = 4096  # records of a kind: quickly made, and more than any test has
 # Offsets in struct config, which tests may change under a shield's feet.
 CONFIG_PHASE = 16
 CONFIG_TEST_ADVANCE = -8
+FLOW_PROBES = 108  # in struct flow
 PHASE_LOADING, PHASE_ACTIVE = 0, 1
 
 
@@ -128,6 +129,15 @@ class Shield:
     def advance_clock(self, seconds):
         """Makes it later by so many seconds, for the programs and the commands."""
         self.write_config(CONFIG_TEST_ADVANCE, (seconds * 10**9).to_bytes(8, "little"))
+
+    def write_probes(self, family, peer_port, probes):
+        """Overwrites what the live record of a peer's port knows of keepalive probes."""
+        pin = self.pins / ("flows" + family.suffix)
+        element, = [element for element in json.loads(self.bpftool("-j", "map", "dump", "pinned", pin).stdout)
+                    if element["formatted"]["key"]["remote_port"] == peer_port]
+        key, flow = ([int(byte, 16) for byte in element[part]] for part in ("key", "value"))
+        flow[FLOW_PROBES:FLOW_PROBES + 4] = probes.to_bytes(4, "little")
+        self.bpftool("map", "update", "pinned", pin, "key", *key, "value", *flow)
 
     def forget(self, family, peer_port):
         """Deletes the live record of a peer's port, as if the table had had no room for it."""

@@ -2,6 +2,7 @@
 """What the reading commands say, in words and in JSON, of a shield that has work."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -117,6 +118,21 @@ def test_no_line_ends_in_spaces(shield, net, family):
             for command in ("status", "flows", "counters"):
                 lines = shield.run(command, shield.device).stdout.splitlines()
                 assert [line for line in lines if line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize("probes, shown, refused, dead", [
+    (0x000, "-", False, False), (0x103, "3", False, False), (0x201, "1 refused", True, False),
+    (0x40a, "10 dead", False, True), (0x601, "1 refused dead", True, True)])
+def test_probes_of_a_flow(shield, net, family, probes, shown, refused, dead):
+    with sockets.listen(net.server, family, port=PORT) as listener:
+        with sockets.connected(net, family, listener) as (client, _server):
+            shield.write_probes(family, sockets.port_of(client), probes)
+            flow = shield.flow(family, sockets.port_of(client))
+            assert (flow["probes"], flow["probe_refused"], flow["peer_dead"]) == (probes & 0xff, refused, dead)
+            lines = shield.run("flows", "--source", family.address(net.client)).stdout.splitlines()
+            head, *rows = (re.split("  +", line) for line in lines)
+            end = family.endpoint(family.address(net.client), sockets.port_of(client))
+            assert [row[head.index("PROBES")] for row in rows if end in row] == [shown]
 
 
 @pytest.mark.parametrize("arguments", [("--state", "HAPPY"), ("--source", "10.0.0.0/33"), ("--source", "everywhere"),
