@@ -80,17 +80,19 @@ static int print_json(const struct cmd_devices *devices, const struct options *o
 	struct json_object *list = json_object_new_array();
 
 	for (int i = 0; i < devices->count; i++) {
-		struct json_object *object, *verdicts, *monitored = NULL, *daemon = NULL;
+		struct json_object *object, *verdicts, *monitored = NULL;
+		struct json_object *daemon = NULL, *ager = NULL;
 		struct verdict_counter sums[VERDICT_COUNT];
 		int err = counters_read(&devices->list[i], sums);
 
 		if (!err)
 			err = monitored_print_json(&devices->list[i], &monitored);
 		if (!err)
-			err = daemon_print_counters_json(&devices->list[i], options->all, &daemon);
+			err = daemon_print_counters_json(&devices->list[i], options->all, &daemon, &ager);
 		if (err) {
 			json_object_put(monitored);
 			json_object_put(daemon);
+			json_object_put(ager);
 			json_object_put(list);
 			return err;
 		}
@@ -104,6 +106,7 @@ static int print_json(const struct cmd_devices *devices, const struct options *o
 		}
 		json_out_member(object, "monitored", monitored);
 		json_out_member(object, "daemon", daemon);
+		json_out_member(object, "ager", ager);
 	}
 	return json_out_print(list);
 }
@@ -209,7 +212,10 @@ const struct command command_counters = {
 		 "means. Verdicts marked \"!\" want an operator to look. Counts run since the device was loaded.\n"
 		 "Of services with policy monitor it shows, besides, what policy always would have done, and what SYNs "
 		 "would have\n"
-		 "lost by that; of a daemon (`synkeep run`), what its TCP did with each segment, since it began.\n"
+		 "lost by that; of a daemon (`synkeep run`), what its TCP did with each segment, and its ager with "
+		 "records and "
+		 "peers,\n"
+		 "since it began.\n"
 		 "\n"
 		 "  DEV             one device; all that are loaded if left out\n"
 		 "      --all       verdicts that never happened too\n"

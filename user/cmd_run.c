@@ -15,6 +15,7 @@
 #include "bpf_log.h"
 #include "command.h"
 #include "daemon/daemon.h"
+#include "daemon/pacer.h"
 #include "duration.h"
 #include "format.h"
 #include "service_app.h"
@@ -109,6 +110,16 @@ static int set_ring(struct options *options, const char *text)
 	return EXIT_DONE;
 }
 
+static int set_probes(__u32 *rate, const char *option, const char *text)
+{
+	unsigned long number;
+
+	if (!parse_number(text, 1, PACER_PER_SECOND_MAX, &number))
+		return misused(option, text, "a number from 1 to 100000");
+	*rate = number;
+	return EXIT_DONE;
+}
+
 static int add_word(char ***words, int *count, const char *word)
 {
 	char **grown = realloc(*words, (*count + 1) * sizeof(*grown));
@@ -147,6 +158,8 @@ enum {
 	DELAYED_ACK,
 	CONNECTIONS,
 	MEMORY,
+	PROBES_PER_SECOND,
+	PROBES_PER_PREFIX,
 	BUSY_POLL,
 	RING,
 	POLICY,
@@ -175,6 +188,10 @@ static int take_option(struct options *options, int option, bool *help)
 		return set_connections(options, optarg);
 	case MEMORY:
 		return set_memory(options, optarg);
+	case PROBES_PER_SECOND:
+		return set_probes(&options->daemon.probes_per_second, "probes-per-second", optarg);
+	case PROBES_PER_PREFIX:
+		return set_probes(&options->daemon.probes_per_prefix, "probes-per-prefix", optarg);
 	case BUSY_POLL:
 		options->daemon.busy_poll = true;
 		return EXIT_DONE;
@@ -204,6 +221,8 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 		{ "delayed-ack", required_argument, NULL, DELAYED_ACK },
 		{ "connections", required_argument, NULL, CONNECTIONS },
 		{ "memory", required_argument, NULL, MEMORY },
+		{ "probes-per-second", required_argument, NULL, PROBES_PER_SECOND },
+		{ "probes-per-prefix", required_argument, NULL, PROBES_PER_PREFIX },
 		{ "busy-poll", no_argument, NULL, BUSY_POLL },
 		{ "ring", required_argument, NULL, RING },
 		{ "policy", required_argument, NULL, POLICY },
@@ -311,10 +330,13 @@ static void print_summary(const struct options *options, const struct daemon_sum
 			  : summary->zero_copy			 ? "zero-copy in part"
 								 : "copy";
 
-	printf("%s: serving, %u service%s, %u worker%s (AF_XDP %s), up to %u connections and %s\n",
-	       options->daemon.name, summary->services, summary->services == 1 ? "" : "s", summary->workers,
-	       summary->workers == 1 ? "" : "s", way, summary->connections,
-	       format_bytes(memory, summary->memory_bytes));
+	printf("%s: serving, %u service%s, %u worker%s (AF_XDP %s), up to %u connections and %s", options->daemon.name,
+	       summary->services, summary->services == 1 ? "" : "s", summary->workers, summary->workers == 1 ? "" : "s",
+	       way, summary->connections, format_bytes(memory, summary->memory_bytes));
+	if (summary->kernel_services)
+		printf("; ageing %u service%s of the kernel's", summary->kernel_services,
+		       summary->kernel_services == 1 ? "" : "s");
+	putchar('\n');
 	fflush(stdout);
 }
 
@@ -384,7 +406,11 @@ static int run_daemon(const struct options *options)
 static int run(int argc, char **argv)
 {
 	struct options options = {
-		.daemon = { .pin_root = PINS_ROOT, .ring = XSK_RING_DEFAULT, .settings = tcp_settings_default() },
+		.daemon = { .pin_root = PINS_ROOT,
+			    .ring = XSK_RING_DEFAULT,
+			    .settings = tcp_settings_default(),
+			    .probes_per_second = PACER_PER_SECOND_DEFAULT,
+			    .probes_per_prefix = PACER_PER_PREFIX_DEFAULT },
 	};
 	bool help = false;
 	int status = parse_options(&options, argc, argv, &help);
@@ -404,10 +430,14 @@ const struct command command_run = {
 	.usage =
 		"Usage: synkeep run DEV [--service SPEC]... [--msl TIME] [--recv-buffer SIZE] [--send-buffer SIZE]\n"
 		"                   [--no-window-scaling] [--delayed-ack TIME] [--connections N] [--memory SIZE]\n"
-		"                   [--busy-poll] [--ring N] [--policy P] [--xdp MODE] [--flows N] [--key-file FILE]\n"
+		"                   [--probes-per-second N] [--probes-per-prefix N] [--busy-poll] [--ring N]\n"
+		"                   [--policy P] [--xdp MODE] [--flows N] [--key-file FILE]\n"
 		"                   [--pin-root DIR]\n"
 		"\n"
 		"Serves the services with owner=daemon: their connections end in a TCP of Synkeep's own, over AF_XDP.\n"
+		"Of all services it takes records away when their time has come, and with keepalive= it asks silent "
+		"peers of the\n"
+		"kernel's connections whether they are there.\n"
 		"Loads the device if it is not loaded, says in a line when it serves, and runs in the foreground "
 		"until\n"
 		"SIGINT, SIGTERM or SIGHUP; then it resets its connections and ends. The device stays loaded, with its "
@@ -429,6 +459,12 @@ const struct command command_run = {
 		"for\n"
 		"      --memory SIZE        of connections and their buffers; by default a quarter of what is "
 		"available\n"
+		"      --probes-per-second N  keepalive probes for connections that the kernel owns, at most so many "
+		"in "
+		"all;\n"
+		"                           1000 by default\n"
+		"      --probes-per-prefix N  and to one destination prefix, a /24 of IPv4 or a /48 of IPv6; 10 by "
+		"default\n"
 		"      --busy-poll          workers never sleep, and poll the driver themselves: less delay, all of a "
 		"CPU\n"
 		"      --ring N             frames in each AF_XDP ring, a power of two; 2048 by default\n"

@@ -33,6 +33,36 @@ void daemon_print_line(const struct daemon_view *view)
 		puts("  daemon   gone");
 }
 
+void daemon_print_ager_line(const struct daemon_view *view)
+{
+	const struct ager_state *ager = &view->ager;
+
+	if (view->ages)
+		printf("  ager     reads the tables every %llu ms, knows of %llu records that fall due; at most %llu "
+		       "ms late, "
+		       "99 of 100 within %llu\n",
+		       ager->period_ms, ager->waiting, ager->late_max_ms, ager_state_late_ms(ager, 99));
+	else if (ager->scans)
+		puts("  ager     gone");
+}
+
+struct json_object *daemon_print_ager_json(const struct daemon_view *view)
+{
+	const struct ager_state *ager = &view->ager;
+	struct json_object *object;
+
+	if (!view->ages)
+		return NULL;
+	object = json_object_new_object();
+	json_out_number(object, "period_ms", ager->period_ms);
+	json_out_number(object, "scans", ager->scans);
+	json_out_number(object, "scan_cpu_ns", ager->scan_cpu_ns);
+	json_out_number(object, "waiting", ager->waiting);
+	json_out_number(object, "late_p99_ms", ager_state_late_ms(ager, 99));
+	json_out_number(object, "late_max_ms", ager->late_max_ms);
+	return object;
+}
+
 struct json_object *daemon_print_json(const struct daemon_view *view)
 {
 	struct json_object *object;
@@ -88,11 +118,31 @@ static void add_object(const char *name, __u64 count, const char *sentence, void
 	json_object_array_add(output->list, object);
 }
 
-int daemon_print_counters(const struct device *devices, int count, bool all)
+/* One of the sections that there are about a daemon. */
+struct section {
+	const char *title;
+	bool (*is_there)(const struct daemon_view *view);
+	void (*counters)(const struct daemon_view *view, daemon_view_visit visit, void *context);
+};
+
+static bool has_workers(const struct daemon_view *view)
 {
-	static const struct table_column columns[] = {
+	return view->workers || view->sum.frames_received;
+}
+
+static bool has_ager(const struct daemon_view *view)
+{
+	return view->ages || view->ager.scans;
+}
+
+static const struct section section_daemon = { "DAEMON", has_workers, daemon_view_counters };
+static const struct section section_ager = { "AGER", has_ager, daemon_view_ager_counters };
+
+static int print_section(const struct section *section, const struct device *devices, int count, bool all)
+{
+	const struct table_column columns[] = {
 		{ "DEVICE", false },
-		{ "DAEMON", false },
+		{ section->title, false },
 		{ "COUNT", true },
 		{ "MEANING", false },
 	};
@@ -108,8 +158,8 @@ int daemon_print_counters(const struct device *devices, int count, bool all)
 
 		output.device = several ? devices[i].name : NULL;
 		err = daemon_view_read(&devices[i], system_monotonic_ns(), &view);
-		if (!err && (view.workers || view.sum.frames_received))
-			daemon_view_counters(&view, add_row, &output);
+		if (!err && section->is_there(&view))
+			section->counters(&view, add_row, &output);
 	}
 	if (!err && table_rows(output.table))
 		err = table_flush(output.table, stdout);
@@ -117,14 +167,26 @@ int daemon_print_counters(const struct device *devices, int count, bool all)
 	return err;
 }
 
-int daemon_print_counters_json(const struct device *device, bool all, struct json_object **list)
+int daemon_print_counters(const struct device *devices, int count, bool all)
 {
-	struct output output = { .list = json_object_new_array(), .all = all };
+	int err = print_section(&section_daemon, devices, count, all);
+
+	return err ? err : print_section(&section_ager, devices, count, all);
+}
+
+int daemon_print_counters_json(const struct device *device, bool all, struct json_object **workers,
+			       struct json_object **ager)
+{
+	struct output of_workers = { .list = json_object_new_array(), .all = all };
+	struct output of_ager = { .list = json_object_new_array(), .all = all };
 	struct daemon_view view;
 	int err = daemon_view_read(device, system_monotonic_ns(), &view);
 
-	if (!err)
-		daemon_view_counters(&view, add_object, &output);
-	*list = output.list;
+	if (!err) {
+		daemon_view_counters(&view, add_object, &of_workers);
+		daemon_view_ager_counters(&view, add_object, &of_ager);
+	}
+	*workers = of_workers.list;
+	*ager = of_ager.list;
 	return err;
 }

@@ -14,13 +14,18 @@ void daemon_print_line(const struct daemon_view *view);
 /* The same as an object; null where there is no daemon now. */
 struct json_object *daemon_print_json(const struct daemon_view *view);
 
+/* The same two of its ager. */
+void daemon_print_ager_line(const struct daemon_view *view);
+struct json_object *daemon_print_ager_json(const struct daemon_view *view);
+
 /*
- * The counters of these devices' daemons as a table on stdout, with those that are zero if all; devices are named where
- * there are several. 0 or -errno.
+ * The counters of these devices' daemons and agers as tables on stdout, with those that are zero if all; devices are
+ * named where there are several. 0 or -errno.
  */
 int daemon_print_counters(const struct device *devices, int count, bool all);
 
-/* *list: an array of a device's counters, for the caller to put. 0 or -errno. */
-int daemon_print_counters_json(const struct device *device, bool all, struct json_object **list);
+/* Arrays of a device's counters, for the caller to put, whatever is returned. 0 or -errno. */
+int daemon_print_counters_json(const struct device *device, bool all, struct json_object **workers,
+			       struct json_object **ager);
 
 #endif /* SYNKEEP_DAEMON_PRINT_H */

@@ -31,6 +31,27 @@
 	X(RECORDS_REFUSED, records.refused, "record that a map refused, to be tried again: it is full")                \
 	X(RECORDS_LOST, records.lost, "record that was refused, and is not kept to be tried again")
 
+/* X(name, member of struct ager_state, sentence) */
+#define AGER_COUNTERS(X)                                                                                               \
+	X(EXPIRED_HALF_OPEN, expired[AGE_HALF], "half-open record taken away at its deadline")                         \
+	X(EXPIRED_FLOWS, expired[AGE_FLOWS], "connection's record taken away at its deadline")                         \
+	X(EXPIRED_ENDED, expired[AGE_ENDED], "record of an ended connection taken away at its deadline")               \
+	X(PROBES_SENT, probes_sent, "keepalive probe sent in the name of the kernel's socket")                         \
+	X(PROBES_PUT_OFF, probes_put_off, "time that a probe had to wait for its turn: see --probes-per-second")       \
+	X(PROBES_UNANSWERED, probes_unanswered, "probe that no answer came to in time")                                \
+	X(PROBES_REFUSED, refused, "peer found gone by an ICMP error that answered a probe")                           \
+	X(PROBES_NO_PATH, no_path, "probe that could not be made: the owner has sent nothing yet to make it like")     \
+	X(DEAD_CLOSED, dead_closed, "connection closed: its peer was found dead")                                      \
+	X(DEAD_REPORTED, dead_reported, "connection whose peer was found dead, left as it is (dead=report)")           \
+	X(DEAD_HEARD, dead_heard, "connection spared: its socket had heard from the peer")                             \
+	X(DEAD_NO_SOCKET, dead_no_socket, "connection whose peer was found dead, and that has no socket any more")     \
+	X(DEAD_NOT_CLOSED, destroy_failed, "connection that could not be closed (CONFIG_INET_DIAG_DESTROY?)")          \
+	X(STANDSTILLS, standstills,                                                                                    \
+	  "time that the daemon or the machine stood still: probes before count for nothing")                          \
+	X(SCANS, scans, "reading of the tables for what falls due")                                                    \
+	X(SCANS_FAILED, scans_failed, "reading of the tables that failed")                                             \
+	X(AGER_FAILURES, failures, "program of the ager's that could not be run")
+
 static void add(struct worker_state *sum, const struct worker_state *state)
 {
 	for (int i = 0; i < TCPV_COUNT; i++)
@@ -56,9 +77,14 @@ static void add_present(struct daemon_view *view, const struct worker_state *sta
 int daemon_view_read(const struct device *device, __u64 now_ns, struct daemon_view *view)
 {
 	struct worker_states states;
-	int err = worker_states_open(device->pin_dir, &states);
+	int err;
 
 	*view = (struct daemon_view){};
+	err = ager_state_read(device->pin_dir, &view->ager);
+	if (err)
+		return err;
+	view->ages = ager_state_is_alive(&view->ager, now_ns);
+	err = worker_states_open(device->pin_dir, &states);
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	for (__u32 i = 0; i < states.count; i++) {
@@ -78,4 +104,14 @@ void daemon_view_counters(const struct daemon_view *view, daemon_view_visit visi
 #define X(name, member, sentence) visit(#name, view->sum.member, sentence, context);
 	RIM_COUNTERS(X)
 #undef X
+}
+
+void daemon_view_ager_counters(const struct daemon_view *view, daemon_view_visit visit, void *context)
+{
+#define X(name, member, sentence) visit(#name, view->ager.member, sentence, context);
+	AGER_COUNTERS(X)
+#undef X
+	visit("LATE_MS_P99", ager_state_late_ms(&view->ager, 99),
+	      "milliseconds: 99 of 100 records were taken away within that, behind their deadlines", context);
+	visit("LATE_MS_MAX", view->ager.late_max_ms, "milliseconds: the latest of all", context);
 }

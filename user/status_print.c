@@ -297,6 +297,7 @@ int status_print_text(const struct status *status)
 	print_cookies(status);
 	print_work(status);
 	daemon_print_line(&status->daemon);
+	daemon_print_ager_line(&status->daemon);
 	printf("  flows    %u half-open, %u live, %u ended\n", count_records(status, FLOW_TABLE_HALF),
 	       count_records(status, FLOW_TABLE_LIVE), count_records(status, FLOW_TABLE_ENDED));
 	if (status->config->track_outgoing)
@@ -466,6 +467,7 @@ struct json_object *status_print_json(const struct status *status)
 	add_attachment(object, status);
 	add_cookies(object, status);
 	json_out_member(object, "daemon", daemon_print_json(&status->daemon));
+	json_out_member(object, "ager", daemon_print_ager_json(&status->daemon));
 	add_services(object, status);
 	add_tables(object, status);
 	sentences.problem_list = json_out_member(object, "problems", json_object_new_array());

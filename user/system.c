@@ -223,6 +223,7 @@ int system_device(const char *name, struct system_device *device)
 		goto failed;
 	device->loopback = request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
 	device->ethernet = request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+	memcpy(device->mac, request.ifr_hwaddr.sa_data, sizeof(device->mac));
 	ask_driver(fd, &request, device);
 	ask_queues(fd, &request, device);
 out:

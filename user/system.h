@@ -44,6 +44,7 @@ struct system_device {
 	int rx_queues; /* in use */
 	bool loopback;
 	bool ethernet;
+	__u8 mac[6];	 /* if ethernet */
 	char driver[32]; /* as ethtool(8) prints them; "" where the device does not say */
 	char bus[32];
 };

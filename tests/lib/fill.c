@@ -14,26 +14,26 @@
 #include "tool.h"
 
 #define BATCH 4096
-#define LIFETIME_NS (86400 * NSEC_PER_SEC)
+#define LIFETIME_MS 86400000
 
 struct options {
 	__u32 flows;
 	struct in_addr local;
 	__u16 port;
+	__u32 lifetime_ms;
 	const char *pin_dir;
 };
 
 static const char usage[] =
-	"usage: fill --local ADDRESS [--port PORT] [--flows N] PIN_DIRECTORY\n"
-	"Puts N (1000000) established IPv4 flows of this address and port (80) into PIN_DIRECTORY/flows4.\n";
+	"usage: fill --local ADDRESS [--port PORT] [--flows N] [--lifetime MS] PIN_DIRECTORY\n"
+	"Puts N (1000000) established IPv4 flows of this address and port (80), which expire after so many\n"
+	"milliseconds (a day), into PIN_DIRECTORY/flows4.\n";
 
 static void parse_options(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = { { "local", 1, NULL, 'l' },
-					       { "port", 1, NULL, 'p' },
-					       { "flows", 1, NULL, 'n' },
-					       { "help", 0, NULL, 'h' },
-					       {} };
+	static const struct option longs[] = { { "local", 1, NULL, 'l' }, { "port", 1, NULL, 'p' },
+					       { "flows", 1, NULL, 'n' }, { "lifetime", 1, NULL, 't' },
+					       { "help", 0, NULL, 'h' },  {} };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -48,6 +48,9 @@ static void parse_options(int argc, char **argv, struct options *o)
 		case 'n':
 			o->flows = (__u32)tool_number(optarg, 1, POPULATION_MAX, false);
 			break;
+		case 't':
+			o->lifetime_ms = (__u32)tool_number(optarg, 1, LIFETIME_MS, false);
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			exit(0);
@@ -60,7 +63,7 @@ static void parse_options(int argc, char **argv, struct options *o)
 	o->pin_dir = argv[optind];
 }
 
-static struct flow established_flow(const struct tuple *t, __u64 now_ns)
+static struct flow established_flow(const struct tuple *t, __u64 now_ns, __u64 deadline_ns)
 {
 	return (struct flow){
 		.tag = flow_tag(t),
@@ -83,7 +86,7 @@ static struct flow established_flow(const struct tuple *t, __u64 now_ns)
 		.snd_tsval = POPULATION_TSVAL,
 		.rcv_packets = 1,
 		.snd_packets = 1,
-		.deadline_ns = now_ns + LIFETIME_NS,
+		.deadline_ns = deadline_ns,
 		.born_s = (__u32)(now_ns / NSEC_PER_SEC),
 		.rcv_seen_ms = (__u32)(now_ns / NSEC_PER_MSEC),
 	};
@@ -126,7 +129,7 @@ static void put_records(const struct options *o)
 			struct tuple t = tuple_of(o, first + i);
 
 			flow4_key_from_tuple(&keys[i], &t);
-			flows[i] = established_flow(&t, now_ns);
+			flows[i] = established_flow(&t, now_ns, now_ns + o->lifetime_ms * NSEC_PER_MSEC);
 		}
 		if (bpf_map_update_batch(map, keys, flows, &count, NULL))
 			tool_fail("writing the records");
@@ -167,7 +170,7 @@ static void mark_presence(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .flows = 1000000, .port = 80 };
+	struct options o = { .flows = 1000000, .port = 80, .lifetime_ms = LIFETIME_MS };
 
 	parse_options(argc, argv, &o);
 	put_records(&o);

@@ -18,7 +18,9 @@
 
 #include <bpf/bpf.h>
 
+#include "daemon/ager.h"
 #include "daemon/listeners.h"
+#include "daemon/scan_plan.h"
 #include "pins.h"
 #include "service_table.h"
 #include "system.h"
@@ -53,7 +55,11 @@ struct daemon {
 	struct device device;
 	struct worker_states states;
 	__u32 services_generation; /* of the mail that was sent */
-	__u32 services;
+	__u32 services;		   /* of its own */
+	__u32 kernel_services;
+	__u64 shortest_ns; /* that a record may live, by these services */
+	struct outbox *outbox;
+	struct ager *ager;
 	atomic_bool ends;
 	__u32 count;
 	struct serving *serving;
@@ -136,11 +142,42 @@ static int post_services(struct daemon *daemon)
 	daemon->services = 0;
 	for (int i = 0; i < count; i++)
 		daemon->services += specs[i].owner == FLOW_OWNER_DAEMON;
+	daemon->kernel_services = count - daemon->services;
+	daemon->shortest_ns = scan_plan_shortest_ns(daemon->device.config.msl_ns, specs, count);
 	for (__u32 i = 0; i < daemon->count; i++)
 		post(&daemon->serving[i], specs, count);
 	free(specs);
 	daemon->services_generation = daemon->device.config.services_generation;
 	return 0;
+}
+
+/* --- the ager ----------------------------------------------------------------------------------------------------- */
+
+static struct ager_terms ager_terms(const struct daemon *daemon)
+{
+	return (struct ager_terms){
+		.shortest_ns = daemon->shortest_ns,
+		.test_advance_ns = daemon->device.config.test_advance_ns,
+		.services_generation = daemon->services_generation,
+	};
+}
+
+static int start_ager(struct daemon *daemon, char *error, size_t size)
+{
+	const struct ager_options options = {
+		.device = &daemon->device,
+		.outbox = daemon->outbox,
+		.probes_per_second = daemon->options.probes_per_second,
+		.probes_per_prefix = daemon->options.probes_per_prefix,
+	};
+	const struct ager_terms terms = ager_terms(daemon);
+	int err = ager_open(&options, &terms, &daemon->ager);
+
+	if (!err)
+		err = ager_start(daemon->ager);
+	if (err)
+		snprintf(error, size, "records can not be aged: %s", strerror(-err));
+	return err;
 }
 
 /* --- what the programs are told ----------------------------------------------------------------------------------- */
@@ -221,6 +258,7 @@ static int open_worker(struct daemon *daemon, struct serving *serving, __u32 que
 	__u32 connections = at_least(1, options->connections / queues);
 	const struct worker_options worker_options = {
 		.device = &daemon->device,
+		.outbox = queue ? NULL : daemon->outbox,
 		.queue = queue,
 		.queue_count = 1,
 		.ring = options->ring,
@@ -269,9 +307,10 @@ static int open_workers(struct daemon *daemon, char *error, size_t size)
 		return err;
 	}
 	daemon->serving = calloc(queues, sizeof(*daemon->serving));
-	if (!daemon->serving) {
-		snprintf(error, size, "%s", strerror(ENOMEM));
-		return -ENOMEM;
+	err = daemon->serving ? outbox_open(&daemon->outbox) : -ENOMEM;
+	if (err) {
+		snprintf(error, size, "%s", strerror(-err));
+		return err;
 	}
 	for (__u32 i = 0; i < queues && !err; i++) {
 		daemon->count++;
@@ -334,9 +373,12 @@ int daemon_start(struct daemon *daemon, struct daemon_summary *summary, char *er
 		snprintf(error, size, "another process serves %s already", daemon->device.name);
 	else if (err)
 		snprintf(error, size, "the workers can not be started: %s", strerror(-err));
+	else
+		err = start_ager(daemon, error, size);
 	*summary = (struct daemon_summary){
 		.workers = daemon->count,
 		.services = daemon->services,
+		.kernel_services = daemon->kernel_services,
 		.connections = daemon->options.connections,
 		.memory_bytes = daemon->options.memory_bytes,
 	};
@@ -371,6 +413,11 @@ int daemon_run(struct daemon *daemon, int stop_fd)
 		err = check_device(&daemon->device);
 		if (!err && daemon->device.config.services_generation != daemon->services_generation)
 			err = post_services(daemon);
+		if (!err) {
+			const struct ager_terms terms = ager_terms(daemon);
+
+			ager_follow(daemon->ager, &terms);
+		}
 	}
 	return err;
 }
@@ -395,10 +442,12 @@ void daemon_close(struct daemon *daemon)
 {
 	if (!daemon)
 		return;
+	ager_close(daemon->ager);
 	atomic_store(&daemon->ends, true);
 	for (__u32 i = 0; i < daemon->count; i++)
 		end_worker(&daemon->serving[i]);
 	worker_states_close(&daemon->states);
+	outbox_close(daemon->outbox);
 	free(daemon->serving);
 	device_close(&daemon->device);
 	free(daemon);

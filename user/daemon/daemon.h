@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The daemon: a worker for each receive queue of a loaded device, each in a thread of its own, and what keeps them in
- * step with the device's services.
+ * The daemon: a worker for each receive queue of a loaded device, each in a thread of its own, an ager for its records,
+ * and what keeps them in step with the device's services.
  */
 #ifndef SYNKEEP_DAEMON_DAEMON_H
 #define SYNKEEP_DAEMON_DAEMON_H
@@ -17,6 +17,8 @@ struct daemon_options {
 	__u32 connections;  /* in all; 0: as many as the device has records for */
 	__u64 memory_bytes; /* in all; 0: a quarter of what is available */
 	struct tcp_settings settings;
+	__u32 probes_per_second; /* keepalive probes for connections that the kernel owns, in all */
+	__u32 probes_per_prefix; /* and to one destination prefix (pacer.h) */
 };
 
 struct daemon;
@@ -26,6 +28,7 @@ struct daemon_summary {
 	__u32 workers;
 	__u32 zero_copy; /* of these */
 	__u32 services;
+	__u32 kernel_services; /* whose records it ages, and nothing else */
 	__u32 connections;
 	__u64 memory_bytes;
 };

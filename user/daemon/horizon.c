@@ -116,7 +116,7 @@ static __u64 first_occupied(const struct horizon *horizon)
 }
 
 /* Slots that have passed, and have nothing, are those of later times now. */
-static void go_on(struct horizon *horizon, __u64 now_ns)
+static void move_on(struct horizon *horizon, __u64 now_ns)
 {
 	__u64 number = now_ns >> HORIZON_SLOT_SHIFT;
 
@@ -132,7 +132,7 @@ int horizon_add(struct horizon *horizon, const void *key, __u64 due_ns, __u64 no
 	__u64 number = ((due_ns - 1) >> HORIZON_SLOT_SHIFT) + 1; /* the first that does not begin before it */
 	struct slot *slot;
 
-	go_on(horizon, now_ns);
+	move_on(horizon, now_ns);
 	if (due_ns <= now_ns || number < horizon->present)
 		number = horizon->present;
 	if (number - horizon->present >= HORIZON_SLOTS)
@@ -185,7 +185,7 @@ __u32 horizon_take(struct horizon *horizon, void *keys, __u32 most, __u64 now_ns
 		taken += take_from(horizon, number % HORIZON_SLOTS, (__u8 *)keys + taken * horizon->key_bytes,
 				   most - taken);
 	}
-	go_on(horizon, now_ns);
+	move_on(horizon, now_ns);
 	return taken;
 }
 

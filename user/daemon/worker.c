@@ -31,6 +31,7 @@ struct worker {
 	__u32 socket_count;
 	struct tcp *tcp;
 	struct records *records;
+	struct outbox *outbox;
 	struct link *link;
 	struct running_clock clock;
 	__u64 now_ns;	  /* CLOCK_MONOTONIC, as everywhere here; */
@@ -195,6 +196,25 @@ static __u32 receive(struct worker *worker)
 	return sum;
 }
 
+/* Frames of another thread's, whole; what the ring has no room for stays. */
+static void send_outbox(struct worker *worker)
+{
+	__u32 bytes;
+
+	for (;;) {
+		const __u8 *frame = outbox_first(worker->outbox, &bytes);
+		__u8 *chunk = frame ? xsk_frame(worker->sockets[0]) : NULL;
+
+		worker->no_room |= frame && !chunk;
+		if (!chunk)
+			return;
+		memcpy(chunk, frame, bytes);
+		xsk_send(worker->sockets[0], 0, bytes);
+		worker->frames_sent++;
+		outbox_drop(worker->outbox);
+	}
+}
+
 __u32 worker_turn(struct worker *worker)
 {
 	__u32 received;
@@ -204,6 +224,8 @@ __u32 worker_turn(struct worker *worker)
 	worker->no_room = false;
 	received = receive(worker);
 	tcp_work(worker->tcp, worker->tcp_now_ns);
+	if (worker->outbox)
+		send_outbox(worker);
 	send_all(worker);
 	return received;
 }
@@ -229,7 +251,7 @@ static __u64 sleep_ns(const struct worker *worker, __u64 most_ns)
 
 void worker_wait(struct worker *worker, struct pollfd *others, nfds_t count, __u64 most_ns)
 {
-	struct pollfd descriptors[WORKER_OTHERS_MAX + 1 + WORKER_QUEUES_MAX];
+	struct pollfd descriptors[WORKER_OTHERS_MAX + 2 + WORKER_QUEUES_MAX];
 	__u64 ns = sleep_ns(worker, most_ns);
 	const struct timespec timeout = { .tv_sec = ns / NSEC_PER_SEC, .tv_nsec = ns % NSEC_PER_SEC };
 	nfds_t used = count;
@@ -237,6 +259,8 @@ void worker_wait(struct worker *worker, struct pollfd *others, nfds_t count, __u
 	running_clock_rest(&worker->clock, ns);
 	memcpy(descriptors, others, count * sizeof(*others));
 	descriptors[used++] = (struct pollfd){ .fd = link_fd(worker->link), .events = POLLIN };
+	descriptors[used++] =
+		(struct pollfd){ .fd = worker->outbox ? outbox_fd(worker->outbox) : -1, .events = POLLIN };
 	for (__u32 i = 0; i < worker->socket_count; i++) {
 		if (worker->busy_poll)
 			xsk_poll(worker->sockets[i]);
@@ -250,6 +274,8 @@ void worker_wait(struct worker *worker, struct pollfd *others, nfds_t count, __u
 	memcpy(others, descriptors, count * sizeof(*others));
 	if (descriptors[count].revents)
 		link_follow(worker->link);
+	if (descriptors[count + 1].revents)
+		outbox_quiet(worker->outbox);
 }
 
 /* --- beginning and end -------------------------------------------------------------------------------------------- */
@@ -349,6 +375,7 @@ int worker_open(const struct worker_options *options, struct worker **out, char 
 		return -ENOMEM;
 	}
 	worker->device = options->device;
+	worker->outbox = options->outbox;
 	worker->first_queue = options->queue;
 	worker->busy_poll = options->busy_poll;
 	worker->memory.limit_bytes = options->memory_bytes;

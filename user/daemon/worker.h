@@ -13,6 +13,7 @@
 
 #include <poll.h>
 
+#include "daemon/outbox.h"
 #include "daemon/worker_states.h"
 #include "device.h"
 
@@ -21,6 +22,7 @@
 
 struct worker_options {
 	const struct device *device; /* must outlive the worker */
+	struct outbox *outbox;	     /* whose frames it sends; NULL: none */
 	__u32 queue;		     /* the first of those that it serves */
 	__u32 queue_count;
 	__u32 ring; /* frames each way, of each queue */

@@ -8,6 +8,7 @@
 #define SYNKEEP_DAEMON_WORKER_STATES_H
 
 #include "daemon/records.h"
+#include "daemon/state_map.h"
 #include "daemon/xsk.h"
 
 /* A worker that has not said for so long that it is there is gone, or stuck. */
@@ -39,7 +40,7 @@ struct worker_state {
 struct worker_states {
 	struct worker_state *list; /* NULL: not there */
 	__u32 count;
-	size_t mapped_bytes;
+	struct state_map map;
 };
 
 /* Makes and pins them anew, for so many workers. 0 or -errno. */
