@@ -3,7 +3,7 @@
  * Policy monitor: a packet is judged as under always, by the same code, but for the answer, which is not written. Here
  * the judgement is counted, and the packet passes as it came.
  *
- * What flows claim passes under always too, and is not counted. The counts are of a CPU's own element.
+ * What flows claim has the same fate under always, and is not counted. The counts are of a CPU's own element.
  */
 #ifndef SYNKEEP_MONITOR_BPF_H
 #define SYNKEEP_MONITOR_BPF_H
