@@ -15,7 +15,7 @@ import sockets
 import wire
 from shield import shielded
 
-ECHO, DAYTIME = 7, 13
+ECHO, DAYTIME, PROBED = 7, 13, 8007
 MSL_SECONDS = 20
 STOPPED_SECONDS = 5
 COUNT = 50
@@ -37,6 +37,7 @@ def stopped(process, seconds=STOPPED_SECONDS):
 @pytest.fixture(scope="module")
 def shield():
     specs = [f"*:{port},owner=daemon,app={app}" for port, app in ((ECHO, "echo"), (DAYTIME, "daytime"))]
+    specs.append(f"*:{PROBED},owner=daemon,app=echo,keepalive=1s/1s/2")
     with shielded() as own, daemons.serving(own, *specs, options=("--msl", f"{MSL_SECONDS}s")) as own.daemon:
         yield own
 
@@ -74,6 +75,24 @@ def test_connections_live_on_and_nothing_is_made_up_for(shield, net, family):
         peer.send("A")
         assert all(map(echoes, clients))
         peer.send("RA")
+
+
+def test_probed_connections_live_on_and_no_probe_is_made_up_for(shield, net, family):
+    to = (family.address(net.server), PROBED)
+    with contextlib.ExitStack() as stack, wire.Capture(net.client) as capture:
+        clients = [stack.enter_context(sockets.connect(net.client, family, to)) for _ in range(COUNT)]
+        assert all(map(echoes, clients))
+        lab.wait_until(lambda: shield.daemon.counters()["KEEPALIVES_ANSWERED"] >= COUNT, "a probe of each")
+        with stopped(shield.daemon.process):
+            pass
+        resumed = time.monotonic()
+        before = len(capture.segments(PROBED))
+        time.sleep(1)
+        probes = [tcp for frame, tcp in capture.segments(PROBED)[before:] if tcp.sport == PROBED]
+        assert len(probes) <= COUNT * (time.monotonic() - resumed + 1)
+        assert all(map(echoes, clients))
+        counters = shield.daemon.counters()
+        assert counters["KEEPALIVES_IN_VAIN"] == 0 and counters["KEEPALIVES_SENT"] >= counters["KEEPALIVES_ANSWERED"]
 
 
 def test_what_came_meanwhile_is_answered(shield, net, family):

@@ -31,6 +31,16 @@ static void test_first_turn_is_never_late(void **state)
 	assert_lost(&clock, 0, 0);
 }
 
+static void test_rest_before_the_first_turn_is_none(void **state)
+{
+	struct running_clock clock = {};
+
+	(void)state;
+	running_clock_rest(&clock, REST_NS);
+	assert_int_equal(running_clock_turn(&clock, BEGIN_NS), BEGIN_NS);
+	assert_lost(&clock, 0, 0);
+}
+
 static void test_turn_in_time_loses_nothing(void **state)
 {
 	struct running_clock clock = resting();
@@ -168,6 +178,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first_turn_is_never_late),
+		cmocka_unit_test(test_rest_before_the_first_turn_is_none),
 		cmocka_unit_test(test_turn_in_time_loses_nothing),
 		cmocka_unit_test(test_late_turn_loses_what_it_is_late_by_in_whole_seconds),
 		cmocka_unit_test(test_turn_without_rest_is_late_from_the_one_before),

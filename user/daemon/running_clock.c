@@ -18,7 +18,8 @@ __u64 running_clock_turn(struct running_clock *clock, __u64 now_ns)
 
 void running_clock_rest(struct running_clock *clock, __u64 most_ns)
 {
-	clock->due_ns += most_ns;
+	if (clock->due_ns)
+		clock->due_ns += most_ns;
 }
 
 __u64 running_clock_to_monotonic(const struct running_clock *clock, __u64 tcp_ns)

@@ -8,6 +8,9 @@
  * to has stood still, and what it is late by, in whole seconds, is taken off the time. TSval (RFC 7323) pauses with it
  * and never runs backwards. The time in which the machine sleeps is not in CLOCK_MONOTONIC at all.
  *
+ * Records go on to expire: what was about to end when the worker stopped may be without one for a while, until its TCP
+ * writes it again, at half of its lifetime.
+ *
  * Outside the TCP times are CLOCK_MONOTONIC's: running_clock_mend() puts those of its records back. Of what is past it
  * does not know on which side of a pause it was: a connection's age and its idle time are without the pauses.
  *
@@ -29,7 +32,7 @@ struct running_clock {
 /* A turn begins. Returns the TCP's time. */
 __u64 running_clock_turn(struct running_clock *clock, __u64 now_ns);
 
-/* Behind the turn the worker rests for so long at most. */
+/* The worker rests for so long at most; before the first turn it may take any time. */
 void running_clock_rest(struct running_clock *clock, __u64 most_ns);
 
 /* A time of the TCP's that is not past, as CLOCK_MONOTONIC; UINT64_MAX, never, stays so. */
