@@ -65,7 +65,7 @@ static __always_inline int upcoming_ended(struct bpf_iter__bpf_map_elem *ctx, __
 	return early_ms > 0 ? upcoming_emit(ctx, key, family, a->until_ns - early_ms * NSEC_PER_MSEC) : 0;
 }
 
-/* The next probe, or that one was refused: ~0 if not before until_ns. The clock is only read if it is. */
+/* When the next probe, or the deadline, is due: ~0 if not before until_ns. The clock is only read if it is. */
 static __always_inline __u64 upcoming_probe_ns(const struct flow *f, const void *key, __u8 family,
 					       const struct agenda *a, const struct config *conf)
 {
@@ -75,7 +75,7 @@ static __always_inline __u64 upcoming_probe_ns(const struct flow *f, const void 
 
 	expiry_tuple(key, family, &t);
 	service_keepalive(&t, until_ns, &k);
-	if (!k.idle_ms || ageing_flow_due_ns(f, &k, a->resumed_ms, until_ns) > until_ns)
+	if (ageing_flow_due_ns(f, &k, a->resumed_ms, until_ns) > until_ns)
 		return ~0ULL;
 	return ageing_flow_due_ns(f, &k, a->resumed_ms, ageing_now_ns(conf));
 }
@@ -204,9 +204,7 @@ static __always_inline bool probe_count(struct flow *f, const struct tuple *t, _
 {
 	__u32 rcv_packets = f->rcv_packets, snd_packets = f->snd_packets, seen = f->probes;
 
-	if (count > FLOW_PROBES_COUNT)
-		count = FLOW_PROBES_COUNT;
-	if (!probe_mark(f, seen, (seen & ~FLOW_PROBES_COUNT) | FLOW_PROBE_AWAITED | count))
+	if (!probe_mark(f, seen, FLOW_PROBE_AWAITED | count))
 		return false;
 	f->probed_ms = (__u32)(now_ns / NSEC_PER_MSEC);
 	*copy = *f;

@@ -252,6 +252,19 @@ static void test_upcoming_keepalive_off_no_probe(void **state)
 	assert_nothing_upcoming(upcoming(AGE_FLOWS, FAMILY_IPV4, now_ns() + NSEC_PER_SEC));
 }
 
+static void test_upcoming_keepalive_off_due_at_the_deadline(void **state)
+{
+	const struct keepalive off = {};
+	struct tuple t = tuple_of(FAMILY_IPV4, 1);
+	struct flow f = silent_flow(&t, 0);
+
+	(void)state;
+	shield_set_keepalive(FAMILY_IPV4, PORT_ALWAYS, &off);
+	f.deadline_ns = now_ns() + 10 * NSEC_PER_SEC;
+	shield_put_flow(&t, &f);
+	assert_only_upcoming(upcoming(AGE_FLOWS, FAMILY_IPV4, now_ns() + HOUR_NS), &t, f.deadline_ns);
+}
+
 static void test_upcoming_flow_of_no_service_no_probe(void **state)
 {
 	struct tuple t = shield_tuple(FAMILY_IPV4, PORT_NO_SERVICE);
@@ -385,6 +398,34 @@ static void test_attend_deadline_just_passed_later(void **state)
 	assert_int_equal(attend_one(AGE_FLOWS, &t)->due, AGE_LATER);
 	usleep(30000);
 	assert_int_equal(attend_one(AGE_FLOWS, &t)->due, AGE_EXPIRED);
+}
+
+static void wait_until(__u64 ns)
+{
+	while (now_ns() < ns)
+		usleep(500);
+}
+
+/* Who asks at the time that was told is not told "later": nobody would ask again soon. */
+static void test_attend_at_the_time_told_is_due(void **state)
+{
+	struct tuple t = tuple_of(FAMILY_IPV4, 1);
+	struct flow f;
+
+	(void)state;
+	for (int table = 0; table < AGE_TABLES; table++) {
+		for (int i = 0; i < 20; i++) {
+			put_record(table, &t, FLOW_OWNER_KERNEL, now_ns() + 3 * NSEC_PER_MSEC);
+			wait_until(upcoming(table, FAMILY_IPV4, now_ns() + NSEC_PER_SEC)->of[0].due_ns);
+			assert_int_equal(attend_one(table, &t)->due, AGE_EXPIRED);
+		}
+	}
+	for (int i = 0; i < 20; i++) {
+		f = silent_flow(&t, IDLE_MS - 3);
+		shield_put_flow(&t, &f);
+		wait_until(upcoming(AGE_FLOWS, FAMILY_IPV4, now_ns() + NSEC_PER_SEC)->of[0].due_ns);
+		assert_int_equal(attend_one(AGE_FLOWS, &t)->due, AGE_PROBE);
+	}
 }
 
 static void test_attend_flow_expired_noted_and_remembered(void **state)
@@ -683,6 +724,19 @@ static void test_probe_over_peer_has_spoken_nothing_done(void **state)
 	assert_int_equal(after.probes, 0);
 }
 
+static void test_probe_over_of_daemons_nothing_done(void **state)
+{
+	struct tuple t = tuple_of(FAMILY_IPV4, 1);
+	struct flow f;
+
+	(void)state;
+	put_probed(&t, PROBES, INTERVAL_MS);
+	assert_true(shield_flow(&t, &f));
+	f.owner = FLOW_OWNER_DAEMON;
+	shield_put_flow(&t, &f);
+	assert_false(call_program("probe_over", &t, 0).found);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -693,6 +747,7 @@ int main(void)
 		TEST(test_upcoming_ended_with_cookie_due_when_that_is_stale),
 		TEST(test_upcoming_silent_flow_due_for_its_probe),
 		TEST(test_upcoming_keepalive_off_no_probe),
+		TEST(test_upcoming_keepalive_off_due_at_the_deadline),
 		TEST(test_upcoming_flow_of_no_service_no_probe),
 		TEST(test_upcoming_silent_flow_of_daemons_no_probe),
 		TEST(test_upcoming_probe_refused_due_now),
@@ -700,6 +755,7 @@ int main(void)
 		TEST(test_upcoming_full_table_each_record_once),
 		TEST(test_attend_each_table_each_record_judged),
 		TEST(test_attend_deadline_just_passed_later),
+		TEST(test_attend_at_the_time_told_is_due),
 		TEST(test_attend_flow_expired_noted_and_remembered),
 		TEST(test_attend_flow_locked_by_hook_left_alone),
 		TEST(test_attend_record_made_anew_not_taken),
@@ -719,6 +775,7 @@ int main(void)
 		TEST(test_probe_over_probes_out_not_asked_again),
 		TEST(test_probe_over_probe_refused_not_asked_again),
 		TEST(test_probe_over_peer_has_spoken_nothing_done),
+		TEST(test_probe_over_of_daemons_nothing_done),
 	};
 
 	return shield_run_tests("ageing", tests, ARRAY_LEN(tests));
