@@ -452,6 +452,19 @@ static void test_attend_flow_locked_by_hook_left_alone(void **state)
 	assert_true(has_record(AGE_FLOWS, &t));
 }
 
+/* A hook is about to move it to the ended ones, and to delete it. */
+static void test_attend_flow_retired_by_hook_left_alone(void **state)
+{
+	struct tuple t = tuple_of(FAMILY_IPV4, 1);
+	struct flow f = silent_flow(&t, 0);
+
+	(void)state;
+	f.lock = FLOW_LOCK_DEAD;
+	shield_put_flow(&t, &f);
+	assert_int_equal(attend_one(AGE_FLOWS, &t)->due, AGE_LATER);
+	assert_true(has_record(AGE_FLOWS, &t));
+}
+
 /* What was upcoming has gone, and the tuple has a new connection: that is judged by itself. */
 static void test_attend_record_made_anew_not_taken(void **state)
 {
@@ -758,6 +771,7 @@ int main(void)
 		TEST(test_attend_at_the_time_told_is_due),
 		TEST(test_attend_flow_expired_noted_and_remembered),
 		TEST(test_attend_flow_locked_by_hook_left_alone),
+		TEST(test_attend_flow_retired_by_hook_left_alone),
 		TEST(test_attend_record_made_anew_not_taken),
 		TEST(test_attend_silent_flow_wants_probe_as_its_service_has_it),
 		TEST(test_attend_silent_flow_not_for_long_enough_later),
