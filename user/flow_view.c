@@ -119,6 +119,25 @@ bool flow_view_set_ended(struct flow_view *view, const struct ended *ended, __u6
 	return true;
 }
 
+void flow_view_set_event(struct flow_view *view, const struct flow_event *event)
+{
+	*view = (struct flow_view){
+		.table = FLOW_TABLE_LIVE,
+		.state = event->state,
+		.owner = event->owner,
+		.family = event->tuple.family,
+		.remote_port = event->tuple.remote_port,
+		.local_port = event->tuple.local_port,
+		.flags = event->flags,
+		.rcv_bytes = event->rcv_bytes,
+		.snd_bytes = event->snd_bytes,
+		.rcv_packets = event->rcv_packets,
+		.snd_packets = event->snd_packets,
+	};
+	memcpy(view->remote, event->tuple.remote, sizeof(view->remote));
+	memcpy(view->local, event->tuple.local, sizeof(view->local));
+}
+
 int flow_view_compare(const struct flow_view *a, const struct flow_view *b)
 {
 	int order = a->family - b->family;

@@ -5,7 +5,7 @@
 #ifndef SYNKEEP_FLOW_VIEW_H
 #define SYNKEEP_FLOW_VIEW_H
 
-#include "flow.h"
+#include "watch.h"
 
 /* The kinds of table, in the order in which a connection goes through them. */
 enum flow_table {
@@ -48,6 +48,9 @@ void flow_view_set_key(struct flow_view *view, __u8 family, const void *key);
 bool flow_view_set_half_open(struct flow_view *view, const struct half_open *half, __u64 now_ns);
 bool flow_view_set_live(struct flow_view *view, const struct flow *flow, __u64 now_ns);
 bool flow_view_set_ended(struct flow_view *view, const struct ended *ended, __u64 now_ns);
+
+/* The connection as it is after an event, the key too; its numbers and terms are not known. */
+void flow_view_set_event(struct flow_view *view, const struct flow_event *event);
 
 /* Who opened a connection with these flags, in a word: "out" is this host. */
 static inline const char *flow_view_direction(__u16 flags)

@@ -252,6 +252,41 @@ static void test_key_ipv4_leaves_no_rest_of_ipv6(void **state)
 	assert_int_equal(view.local_port, 80);
 }
 
+static void test_event_shows_what_it_says(void **state)
+{
+	const struct flow_event event = {
+		.tuple = { .remote = { 1, 2, 3, 4 },
+			   .local = { 5, 6, 7, 8 },
+			   .remote_port = 9,
+			   .local_port = 10,
+			   .family = FAMILY_IPV6 },
+		.state = TCPS_CLOSE_WAIT,
+		.owner = FLOW_OWNER_DAEMON,
+		.flags = FLOW_OUTGOING | FLOW_COOKIE,
+		.rcv_bytes = 1,
+		.snd_bytes = 2,
+		.rcv_packets = 3,
+		.snd_packets = 4,
+	};
+	struct flow_view view;
+
+	(void)state;
+	memset(&view, 0xff, sizeof(view));
+	flow_view_set_event(&view, &event);
+	assert_memory_equal(view.remote, event.tuple.remote, sizeof(view.remote));
+	assert_memory_equal(view.local, event.tuple.local, sizeof(view.local));
+	assert_int_equal(view.state, event.state);
+	assert_int_equal(view.owner, event.owner);
+	assert_int_equal(view.family, event.tuple.family);
+	assert_int_equal(view.remote_port, event.tuple.remote_port);
+	assert_int_equal(view.local_port, event.tuple.local_port);
+	assert_int_equal(view.flags, event.flags);
+	assert_int_equal(view.rcv_bytes, event.rcv_bytes);
+	assert_int_equal(view.snd_bytes, event.snd_bytes);
+	assert_int_equal(view.rcv_packets, event.rcv_packets);
+	assert_int_equal(view.snd_packets, event.snd_packets);
+}
+
 static void test_order_is_by_family_local_end_remote_end(void **state)
 {
 	const struct flow_view ascending[] = {
@@ -302,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_ended_by_a_reset_is_closed_until_its_cookie_is_stale),
 		cmocka_unit_test(test_ended_of_the_daemon_has_no_initial_numbers),
 		cmocka_unit_test(test_key_ipv4_leaves_no_rest_of_ipv6),
+		cmocka_unit_test(test_event_shows_what_it_says),
 		cmocka_unit_test(test_order_is_by_family_local_end_remote_end),
 	};
 

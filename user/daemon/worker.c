@@ -17,6 +17,7 @@
 #include "daemon/link.h"
 #include "daemon/path.h"
 #include "daemon/running_clock.h"
+#include "daemon/tell.h"
 #include "system.h"
 
 #define BUSY_WAIT_NS (200 * 1000ULL) /* until a device that was busy is tried again */
@@ -32,6 +33,7 @@ struct worker {
 	struct tcp *tcp;
 	struct records *records;
 	struct outbox *outbox;
+	struct tell *tell;
 	struct link *link;
 	struct running_clock clock;
 	__u64 now_ns;	  /* CLOCK_MONOTONIC, as everywhere here; */
@@ -55,13 +57,14 @@ struct worker {
 
 /* --- what the TCP asks of the rim --------------------------------------------------------------------------------- */
 
-/* Records of SYNs that leave are written first. */
+/* Records of SYNs that leave are written first; who watches is told last, and finds the records. */
 static void send_all(struct worker *worker)
 {
 	if (worker->records_urgent || records_next_ns(worker->records) <= worker->now_ns)
 		records_flush(worker->records, worker->now_ns);
 	worker->records_urgent = false;
 	worker->is_busy = !xsk_flush(worker->sockets[0]);
+	tell_flush(worker->tell);
 }
 
 /* Answers leave by the first socket: there is only one but for a client. */
@@ -130,6 +133,13 @@ static void rim_advise(void *context, __u32 number, bool reachable)
 		return;
 	worker->asked_ns = worker->now_ns;
 	link_ask_by_header(worker->link, header);
+}
+
+static void rim_changed(void *context, const struct flow_event *event)
+{
+	struct worker *worker = context;
+
+	tell_put(worker->tell, event, worker->now_ns);
 }
 
 /* --- the maps ----------------------------------------------------------------------------------------------------- */
@@ -341,7 +351,7 @@ static int make_parts(struct worker *worker, const struct worker_options *option
 	const struct records_maps maps = { (void *)options->device, update_map, erase_from_map };
 	struct siphash_key keys[2];
 	struct tcp_config config = {
-		.rim = { worker, rim_frame, rim_send, rim_mtu, rim_report, rim_advise },
+		.rim = { worker, rim_frame, rim_send, rim_mtu, rim_report, rim_advise, rim_changed },
 		.msl_ns = options->msl_ns,
 		.connections_max = options->connections_max,
 		.syn_received_max = options->syn_received_max,
@@ -349,7 +359,8 @@ static int make_parts(struct worker *worker, const struct worker_options *option
 		.account = &worker->memory,
 	};
 
-	if (getrandom(keys, sizeof(keys), 0) != sizeof(keys))
+	worker->tell = tell_open(options->device);
+	if (!worker->tell || getrandom(keys, sizeof(keys), 0) != sizeof(keys))
 		return -errno;
 	config.isn_key = keys[0];
 	worker->now_ns = system_monotonic_ns();
@@ -402,11 +413,14 @@ void worker_close(struct worker *worker)
 	tcp_free(worker->tcp);
 	if (worker->records)
 		records_flush(worker->records, worker->now_ns);
+	if (worker->tell)
+		tell_flush(worker->tell);
 	if (worker->socket_count)
 		xsk_flush(worker->sockets[0]);
 	for (__u32 i = 0; i < worker->socket_count; i++)
 		xsk_close(worker->sockets[i]);
 	records_free(worker->records);
+	tell_close(worker->tell);
 	link_close(worker->link);
 	free(worker);
 }

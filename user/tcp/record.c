@@ -9,7 +9,7 @@ static void report(struct tcp *tcp, const struct tuple *tuple, const struct tcp_
 	tcp->config.rim.report(tcp->config.rim.context, tuple, record);
 }
 
-static __u16 flow_flags(const struct tcb *tcb)
+__u16 record_flags(const struct tcb *tcb)
 {
 	return (tcb->flags & TCB_WSCALE ? FLOW_WSCALE : 0) | (tcb->flags & TCB_SACK ? FLOW_SACK : 0) |
 	       (tcb->flags & TCB_TIMESTAMPS ? FLOW_TIMESTAMPS : 0) | (tcb->flags & TCB_ECN ? FLOW_ECN : 0) |
@@ -34,7 +34,7 @@ static void fill_half_open(const struct tcb *tcb, struct half_open *h)
 		.snd_tsval = tcb_ts_now(tcb),
 		.rcv_wnd = (__u16)(tcb->rcv_edge - tcb->rcv_nxt),
 		.mss = tcb->peer_mss,
-		.flags = flow_flags(tcb),
+		.flags = record_flags(tcb),
 		.state = tcb->state,
 		.owner = FLOW_OWNER_DAEMON,
 		.snd_wscale = tcb->snd_wscale,
@@ -49,7 +49,7 @@ static void fill_flow(const struct tcb *tcb, struct flow *f)
 		.tag = flow_tag(&tcb->endpoint.tuple),
 		.state = tcb->state,
 		.owner = FLOW_OWNER_DAEMON,
-		.flags = flow_flags(tcb),
+		.flags = record_flags(tcb),
 		.snd_wscale = tcb->snd_wscale,
 		.rcv_wscale = tcb->rcv_wscale,
 		.mss = tcb->peer_mss,
@@ -140,7 +140,7 @@ void record_gone(struct tcb *tcb)
 			   .snd_nxt = tcb->snd_nxt,
 			   .state = TCPS_CLOSED,
 			   .owner = FLOW_OWNER_DAEMON,
-			   .flags = (__u8)flow_flags(tcb) },
+			   .flags = (__u8)record_flags(tcb) },
 	};
 
 	ended_set_times(&record.ended, tcp->now_ns, stale_ns);

@@ -16,6 +16,9 @@
 
 struct time_wait;
 
+/* enum flow_flag, as records and events have them. */
+__u16 record_flags(const struct tcb *tcb);
+
 /* To be reported with the others. */
 void record_changed(struct tcb *tcb);
 void record_moved(struct tcb *tcb);

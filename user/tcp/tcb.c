@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "tcp/change.h"
 #include "tcp/origin.h"
 #include "tcp/record.h"
 #include "tcp/time_wait.h"
@@ -53,6 +54,7 @@ void tcb_step(struct tcb *tcb, enum tcp_event event)
 		tcb->origin->tcp->counters.connections_half_open--;
 	}
 	record_changed(tcb);
+	change_state(tcb, before, event);
 }
 
 void tcb_touch(struct tcb *tcb)
@@ -109,6 +111,7 @@ void tcb_finish(struct tcb *tcb, int error)
 	if (tcb->flags & TCB_FINISHED)
 		return;
 	tcb->flags |= TCB_FINISHED;
+	change_end(tcb, error);
 	tcb->error_number = (__u8)-error;
 	if (tcb->flags & TCB_HALF_OPEN)
 		tcp->counters.connections_half_open--;

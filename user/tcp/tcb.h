@@ -104,8 +104,14 @@ struct tcb {
 	__u16 rcv_mss;	      /* the largest text that came: what the peer takes for full */
 	__u8 error_number;    /* why it is finished, or the last advice: an errno */
 	__u8 retransmissions; /* of the first segment in flight, by time-out */
-	__u8 challenges;      /* in the second of this number, modulo 256: */
-	__u8 challenges_s;
+	union {
+		__u8 challenges;       /* in the second of this number, modulo 256: */
+		enum tcp_state before; /* once it is CLOSED or in TIME-WAIT: what it was before, */
+	};
+	union {
+		__u8 challenges_s;
+		enum flow_end end; /* and how it came there; FLOW_END_NONE: its error says */
+	};
 	/* Send sequence variables (figure 3). */
 	__u32 iss;
 	__u32 snd_una;

@@ -24,6 +24,7 @@
 #include "config.h"
 #include "daemon.h"
 #include "tcp/memory.h"
+#include "watch.h"
 
 struct tcp;
 struct tcb;
@@ -187,6 +188,8 @@ struct tcp_rim {
 	void (*report)(void *context, const struct tuple *tuple, const struct tcp_record *record);
 	/* A path's next hop does not seem to answer (MUST-20: R1), or does again. */
 	void (*advise)(void *context, __u32 path, bool reachable);
+	/* A connection has another state, or ended. time_ns is left to the rim. NULL: nobody wants to know. */
+	void (*changed)(void *context, const struct flow_event *event);
 };
 
 struct tcp_config {
