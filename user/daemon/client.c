@@ -150,7 +150,8 @@ static void follow_routes(struct carrier *carrier, struct worker *worker)
 int client_run(struct worker *worker, const struct client *client, const struct tuple *tuple, __u32 path,
 	       const struct tcp_settings *settings)
 {
-	struct carrier carrier = { .client = client };
+	/* The route was found before changes were followed: it is looked up once more. */
+	struct carrier carrier = { .client = client, .route_changes = link_route_changes(worker_link(worker)) - 1 };
 	int err;
 
 	worker_turn(worker);
