@@ -2,7 +2,7 @@
 /*
  * What is noted of a connection's end: its cause, and an older record that has to go for what stays of it.
  *
- * Not here: what stays (test_lives.c), and ends by time (test_ageing.c, test_sweep.c).
+ * Not here: what stays (test_lives.c), and ends by time (test_attend.c, test_sweep.c).
  */
 #include <bpf/bpf.h>
 
