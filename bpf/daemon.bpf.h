@@ -77,28 +77,40 @@ static __noinline bool daemon_has_half_open(const struct tuple *t, const struct 
 	return true;
 }
 
-static __always_inline const struct ended *daemon_ended(const struct tuple *t, const struct cpu_clock *clock)
+static __always_inline struct ended *daemon_ended(const struct tuple *t, const struct cpu_clock *clock)
 {
-	const struct ended *e = ended_alive(t, clock->now_ns);
+	struct ended *e = ended_alive(t, clock->now_ns);
 
 	return e && e->owner == FLOW_OWNER_DAEMON ? e : NULL;
 }
 
-/* Whether the tuple is of a connection of the daemon's, TIME-WAIT included. */
-__noinline bool daemon_has(const struct tuple *t, const struct cpu_clock *clock, const struct config *conf)
+/* What a tuple has of the daemon's connections. */
+enum daemon_tuple {
+	DAEMON_TUPLE_NONE,
+	DAEMON_TUPLE_LIVE,
+	DAEMON_TUPLE_TIME_WAIT,
+};
+
+__noinline enum daemon_tuple daemon_tuple(const struct tuple *t, const struct cpu_clock *clock,
+					  const struct config *conf)
 {
 	const struct ended *e;
 	const struct flow *f;
 
 	if (!t || !clock || !conf)
-		return false;
+		return DAEMON_TUPLE_NONE;
 	f = flow_find(t);
 	if (f && f->owner == FLOW_OWNER_DAEMON && flow_is_alive(f, t, clock->now_ns))
-		return true;
+		return DAEMON_TUPLE_LIVE;
 	if (daemon_has_half_open(t, clock, conf))
-		return true;
+		return DAEMON_TUPLE_LIVE;
 	e = daemon_ended(t, clock);
-	return e && ended_state(e, clock->now_ns) == TCPS_TIME_WAIT;
+	return e && ended_state(e, clock->now_ns) == TCPS_TIME_WAIT ? DAEMON_TUPLE_TIME_WAIT : DAEMON_TUPLE_NONE;
+}
+
+static __always_inline bool daemon_has(const struct tuple *t, const struct cpu_clock *clock, const struct config *conf)
+{
+	return daemon_tuple(t, clock, conf) != DAEMON_TUPLE_NONE;
 }
 
 #endif /* SYNKEEP_DAEMON_BPF_H */

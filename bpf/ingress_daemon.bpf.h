@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What comes for the daemon and is neither a SYN (ingress_syn.bpf.h) nor claimed by a flow: segments of handshakes and
- * of TIME-WAIT, cookies, strangers and fragments. The daemon's TCP judges; here it is only decided whether a packet is
- * the daemon's to judge.
+ * What comes for the daemon and is neither a SYN (ingress_syn.bpf.h) nor claimed by a flow: segments of handshakes,
+ * cookies, strangers and fragments. The daemon's TCP judges; here it is only decided whether a packet is the daemon's
+ * to judge. TIME-WAIT is answered here (time_wait.bpf.h).
  */
 #ifndef SYNKEEP_INGRESS_DAEMON_BPF_H
 #define SYNKEEP_INGRESS_DAEMON_BPF_H
 
 #include "daemon.bpf.h"
 #include "ingress_segment.bpf.h"
+#include "time_wait.bpf.h"
 
 /* Gives a segment of a connection that a cookie made, and what that kept of the handshake. */
 __noinline enum verdict daemon_give_terms(struct xdp_md *ctx, const struct packet *p)
@@ -66,7 +67,8 @@ static __always_inline const struct service *daemon_service(struct xdp_md *ctx, 
 
 /*
  * A segment that no flow claims, on a port where connections of the daemon's may be. A connection that has ended stays
- * in its record for a while: who sends on its tuple is told so again by the daemon, unless with a new cookie.
+ * in its record for a while: who sends on its tuple is told so again, in TIME-WAIT from here, else by the daemon,
+ * unless with a new cookie.
  */
 static __always_inline enum verdict daemon_segment(struct xdp_md *ctx, struct packet *p, const struct service *service,
 						   const struct cpu_clock *clock, const struct config *conf)
@@ -80,13 +82,13 @@ static __always_inline enum verdict daemon_segment(struct xdp_md *ctx, struct pa
 		return daemon_give(ctx, DAEMON_SEGMENT);
 	e = daemon_ended(&p->tuple, clock);
 	if (e && ended_state(e, clock->now_ns) == TCPS_TIME_WAIT)
-		return daemon_give(ctx, DAEMON_SEGMENT);
+		return time_wait_segment(ctx, p, POLICY_ALWAYS, clock, conf);
 	replayed = e && ended_is_shown_again(e, s->seq, s->ack);
 	if (replayed && !(e->flags & FLOW_SND_RST)) /* else the peer has not heard the RST */
 		return V_COOKIE_REPLAY;
 	if (service && service->policy != POLICY_OFF && packet_flags_impossible(s->flags))
 		return V_BAD_FLAGS;
-	if (service && !replayed && segment_read_timestamps(ctx, p) &&
+	if (service && !replayed && options_read_timestamps(ctx, p) &&
 	    segment_has_cookie(p, clock, conf, FLOW_OWNER_DAEMON, &terms))
 		return daemon_accept(ctx, p, &terms, clock, conf);
 	if (e)

@@ -28,19 +28,6 @@ static __always_inline bool answers_handshake(const struct segment *s, __u32 irs
 	return s->seq == irs + 1 && s->ack == iss + 1;
 }
 
-/* A flow's record is content with timestamps in the common place; a cookie can not be judged without them. */
-static __always_inline bool segment_read_timestamps(struct xdp_md *ctx, struct packet *p)
-{
-	struct tcp_options options;
-
-	if (!options_may_hide_timestamps(p))
-		return true;
-	if (!options_read_xdp(ctx, p, &options))
-		return false;
-	options_take_timestamps(p, &options);
-	return true;
-}
-
 /* owner: of the service. */
 __noinline bool segment_has_cookie(const struct packet *p, const struct cpu_clock *clock, const struct config *conf,
 				   enum flow_owner owner, struct cookie_terms *terms)
@@ -213,7 +200,8 @@ static __always_inline enum verdict segment_of_ended(const struct packet *p, str
 {
 	if (ended_state(e, clock->now_ns) == TCPS_CLOSED)
 		return V_COOKIE_REPLAY;
-	ended_restart(e, p, clock, conf);
+	if (time_wait_is_fin_again(&p->segment, e->rcv_nxt))
+		ended_restart(e, p, clock, conf);
 	presence_mark(conf, &p->tuple); /* Linux begins its TIME-WAIT anew with other segments too */
 	return V_TIME_WAIT_SEGMENT;
 }
@@ -251,7 +239,7 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 	if (verdict != V_NO_FLOW && verdict != V_HALF_OPEN_SEGMENT)
 		return verdict;
 	replayed = e && ended_is_shown_again(e, p->segment.seq, p->segment.ack);
-	if (!replayed && segment_read_timestamps(ctx, p) &&
+	if (!replayed && options_read_timestamps(ctx, p) &&
 	    segment_has_cookie(p, clock, conf, FLOW_OWNER_KERNEL, &terms))
 		return segment_with_cookie(ctx, p, &terms, clock, conf);
 	if (verdict == V_HALF_OPEN_SEGMENT)
@@ -304,7 +292,7 @@ static __always_inline enum verdict segment_refused(struct xdp_md *ctx, struct p
 {
 	struct cookie_terms terms = {};
 
-	if (answers_handshake(&p->segment, tracked->irs, tracked->iss) || !segment_read_timestamps(ctx, p))
+	if (answers_handshake(&p->segment, tracked->irs, tracked->iss) || !options_read_timestamps(ctx, p))
 		return judgement_verdict(tracked->judgement);
 	if (segment_has_cookie(p, clock, conf, FLOW_OWNER_KERNEL, &terms)) {
 		flow_kill(&p->tuple, clock->now_ns);

@@ -8,6 +8,7 @@
 #define SYNKEEP_INGRESS_SYN_BPF_H
 
 #include "addresses.h"
+#include "answer.bpf.h"
 #include "budget.bpf.h"
 #include "clock.bpf.h"
 #include "daemon.bpf.h"
@@ -17,7 +18,7 @@
 #include "monitor.bpf.h"
 #include "options.bpf.h"
 #include "presence.bpf.h"
-#include "synack.bpf.h"
+#include "time_wait.bpf.h"
 #include "verdict.bpf.h"
 
 /*
@@ -183,24 +184,25 @@ __noinline bool syn_answer(struct xdp_md *ctx, const struct packet *p, const str
 {
 	const struct config *conf = config_get();
 	const struct cookie_terms *terms;
-	struct synack answer = {};
+	struct answer answer = {};
 
 	if (!p || !o || !l || !offer || !conf)
 		return false;
 	terms = &offer->terms;
 	answer.tuple = p->tuple;
 	answer.ip_offset = p->ip_offset;
-	answer.syn_bytes = p->ip_offset + p->segment.packet_bytes;
-	answer.client_isn = p->segment.seq;
-	answer.client_tsval = o->tsval;
-	answer.cookie = offer->cookie;
+	answer.frame_bytes = p->ip_offset + p->segment.packet_bytes;
+	answer.seq = offer->cookie.isn;
+	answer.ack = p->segment.seq + 1;
+	answer.tsval = offer->cookie.tsval;
+	answer.tsecr = o->tsval;
 	answer.window = syn_window(l, terms->mss);
 	answer.mss = o->mss ? cookie_site_for(conf, p->tuple.family, l->owner).mss : 0;
 	answer.wscale = terms->wscale == TCP_WSCALE_NONE ? TCP_WSCALE_NONE : terms->rcv_wscale;
 	answer.sack = terms->sack;
 	answer.timestamps = terms->timestamps;
-	answer.ecn = terms->ecn;
-	return synack_write(ctx, &answer);
+	answer.flags = TCP_FLAG_SYN | TCP_FLAG_ACK | (terms->ecn ? TCP_FLAG_ECE : 0);
+	return answer_write(ctx, &answer);
 }
 
 /* A SYN that a cookie could answer, as far as the packet alone tells. */
@@ -262,16 +264,16 @@ static __always_inline enum verdict syn_judge(struct xdp_md *ctx, const struct p
 __noinline enum verdict syn_refuse(struct xdp_md *ctx, const struct packet *p)
 {
 	struct ethhdr *eth = (void *)(long)ctx->data;
-	struct synack answer = { .wscale = TCP_WSCALE_NONE, .refuses = true };
+	struct answer answer = { .wscale = TCP_WSCALE_NONE, .flags = TCP_FLAG_RST | TCP_FLAG_ACK };
 
 	if (!p || packet_flags_impossible(p->segment.flags) || (void *)(eth + 1) > (void *)(long)ctx->data_end ||
 	    !addresses_possible(&p->tuple, eth))
 		return V_DAEMON_GONE;
 	answer.tuple = p->tuple;
 	answer.ip_offset = p->ip_offset;
-	answer.syn_bytes = p->ip_offset + p->segment.packet_bytes;
-	answer.client_isn = p->segment.seq + p->segment.payload_bytes;
-	return synack_write(ctx, &answer) ? V_DAEMON_GONE_REFUSED : V_SYN_NO_ROOM;
+	answer.frame_bytes = p->ip_offset + p->segment.packet_bytes;
+	answer.ack = p->segment.seq + 1 + p->segment.payload_bytes;
+	return answer_write(ctx, &answer) ? V_DAEMON_GONE_REFUSED : V_SYN_NO_ROOM;
 }
 
 /* What is not answered or dropped, the daemon sees. */
@@ -290,31 +292,37 @@ static __always_inline enum verdict syn_for_daemon(struct xdp_md *ctx, const str
  * Whether the tuple has a connection of the daemon's. Where a service is, a look at the presence filter comes first;
  * elsewhere the daemon has opened it, and the filter may not have heard of it yet.
  */
-static __always_inline bool syn_is_on_daemons(const struct packet *p, const struct local_end *end,
-					      const struct cpu_clock *clock, const struct config *conf)
+static __always_inline enum daemon_tuple syn_on_daemons(const struct packet *p, const struct local_end *end,
+							const struct cpu_clock *clock, const struct config *conf)
 {
-	return end->is_daemon_port && (!end->has_service || presence_has(conf, &p->tuple)) &&
-	       daemon_has(&p->tuple, clock, conf);
+	if (!end->is_daemon_port || (end->has_service && !presence_has(conf, &p->tuple)))
+		return DAEMON_TUPLE_NONE;
+	return daemon_tuple(&p->tuple, clock, conf);
 }
 
-/* The TCB decides, or TIME-WAIT (RFC 5961, 4; RFC 6191). */
-static __always_inline enum verdict syn_on_daemons(struct xdp_md *ctx, const struct local_end *end,
-						   const struct cpu_clock *clock, const struct config *conf)
+/* The TCB decides (RFC 5961, 4), or TIME-WAIT (RFC 6191). */
+static __always_inline enum verdict syn_again(struct xdp_md *ctx, struct packet *p, const struct local_end *end,
+					      enum daemon_tuple has, const struct cpu_clock *clock,
+					      const struct config *conf)
 {
 	enum service_policy policy = end->has_service ? end->service.policy : POLICY_ALWAYS;
-	enum verdict verdict = budget_spend(policy, BUDGET_SYN_LIVE, V_DAEMON_SYN, clock, conf);
+	enum verdict verdict;
 
+	if (has == DAEMON_TUPLE_TIME_WAIT)
+		return time_wait_segment(ctx, p, policy, clock, conf);
+	verdict = budget_spend(policy, BUDGET_SYN_LIVE, V_DAEMON_SYN, clock, conf);
 	return verdict == V_DAEMON_SYN ? daemon_give(ctx, DAEMON_SYN) : verdict;
 }
 
-static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, const struct packet *p, struct cpu_clock *clock,
+static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, struct packet *p, struct cpu_clock *clock,
 						const struct config *conf)
 {
 	struct local_end *end = local_end_get(ctx, p, clock, conf);
+	enum daemon_tuple has = end ? syn_on_daemons(p, end, clock, conf) : DAEMON_TUPLE_NONE;
 	enum verdict verdict;
 
-	if (end && syn_is_on_daemons(p, end, clock, conf))
-		return syn_on_daemons(ctx, end, clock, conf);
+	if (has)
+		return syn_again(ctx, p, end, has, clock, conf);
 	if (!end || !end->has_service)
 		return V_NO_SERVICE;
 	if (end->is_transit)

@@ -94,4 +94,17 @@ static __always_inline void options_take_timestamps(struct packet *p, const stru
 	p->segment.tsecr = options->tsecr;
 }
 
+/* A flow's record is content with timestamps in the common place; a cookie and TIME-WAIT can not be judged without. */
+static __always_inline bool options_read_timestamps(struct xdp_md *ctx, struct packet *p)
+{
+	struct tcp_options options;
+
+	if (!options_may_hide_timestamps(p))
+		return true;
+	if (!options_read_xdp(ctx, p, &options))
+		return false;
+	options_take_timestamps(p, &options);
+	return true;
+}
+
 #endif /* SYNKEEP_OPTIONS_BPF_H */

@@ -318,18 +318,15 @@ static __always_inline struct ended *ended_alive(const struct tuple *t, __u64 no
 }
 
 /*
- * RFC 9293, 3.10.7.4, eighth: a FIN that comes again restarts the 2MSL. If the element has been given to another tuple
- * meanwhile, its deadline is another and stays.
+ * RFC 9293, 3.10.7.4, eighth: a FIN that comes again (time_wait_judge.h) restarts the 2MSL. If the element has been
+ * given to another tuple meanwhile, its deadline is another and stays.
  */
 static __always_inline void ended_restart(struct ended *e, const struct packet *p, const struct cpu_clock *clock,
 					  const struct config *conf)
 {
-	const struct segment *s = &p->segment;
 	__u32 deadline_ms = e->deadline_ms;
 	struct ended restarted = {};
 
-	if (!(s->flags & TCP_FLAG_FIN) || s->seq + s->payload_bytes + 1 != e->rcv_nxt)
-		return;
 	ended_set_times(&restarted, clock->now_ns + 2 * service_msl_ns(&p->tuple, clock, conf), 0);
 	__sync_val_compare_and_swap(&e->deadline_ms, deadline_ms, restarted.deadline_ms);
 }

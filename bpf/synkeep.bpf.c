@@ -6,12 +6,13 @@
  *     packet.h                cuts it into what is judged
  *     service.bpf.h           is it for a service?
  *     records.bpf.h           is it of a flow? the judge (include/judge.h) steps the flow's state
- *     ingress_syn.bpf.h       a SYN: to its owner, or answered by a cookie (synack.bpf.h)
+ *     ingress_syn.bpf.h       a SYN: to its owner, or answered by a cookie (answer.bpf.h)
  *       local_end.bpf.h         which listener it is for
  *       presence.bpf.h          whether its tuple may have a socket
  *       kernel_cookie.bpf.h     cookies of the kernel's own
  *     ingress_segment.bpf.h   anything else: handshakes, cookies, adoption (socket.bpf.h), strangers (budget.bpf.h)
  *     ingress_daemon.bpf.h    what is the daemon's: to its AF_XDP socket (daemon.bpf.h)
+ *     time_wait.bpf.h         what is left of its connections for 2MSL, answered here
  *     ingress_icmp.bpf.h      ICMP errors about segments of the daemon's, and about keepalive probes
  *     outgoing.bpf.h          where no service is: connections that this host opens
  *     monitor.bpf.h           where the policy is monitor, what they decided is counted, and the packet passes
@@ -46,7 +47,7 @@ static __always_inline bool is_syn(const struct segment *s)
 }
 
 /* A SYN that passes may cross one of ours; where the tuple can have a socket, its half-open record is shown it. */
-static __always_inline enum verdict ingress_any_syn(struct xdp_md *ctx, const struct packet *p, struct cpu_clock *clock,
+static __always_inline enum verdict ingress_any_syn(struct xdp_md *ctx, struct packet *p, struct cpu_clock *clock,
 						    const struct config *conf)
 {
 	enum verdict verdict = ingress_syn(ctx, p, clock, conf);

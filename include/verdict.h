@@ -56,7 +56,8 @@ enum verdict_severity {
 	X(SYN_SIGNED_REFUSED, DROP, TROUBLE,                                                                           \
 	  "SYN dropped: it is signed (MD5 or AO); md5=pass behind the service passes such SYNs")                       \
 	X(SYN_QUEUE_FULL, DROP, TROUBLE, "SYN dropped, as the kernel would: the accept queue of its listener is full") \
-	X(SYN_NO_ROOM, DROP, TROUBLE, "SYN dropped: the frame could not be made into an answer")                       \
+	X(SYN_NO_ROOM, DROP, TROUBLE,                                                                                  \
+	  "SYN, or segment in TIME-WAIT, dropped: the frame could not be made into an answer")                         \
 	/* xdp_ingress: segments */                                                                                    \
 	X(SEGMENT, PASS, NORMAL, "segment of a flow, in order or repeated")                                            \
 	X(OUT_OF_WINDOW, PASS, NORMAL, "segment of a flow outside its window, or an old one: the socket is the judge") \
@@ -100,6 +101,11 @@ enum verdict_severity {
 	X(DAEMON_NO_METADATA, DROP, TROUBLE, "packet for the daemon, but the driver has no room to say what it is")    \
 	X(DAEMON_NO_ROOM, DROP, TROUBLE,                                                                               \
 	  "right cookie for a service of the daemon's, but the flow table is full: it needs a record")                 \
+	X(TIME_WAIT_ACK, TX, NORMAL, "segment of a daemon's connection in TIME-WAIT, acknowledged in its place")       \
+	X(TIME_WAIT_SILENT, DROP, NORMAL,                                                                              \
+	  "segment of the same that asks for no answer: two ends would go on for ever")                                \
+	X(TIME_WAIT_RST, DROP, NORMAL, "RST on the same: it does not end TIME-WAIT (RFC 1337)")                        \
+	X(TIME_WAIT_NO_TIMESTAMP, DROP, NORMAL, "segment of the same without the timestamp agreed on (RFC 7323, 3.2)") \
 	/* tc_ingress */                                                                                               \
 	X(HANDOVER, NOTE, NORMAL, "connection handed to the listening socket")                                         \
 	X(HANDOVER_AGAIN, NOTE, NORMAL, "packet sent behind the one that makes its connection, to come back")          \

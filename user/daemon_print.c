@@ -24,11 +24,9 @@ void daemon_print_line(const struct daemon_view *view)
 	char memory[FORMAT_SIZE_BYTES];
 
 	if (view->workers)
-		printf("  daemon   process %u, %u worker%s, AF_XDP %s; %u connections, %u half-open, %u in TIME-WAIT, "
-		       "%s\n",
-		       view->pid, view->workers, view->workers == 1 ? "" : "s", way_name(view), tcp->connections,
-		       tcp->connections_half_open, tcp->connections_time_wait,
-		       format_bytes(memory, view->sum.memory_bytes));
+		printf("  daemon   process %u, %u worker%s, AF_XDP %s; %u connections, %u half-open, %s\n", view->pid,
+		       view->workers, view->workers == 1 ? "" : "s", way_name(view), tcp->connections,
+		       tcp->connections_half_open, format_bytes(memory, view->sum.memory_bytes));
 	else if (view->sum.frames_received)
 		puts("  daemon   gone");
 }
@@ -75,7 +73,6 @@ struct json_object *daemon_print_json(const struct daemon_view *view)
 	json_out_number(object, "zero_copy_workers", view->zero_copy);
 	json_out_number(object, "connections", view->sum.tcp.connections);
 	json_out_number(object, "half_open", view->sum.tcp.connections_half_open);
-	json_out_number(object, "time_wait", view->sum.tcp.connections_time_wait);
 	json_out_number(object, "memory_bytes", view->sum.memory_bytes);
 	return object;
 }

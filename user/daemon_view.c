@@ -70,7 +70,6 @@ static void add_present(struct daemon_view *view, const struct worker_state *sta
 	view->pid = state->pid;
 	view->sum.memory_bytes += state->memory_bytes;
 	view->sum.tcp.connections += state->tcp.connections;
-	view->sum.tcp.connections_time_wait += state->tcp.connections_time_wait;
 	view->sum.tcp.connections_half_open += state->tcp.connections_half_open;
 }
 

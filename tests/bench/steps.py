@@ -16,7 +16,7 @@ _STEPS = (
     ("presence filter", ("presence.bpf.h", "presence.h")),
     ("SYN's checks and terms", ("ingress_syn.bpf.h", "budget.bpf.h")),
     ("cookie", ("cookie.h", "siphash.h")),
-    ("answer, with checksums", ("synack.bpf.h", "checksum.h")),
+    ("answer, with checksums", ("answer.bpf.h", "checksum.h")),
     ("record found, read and copied", ("records.bpf.h", "flow.h")),
     ("lock", ("lock.bpf.h",)),
     ("judge", ("judge.h", "seq.h", "timeouts.h", "tcp_fsm.h")),

@@ -22,6 +22,7 @@ struct flow steered_flow(const struct talk *t);
 struct half_open steered_half_open(enum tcp_state state);
 struct ended steered_ended(const struct talk *t, enum tcp_state state, __u16 flags);
 
+/* Those before STEERED_TIME_WAIT have a TCB, which is given what comes. */
 enum steered_record { STEERED_FLOW, STEERED_HALF_OPEN, STEERED_TIME_WAIT, STEERED_RECORDS };
 
 /* Begins a conversation in which the peer's next segment meets the record. */

@@ -509,6 +509,57 @@ static enum hook daemon_fragment(struct frame *f)
 	return XDP_INGRESS;
 }
 
+/* A segment of a connection in TIME-WAIT with timestamps, whose record awaits seq. */
+static enum hook time_wait_segment(struct frame *f, __u8 flags, bool timestamps, __u32 payload_bytes)
+{
+	struct packet_spec spec;
+	struct ended e;
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, PORT_DAEMON_ALWAYS);
+	e = (struct ended){
+		.deadline_ms = shield_now_ms() + 1000000,
+		.rcv_tsval = t.offer.tsval,
+		.rcv_nxt = t.peer_nxt,
+		.state = TCPS_TIME_WAIT,
+		.owner = FLOW_OWNER_DAEMON,
+		.flags = FLOW_TIMESTAMPS,
+	};
+	shield_put_ended(&t.tuple, &e);
+	shield_fill_presence();
+	t.peer_nxt += flags & TCP_FLAG_SYN;
+	t.offer.has_timestamps = timestamps;
+	t.offer.tsval += 10;
+	spec = flags & TCP_FLAG_SYN ? talk_syn(&t) : talk_peer_segment(&t, flags, payload_bytes);
+	packet_build(f, &spec);
+	return XDP_INGRESS;
+}
+
+static enum hook daemon_syn_again(struct frame *f)
+{
+	return time_wait_segment(f, TCP_FLAG_SYN, true, 0);
+}
+
+static enum hook time_wait_text(struct frame *f)
+{
+	return time_wait_segment(f, ACK, true, 1);
+}
+
+static enum hook time_wait_pure_ack(struct frame *f)
+{
+	return time_wait_segment(f, ACK, true, 0);
+}
+
+static enum hook time_wait_rst(struct frame *f)
+{
+	return time_wait_segment(f, TCP_FLAG_RST, true, 0);
+}
+
+static enum hook time_wait_text_without_timestamp(struct frame *f)
+{
+	return time_wait_segment(f, ACK, false, 1);
+}
+
 static enum hook daemon_icmp(struct frame *f)
 {
 	struct talk t;
@@ -664,12 +715,17 @@ const struct stimulus stimuli[] = {
 	{ V_DAEMON_SYN, daemon_syn },
 	{ V_DAEMON_COOKIE_ACK, daemon_cookie_ack },
 	{ V_DAEMON_STRANGER, daemon_stranger },
+	{ V_DAEMON_SYN_AGAIN, daemon_syn_again },
 	{ V_DAEMON_ICMP, daemon_icmp },
 	{ V_DAEMON_GONE, daemon_gone },
 	{ V_DAEMON_GONE_REFUSED, daemon_gone_refused },
 	{ V_DAEMON_FRAGMENT, daemon_fragment },
 	{ V_DAEMON_FRAME_TOO_LARGE, daemon_segment_beyond_buffer },
 	{ V_DAEMON_NO_ROOM, daemon_cookie_ack_without_room },
+	{ V_TIME_WAIT_ACK, time_wait_text },
+	{ V_TIME_WAIT_SILENT, time_wait_pure_ack },
+	{ V_TIME_WAIT_RST, time_wait_rst },
+	{ V_TIME_WAIT_NO_TIMESTAMP, time_wait_text_without_timestamp },
 	{ V_HANDOVER_STALE, first_segment_too_late },
 	{ V_HANDOVER_EARLY, second_segment_first },
 	{ V_HANDOVER_NO_LISTENER, first_segment_without_listener },

@@ -13,14 +13,14 @@ static const __u8 families[] = { FAMILY_IPV4, FAMILY_IPV6 };
 
 /* --- records --- */
 
-static void test_every_record_any_segment_given_and_untouched(void **state)
+static void test_every_live_record_any_segment_given_and_untouched(void **state)
 {
 	static const __u8 flags[] = { ACK, TCP_FLAG_FIN | ACK, TCP_FLAG_RST, TCP_FLAG_SYN | ACK, TCP_FLAG_FIN,
 				      0,   TCP_FLAG_RST | ACK, 0x3f };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		for (enum steered_record record = 0; record < STEERED_RECORDS; record++) {
+		for (enum steered_record record = 0; record < STEERED_TIME_WAIT; record++) {
 			for (size_t j = 0; j < ARRAY_LEN(flags); j++) {
 				struct outcome o;
 				struct talk t;
@@ -73,11 +73,11 @@ static void test_flow_of_another_tuple_counts_as_absent(void **state)
 	assert_verdict(steered_segment(&t, ACK, 10), V_NO_FLOW);
 }
 
-static void test_every_record_syn_given_within_budget(void **state)
+static void test_every_live_record_syn_given_within_budget(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
-		for (enum steered_record record = 0; record < STEERED_RECORDS; record++) {
+		for (enum steered_record record = 0; record < STEERED_TIME_WAIT; record++) {
 			struct outcome o;
 			struct talk t;
 
@@ -304,10 +304,10 @@ static void test_frame_behind_other_metadata_has_ours_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_every_record_any_segment_given_and_untouched, shield_reset),
+		cmocka_unit_test_setup(test_every_live_record_any_segment_given_and_untouched, shield_reset),
 		cmocka_unit_test_setup(test_every_record_expired_counts_as_absent, shield_reset),
 		cmocka_unit_test_setup(test_flow_of_another_tuple_counts_as_absent, shield_reset),
-		cmocka_unit_test_setup(test_every_record_syn_given_within_budget, shield_reset),
+		cmocka_unit_test_setup(test_every_live_record_syn_given_within_budget, shield_reset),
 		cmocka_unit_test_setup(test_cookie_flow_syn_found_by_presence, shield_reset),
 		cmocka_unit_test_setup(test_half_open_segment_marks_presence, shield_reset),
 		cmocka_unit_test_setup(test_listen_policy_off_stranger_given, shield_reset),

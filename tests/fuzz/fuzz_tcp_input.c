@@ -259,7 +259,7 @@ static void segment_comes(struct fuzz_input *in, const struct step *step)
 	__u8 options = step->option_bytes % 41 & ~3;
 	__u32 text = step->bytes % 1600, header = 20U + options, total = header + text;
 	__u8 *ip = frame + ETH_BYTES, *tcp = ip + ip_bytes();
-	struct daemon_hint hint = { .mark = DAEMON_MARK, .kind = (enum daemon_frame)(step->kind % 4) };
+	struct daemon_hint hint = { .mark = DAEMON_MARK, .kind = (enum daemon_frame)(step->kind % DAEMON_ICMP) };
 	__u32 bytes = ETH_BYTES + ip_bytes() + total;
 
 	hint.snd_wscale = step->kind >> 4 & 7;
@@ -312,7 +312,7 @@ static void raw_comes(struct fuzz_input *in, const struct step *step)
 {
 	__u8 frame[200];
 	__u32 bytes = step->bytes % sizeof(frame);
-	struct daemon_hint hint = { .mark = DAEMON_MARK, .kind = (enum daemon_frame)(step->kind % 5) };
+	struct daemon_hint hint = { .mark = DAEMON_MARK, .kind = (enum daemon_frame)(step->kind % (DAEMON_ICMP + 1)) };
 
 	fuzz_take(in, frame, sizeof(frame));
 	input(&hint, frame, bytes);
@@ -501,6 +501,7 @@ static void begin(__u8 choices)
 		.connections_max = 8,
 		.syn_received_max = 4,
 		.time_wait_max = 4,
+		.time_wait_ns = choices & 16 ? 50 * NSEC_PER_MSEC : 0,
 	};
 
 	memset(&f, 0, sizeof(f));

@@ -130,3 +130,26 @@ def test_cookie_that_was_used_up_stays_so(shield, net, family):
             peer.send("A", seq=peer.snd_nxt - 1, ack=peer.rcv_nxt - 1)
             lab.wait_until(lambda: shield.counters()["COOKIE_REPLAY"] == 1, "the verdict")
             assert [flow["state"] for flow in shield.flows()] == ["CLOSED"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "ended"])
+def test_time_wait_outlives_it(shield, net, family, policy, number):
+    def acknowledges_a_fin_again():
+        peer.send("FA", seq=peer.snd_nxt - 1)
+        again = peer.receive("A")
+        return (again.seq, again.ack) == (peer.rcv_nxt, peer.snd_nxt)
+
+    with wire.Peer(net, family, DAYTIME) as peer:
+        with daemons.serving(shield, *services(policy)) as daemon:
+            peer.open()
+            peer.take(peer.receive("FPA"))
+            peer.send("FA")
+            peer.receive("A")
+            lab.wait_until(lambda: [flow["state"] for flow in shield.flows()] == ["TIME-WAIT"], "TIME-WAIT")
+            daemon.end(number)
+        assert acknowledges_a_fin_again()
+        with daemons.serving(shield):
+            assert acknowledges_a_fin_again()
+            peer.snd_nxt += 1
+            peer.open()
+            assert peer.take(peer.receive("FPA")).endswith(b"-UTC\r\n")

@@ -2,6 +2,8 @@
 """Why TCP opens in three steps and closes in four, on the wire: what is lost, late or crosses, with a peer that is
 scripted where no kernel would send it. Each story with cookies (policy always) and with SYN-RECEIVED (off)."""
 
+import contextlib
+import signal
 import socket
 import subprocess
 import time
@@ -198,6 +200,11 @@ def unserved():
 SYN = "SEC"  # it asks for ECN (RFC 3168, 6.1.1)
 
 
+def port_for(family, port):
+    """A peer's port: `states_of()` is not to see what the other family's connection has left."""
+    return port + (100 if family.name == "ipv6" else 0)
+
+
 def connect(shield, family, port):
     """`synkeep connect` to a scripted peer."""
     command = shield.command("connect", family.endpoint(family.peer, port))
@@ -205,7 +212,7 @@ def connect(shield, family, port):
 
 
 def test_connect_is_syn_sent_until_its_answer_comes(unserved, family):
-    with wire.Peer(unserved.net, family, None, source_port=4000) as peer:
+    with wire.Peer(unserved.net, family, None, source_port=port_for(family, 4000)) as peer:
         client = connect(unserved, family, peer.port)
         first = peer.meet(SYN)
         wait_for_state(unserved, peer.port, "SYN-SENT")
@@ -224,7 +231,7 @@ def test_connect_is_syn_sent_until_its_answer_comes(unserved, family):
 
 def test_connect_meets_a_syn_that_crosses_its_own(unserved, family):
     """RFC 9293, 3.5, figure 7: simultaneous open."""
-    with wire.Peer(unserved.net, family, None, source_port=4001) as peer:
+    with wire.Peer(unserved.net, family, None, source_port=port_for(family, 4001)) as peer:
         client = connect(unserved, family, peer.port)
         syn = peer.meet(SYN)
         isn = peer.snd_nxt
@@ -243,7 +250,7 @@ def test_connect_meets_a_syn_that_crosses_its_own(unserved, family):
 
 
 def test_connect_resets_an_old_syn_ack_and_goes_on(unserved, family):
-    with wire.Peer(unserved.net, family, None, source_port=4002) as peer:
+    with wire.Peer(unserved.net, family, None, source_port=port_for(family, 4002)) as peer:
         connect(unserved, family, peer.port)
         syn = peer.meet(SYN)
         peer.send("SA", seq=77, ack=syn.seq - 5)
@@ -321,9 +328,9 @@ def test_fin_of_ours_that_is_lost_goes_again(shield, net, family, policy):
         wait_for_state(shield, peer.port, "TIME-WAIT")
 
 
-def in_time_wait(shield, net, family, policy):
+def in_time_wait(shield, net, family, policy, **options):
     """A peer whose FIN has followed ours."""
-    peer = peer_of(net, family, "daytime", policy)
+    peer = peer_of(net, family, "daytime", policy, **options)
     peer.open()
     peer.take(peer.receive("FPA"))
     peer.send("FA")
@@ -342,8 +349,33 @@ def test_fin_again_is_acknowledged_in_time_wait_which_begins_anew(shield, net, f
         lab.wait_until(lambda: shield.record(family, peer.port)[1]["deadline_ms"] >
                        first_deadline + MSL_SECONDS / 2 * 1e3, "a later end")
         began = time.monotonic()
-        wait_for_state(shield, peer.port)
+        lab.wait_until(lambda: "TIME-WAIT" not in states_of(shield, peer.port), "the end of TIME-WAIT")
         assert time.monotonic() - began > MSL_SECONDS
+
+
+@contextlib.contextmanager
+def standing_still(shield):
+    """The daemon is stopped: whatever is answered is answered by XDP."""
+    shield.daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        shield.daemon.process.send_signal(signal.SIGCONT)
+
+
+def test_time_wait_needs_no_daemon(shield, net, family, policy):
+    with in_time_wait(shield, net, family, policy) as peer, standing_still(shield):
+        peer.send("R")
+        peer.send("A")
+        assert peer.stays_silent(2 * MSL_SECONDS - 0.4)
+        before = shield.counters()
+        peer.send("FA", seq=peer.snd_nxt - 1)  # shortly before the end
+        again = peer.receive("A")
+        assert (again.seq, again.ack, again.window) == (peer.rcv_nxt, peer.snd_nxt, 0)
+        assert wire.option(again, "Timestamp") and shield.counters()["TIME_WAIT_ACK"] == before["TIME_WAIT_ACK"] + 1
+        time.sleep(2 * MSL_SECONDS - 0.3)
+        assert states_of(shield, peer.port) == ["TIME-WAIT"]
+        lab.wait_until(lambda: "TIME-WAIT" not in states_of(shield, peer.port), "the end of TIME-WAIT")
 
 
 def test_reset_does_not_end_time_wait(shield, net, family, policy):
@@ -355,11 +387,22 @@ def test_reset_does_not_end_time_wait(shield, net, family, policy):
         assert states_of(shield, peer.port) == ["TIME-WAIT"]
 
 
-def test_new_syn_ends_time_wait(shield, net, family, policy):
-    """RFC 6191."""
+def test_old_syn_is_acknowledged_in_time_wait(shield, net, family, policy):
     with in_time_wait(shield, net, family, policy) as peer:
+        peer.clock_lag_ms = 10_000
+        for seq in (peer.snd_nxt - 1000, peer.snd_nxt + 1000):  # whatever its number
+            peer.send("S", seq=seq)
+            answer = peer.receive("A")
+            assert (answer.seq, answer.ack) == (peer.rcv_nxt, peer.snd_nxt)
+        assert states_of(shield, peer.port) == ["TIME-WAIT"]
+
+
+@pytest.mark.parametrize("timestamps, ahead", [(False, 1), (True, -1000)], ids=["number", "timestamp"])
+def test_new_syn_ends_time_wait(shield, net, family, policy, timestamps, ahead):
+    """RFC 9293, 3.6.1, MAY-2: by its number; RFC 6191: by its timestamp, whatever the number."""
+    with in_time_wait(shield, net, family, policy, timestamps=timestamps) as peer:
         old = peer.rcv_nxt
-        peer.snd_nxt += 1
+        peer.snd_nxt += ahead
         answer = peer.open()
         assert answer.ack == peer.snd_nxt and (answer.seq - old) % 2**32 < 2**31
         assert peer.take(peer.receive("FPA")).endswith(b"-UTC\r\n")

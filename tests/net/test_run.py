@@ -212,9 +212,10 @@ def test_time_wait_lasts_two_msl(shield, net, family):
             while client.recv(100):
                 pass
         began = time.monotonic()
-        lab.wait_until(lambda: daemon.status()["time_wait"] == 1, "TIME-WAIT")
-        lab.wait_until(lambda: daemon.status()["time_wait"] == 0, "its end")
+        lab.wait_until(lambda: [flow["state"] for flow in shield.flows()] == ["TIME-WAIT"], "TIME-WAIT")
+        lab.wait_until(lambda: not shield.flows(state="TIME-WAIT"), "its end")
         assert 0.5 < time.monotonic() - began < 2
+        assert daemon.status()["connections"] == 0
 
 
 @pytest.mark.parametrize("policy", ["always", "off"])

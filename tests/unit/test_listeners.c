@@ -130,6 +130,20 @@ static void test_service_with_another_application_ends_before_it_begins(void **s
 	assert_story("listen one 7/4; end  7/4; listen two 7/4; ");
 }
 
+static void test_msl_of_a_service_is_its_listeners(void **state)
+{
+	struct service_spec one = spec(FAMILY_IPV4, 7, "one");
+
+	(void)state;
+	listeners_follow(listeners, &one, 1);
+	assert_int_equal(last_settings.msl_ms, 0);
+	assert_story("listen one 7/4; ");
+	one.msl_ms = 1000;
+	listeners_follow(listeners, &one, 1);
+	assert_int_equal(last_settings.msl_ms, 1000);
+	assert_story("end  7/4; listen one 7/4; ");
+}
+
 static void test_keepalive_of_a_service_is_its_listeners(void **state)
 {
 	struct service_spec specs[] = { spec(FAMILY_IPV4, 7, "one") };
@@ -212,6 +226,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_service_that_is_gone_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_service_with_another_application_ends_before_it_begins, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_msl_of_a_service_is_its_listeners, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_keepalive_of_a_service_is_its_listeners, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_service_with_other_times_ends_before_it_begins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_account_outlives_its_listener_until_nothing_is_charged, setup,

@@ -90,6 +90,9 @@ static void test_settings_out_of_range_are_refused(void **state)
 	bad = good;
 	bad.ttl = 0;
 	change_is_refused(&bad);
+	bad = good;
+	bad.msl_ms = 1U << 31;
+	change_is_refused(&bad);
 	assert_int_equal(tcp_change(l.tcb, &good), 0);
 }
 

@@ -14,6 +14,7 @@ struct served {
 	struct served *next;
 	struct service_key key;
 	const struct tcp_app *app;
+	__u32 msl_ms;
 	struct keepalive keepalive;
 	struct tcp_listener *listener; /* NULL: it is gone, and connections of it may be there yet */
 	struct memory_account memory;
@@ -57,6 +58,7 @@ static struct served *find(const struct listeners *listeners, const struct servi
 
 	for (struct served *served = listeners->served; served; served = served->next) {
 		if (served->listener && served->app == app && !memcmp(&served->key, key, sizeof(*key)) &&
+		    served->msl_ms == spec->msl_ms &&
 		    !memcmp(&served->keepalive, &spec->keepalive, sizeof(spec->keepalive)))
 			return served;
 	}
@@ -67,6 +69,7 @@ static struct tcp_settings make_settings(const struct listeners *listeners, cons
 {
 	struct tcp_settings settings = listeners->settings;
 
+	settings.msl_ms = spec->msl_ms;
 	settings.keepalive = spec->keepalive.idle_ms;
 	if (settings.keepalive) {
 		settings.keepalive_idle_ms = spec->keepalive.idle_ms;
@@ -89,6 +92,7 @@ static int begin(struct listeners *listeners, const struct service_key *key, con
 		.next = listeners->served,
 		.key = *key,
 		.app = apps_find(spec->app),
+		.msl_ms = spec->msl_ms,
 		.keepalive = spec->keepalive,
 		.memory = { .limit_bytes = all_bytes - all_bytes / 4, .parent = listeners->memory },
 		.wanted = true,

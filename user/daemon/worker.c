@@ -23,6 +23,9 @@
 #define BUSY_WAIT_NS (200 * 1000ULL) /* until a device that was busy is tried again */
 #define ASK_INTERVAL_NS (NSEC_PER_SEC / 10)
 
+/* A record is in the map long before: from then on XDP answers for a connection in TIME-WAIT (bpf/time_wait.bpf.h). */
+#define TIME_WAIT_NS (100 * NSEC_PER_MSEC)
+
 /* The kernel gives a queue back some time after the process that had it has ended. */
 #define BUSY_TRIES 20
 #define BUSY_PAUSE_US 50000
@@ -353,6 +356,7 @@ static int make_parts(struct worker *worker, const struct worker_options *option
 	struct tcp_config config = {
 		.rim = { worker, rim_frame, rim_send, rim_mtu, rim_report, rim_advise, rim_changed },
 		.msl_ns = options->msl_ns,
+		.time_wait_ns = TIME_WAIT_NS,
 		.connections_max = options->connections_max,
 		.syn_received_max = options->syn_received_max,
 		.time_wait_max = options->time_wait_max,

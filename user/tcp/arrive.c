@@ -3,21 +3,25 @@
 #include "tcp/arrive.h"
 
 #include "tcp/path_mtu.h"
-#include "tcp/record.h"
 #include "tcp/time_wait.h"
+
+/* A SYN that may begin anew behind a connection in TIME-WAIT, whose numbers ended at snd_nxt. */
+static enum tcp_verdict arrive_again(struct tcp *tcp, struct arrival *a, __u32 snd_nxt)
+{
+	enum tcp_verdict verdict = arrive_listen(tcp, a, time_wait_iss(tcp, &a->packet.tuple, snd_nxt));
+
+	return verdict == TCPV_SYN_RECEIVED ? TCPV_TIME_WAIT_REUSED : verdict;
+}
 
 static enum tcp_verdict arrive_time_wait(struct tcp *tcp, struct time_wait *tw, struct arrival *a)
 {
-	__u32 iss = 0;
-	enum tcp_verdict verdict = time_wait_arrives(tcp, tw, a, &iss);
+	enum tcp_verdict verdict = time_wait_arrives(tcp, tw, a);
+	__u32 snd_nxt = tw->snd_nxt;
 
 	if (verdict != TCPV_TIME_WAIT_REUSED)
 		return verdict;
-	verdict = arrive_listen(tcp, a, iss);
-	if (verdict == TCPV_SYN_RECEIVED)
-		return TCPV_TIME_WAIT_REUSED;
-	record_none(tcp, &a->packet.tuple); /* nothing came after it */
-	return verdict;
+	time_wait_end(tcp, tw);
+	return arrive_again(tcp, a, snd_nxt);
 }
 
 static enum tcp_verdict arrive(struct tcp *tcp, struct arrival *a)
@@ -25,6 +29,8 @@ static enum tcp_verdict arrive(struct tcp *tcp, struct arrival *a)
 	struct endpoint *endpoint = endpoints_find(&tcp->endpoints, &a->packet.tuple);
 	struct tcb *tcb = (struct tcb *)endpoint;
 
+	if (!endpoint && a->hint->kind == DAEMON_SYN_AGAIN)
+		return arrive_again(tcp, a, a->hint->snd_nxt);
 	if (!endpoint)
 		return arrive_listen(tcp, a, 0);
 	if (endpoint->is_time_wait)

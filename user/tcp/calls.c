@@ -47,8 +47,8 @@ bool tcp_settings_are_valid(const struct tcp_settings *s)
 	       s->send_buffer_bytes >= BUFFER_MIN_BYTES && s->send_buffer_bytes <= BUFFER_MAX_BYTES &&
 	       s->delayed_ack_ms <= DELAYED_ACK_MAX_MS && s->linger_ms >= -1 && s->ttl && s->dscp < 64 &&
 	       s->linger_ms <= TCB_TIMER_MAX_MS && s->user_timeout_ms <= TCB_TIMER_MAX_MS &&
-	       s->fin_wait_2_ms <= TCB_TIMER_MAX_MS && s->keepalive_idle_ms <= TCB_TIMER_MAX_MS &&
-	       s->keepalive_interval_ms <= TCB_TIMER_MAX_MS &&
+	       s->fin_wait_2_ms <= TCB_TIMER_MAX_MS && s->msl_ms <= TCB_TIMER_MAX_MS / 2 &&
+	       s->keepalive_idle_ms <= TCB_TIMER_MAX_MS && s->keepalive_interval_ms <= TCB_TIMER_MAX_MS &&
 	       (!s->keepalive || (s->keepalive_idle_ms && s->keepalive_interval_ms && s->keepalive_probes));
 }
 

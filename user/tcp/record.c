@@ -20,7 +20,7 @@ __u16 record_flags(const struct tcb *tcb)
 
 static __u64 deadline_ns(const struct tcb *tcb)
 {
-	return tcb->origin->tcp->now_ns + tcp_state_timeout_ns(tcb->state, tcb->origin->tcp->config.msl_ns);
+	return tcb->origin->tcp->now_ns + tcp_state_timeout_ns(tcb->state, tcb_msl_ns(tcb));
 }
 
 static void fill_half_open(const struct tcb *tcb, struct half_open *h)
@@ -88,8 +88,7 @@ void record_now(struct tcb *tcb)
 	else
 		fill_flow(tcb, &record.flow);
 	report(tcb->origin->tcp, &tcb->endpoint.tuple, &record);
-	tcb_arm(tcb, TIMER_RECORD,
-		tcb->origin->tcp->now_ns + tcp_state_timeout_ns(tcb->state, tcb->origin->tcp->config.msl_ns) / 2);
+	tcb_arm(tcb, TIMER_RECORD, tcb->origin->tcp->now_ns + tcp_state_timeout_ns(tcb->state, tcb_msl_ns(tcb)) / 2);
 }
 
 static void put_off(struct tcb *tcb, struct list *list, __u64 *due_ns, __u64 delay_ns)
@@ -154,7 +153,7 @@ void record_time_wait(struct tcp *tcp, const struct time_wait *tw)
 {
 	struct tcp_record record = {
 		.kind = TCP_RECORD_ENDED,
-		.ended = { .handshake = tw->iss - tw->irs,
+		.ended = { .handshake = tw->handshake,
 			   .rcv_tsval = tw->ts_recent,
 			   .rcv_nxt = tw->rcv_nxt,
 			   .snd_nxt = tw->snd_nxt,
@@ -165,7 +164,7 @@ void record_time_wait(struct tcp *tcp, const struct time_wait *tw)
 				    (tw->flags & TCB_ACTIVE ? FLOW_OUTGOING : 0) },
 	};
 
-	ended_set_times(&record.ended, tw->endpoint.timer.expires_ns,
+	ended_set_times(&record.ended, tcp->now_ns + 2 * tw->msl_ms * NSEC_PER_MSEC,
 			tw->flags & TCB_COOKIE ? cookie_stale_ns(tw->born_s) : 0);
 	report(tcp, &tw->endpoint.tuple, &record);
 }

@@ -168,7 +168,7 @@ struct tcp {
 	struct list changed;  /* records of a new state, to be written at report_changed_ns */
 	struct list moved;    /* records of new numbers, at report_moved_ns */
 	struct list listeners;
-	struct list time_waits; /* the oldest first */
+	struct list time_waits; /* what began first comes first */
 	__u64 report_changed_ns;
 	__u64 report_moved_ns;
 	__u64 now_ns; /* of the call that is under way */
@@ -246,6 +246,13 @@ static inline __u32 tcb_now_ms(const struct tcb *tcb)
 	__u32 ms = (__u32)(tcb->origin->tcp->now_ns / NSEC_PER_MSEC);
 
 	return ms ? ms : 1; /* 0 is "never" */
+}
+
+static inline __u64 tcb_msl_ns(const struct tcb *tcb)
+{
+	__u32 own_ms = tcb->origin->settings.msl_ms;
+
+	return own_ms ? own_ms * NSEC_PER_MSEC : tcb->origin->tcp->config.msl_ns;
 }
 
 static inline bool tcb_is_synchronized(enum tcp_state state)

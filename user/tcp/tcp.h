@@ -62,6 +62,7 @@ struct tcp_settings {
 	__u32 delayed_ack_ms;	 /* below 500 (MUST-40); 0: every segment is acknowledged at once */
 	__u32 fin_wait_2_ms;	 /* how long FIN-WAIT-2 lasts after tcp_close(); half-closed it lasts for ever */
 	__s32 linger_ms;	 /* tcp_close(): -1 by the book; 0 abort; else abort if it takes longer */
+	__u32 msl_ms;		 /* 0: struct tcp_config's */
 	__u32 keepalive_idle_ms; /* MUST-28 */
 	__u32 keepalive_interval_ms;
 	__u8 keepalive_probes;
@@ -196,6 +197,11 @@ struct tcp_config {
 	struct tcp_rim rim;
 	struct siphash_key isn_key; /* random (RFC 6528) */
 	__u64 msl_ns;
+	/*
+	 * For how long a TIME-WAIT is kept here. 0: all of its 2MSL. Less: until its record is sure to be where others
+	 * find it, who answer for it from then on.
+	 */
+	__u64 time_wait_ns;
 	__u32 connections_max;
 	__u32 syn_received_max;		/* of handshakes that are not complete, without a cookie */
 	__u32 time_wait_max;		/* the oldest goes first */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "time_wait_judge.h"
 #include "tcp/emit.h"
 #include "tcp/isn.h"
 #include "tcp/record.h"
@@ -12,11 +13,18 @@
 /* Further than any window of the old connection: what is left of it in the network can not be taken for the new one. */
 #define TIME_WAIT_ISS_GAP 0x10000
 
+static __u64 kept_ns(const struct tcp *tcp, const struct time_wait *tw)
+{
+	__u64 all_ns = 2 * tw->msl_ms * NSEC_PER_MSEC, own_ns = tcp->config.time_wait_ns;
+
+	return own_ns && own_ns < all_ns ? own_ns : all_ns;
+}
+
 static void begin_2msl(struct tcp *tcp, struct time_wait *tw)
 {
 	list_remove(&tw->link);
 	list_append(&tcp->time_waits, &tw->link);
-	timer_wheel_arm(&tcp->wheel, &tw->endpoint.timer, tcp->now_ns + 2 * tcp->config.msl_ns);
+	timer_wheel_arm(&tcp->wheel, &tw->endpoint.timer, tcp->now_ns + kept_ns(tcp, tw));
 	record_time_wait(tcp, tw);
 }
 
@@ -39,8 +47,8 @@ int time_wait_make(struct tcb *tcb)
 	tw->rcv_nxt = tcb->rcv_nxt;
 	tw->ts_recent = tcb->ts_recent;
 	tw->ts_offset = tcb->ts_offset;
-	tw->irs = tcb->irs;
-	tw->iss = tcb->iss;
+	tw->handshake = tcb->iss - tcb->irs;
+	tw->msl_ms = (__u32)(tcb_msl_ns(tcb) / NSEC_PER_MSEC);
 	tw->born_s = tcb->born_s;
 	tw->flags = tcb->flags;
 	tw->window = transmit_window(tcb);
@@ -51,19 +59,15 @@ int time_wait_make(struct tcb *tcb)
 	return 0;
 }
 
-static void remove_time_wait(struct tcp *tcp, struct time_wait *tw)
+void time_wait_end(struct tcp *tcp, struct time_wait *tw)
 {
+	if (!tcp->config.time_wait_ns)
+		record_none(tcp, &tw->endpoint.tuple);
 	list_remove(&tw->link);
 	timer_wheel_disarm(&tcp->wheel, &tw->endpoint.timer);
 	endpoints_remove(&tcp->endpoints, &tw->endpoint);
 	tcp->counters.connections_time_wait--;
 	free(tw);
-}
-
-void time_wait_end(struct tcp *tcp, struct time_wait *tw)
-{
-	record_none(tcp, &tw->endpoint.tuple);
-	remove_time_wait(tcp, tw);
 }
 
 static void acknowledge(struct tcp *tcp, const struct time_wait *tw, __u32 path)
@@ -85,33 +89,34 @@ static void acknowledge(struct tcp *tcp, const struct time_wait *tw, __u32 path)
 	emit(tcp, &o);
 }
 
-/* 3.6.1, MAY-2, by the timestamp where there are any (RFC 6191, 2; SHLD-4), else by the sequence number. */
-static bool may_begin_anew(const struct time_wait *tw, const struct segment *s)
+enum tcp_verdict time_wait_arrives(struct tcp *tcp, struct time_wait *tw, const struct arrival *a)
 {
-	if ((tw->flags & TCB_TIMESTAMPS) && s->has_timestamps && s->tsval != tw->ts_recent)
-		return seq_after(s->tsval, tw->ts_recent);
-	return seq_after(s->seq, tw->rcv_nxt);
-}
+	const struct time_wait_numbers numbers = {
+		.rcv_nxt = tw->rcv_nxt,
+		.ts_recent = tw->ts_recent,
+		.has_timestamps = tw->flags & TCB_TIMESTAMPS,
+	};
 
-enum tcp_verdict time_wait_arrives(struct tcp *tcp, struct time_wait *tw, const struct arrival *a, __u32 *iss)
-{
-	const struct segment *s = &a->packet.segment;
-
-	/* RFC 1337, 3, fix F1 */
-	if (s->flags & TCP_FLAG_RST)
+	switch (time_wait_judge(&numbers, &a->packet.segment)) {
+	case TIME_WAIT_RESET:
 		return TCPV_RESET_IGNORED;
-	if ((s->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN && may_begin_anew(tw, s)) {
-		*iss = seq_max(isn_make(&tcp->config.isn_key, &tw->endpoint.tuple, tcp->now_ns),
-			       tw->snd_nxt + TIME_WAIT_ISS_GAP);
-		remove_time_wait(tcp, tw);
+	case TIME_WAIT_ANEW:
 		return TCPV_TIME_WAIT_REUSED;
-	}
-	/* Two ends in TIME-WAIT would go on acknowledging each other's acknowledgements. */
-	if (!arrival_length(a) && s->seq == tw->rcv_nxt)
+	case TIME_WAIT_NO_TIMESTAMP:
+		return TCPV_NO_TIMESTAMP;
+	case TIME_WAIT_SILENT:
 		return TCPV_TIME_WAIT;
-	/* 3.10.7.4, eighth: the FIN comes again (EP-TW); anything else that is old is answered without that (1337b) */
-	if ((s->flags & TCP_FLAG_FIN) && s->seq + arrival_length(a) == tw->rcv_nxt)
+	case TIME_WAIT_FIN_AGAIN:
 		begin_2msl(tcp, tw);
+		break;
+	case TIME_WAIT_OLD:
+		break;
+	}
 	acknowledge(tcp, tw, a->path);
 	return TCPV_TIME_WAIT;
+}
+
+__u32 time_wait_iss(const struct tcp *tcp, const struct tuple *tuple, __u32 snd_nxt)
+{
+	return seq_max(isn_make(&tcp->config.isn_key, tuple, tcp->now_ns), snd_nxt + TIME_WAIT_ISS_GAP);
 }
