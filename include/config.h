@@ -163,7 +163,7 @@ enum port_kind {
 	/*
 	 * Connections of the daemon's may be on it. The command line sets it with a service of the daemon's and leaves
 	 * it set, for its connections outlive the service; the daemon sets it, before it opens a connection, on the
-	 * port that it opens it from, and clears it there.
+	 * port that it opens it from, and clears it there if no TIME-WAIT is left.
 	 */
 	PORT_DAEMON = 1 << 3,
 };

@@ -27,7 +27,6 @@
 #include "pins.h"
 #include "route.h"
 #include "service_spec.h"
-#include "timeouts.h"
 
 #define ERROR_BYTES 1024
 #define FLOWS 1024 /* of a device that is loaded for one connection */
@@ -67,6 +66,7 @@ struct connection {
 	struct worker *worker;
 	int reserved_fd; /* a socket of the kernel's that has the port: nobody else gets it */
 	int signals_fd;
+	bool was_marked; /* the port is marked as the daemon's before */
 	struct tuple tuple;
 };
 
@@ -210,7 +210,7 @@ static int open_worker(struct connection *connection)
 	struct worker_options options = {
 		.device = &connection->device,
 		.ring = XSK_RING_DEFAULT,
-		.msl_ns = TCP_MSL_DEFAULT_S * NSEC_PER_SEC,
+		.msl_ns = connection->device.config.msl_ns,
 		.connections_max = 1,
 		.syn_received_max = 1,
 		.time_wait_max = 1,
@@ -314,12 +314,31 @@ static int bind_port(const struct tuple *tuple, __u16 port, int ifindex)
 	return err;
 }
 
-/* Its segments, and the mark that they are the daemon's, are a service's, or were one's. */
-static bool has_service(const struct connection *connection, __u32 port)
+/* An earlier connection of the tuple is in TIME-WAIT, which XDP answers for as long as the port is marked. */
+static bool has_time_wait(const struct connection *connection)
+{
+	const struct tuple *tuple = &connection->tuple;
+	bool is_ipv6 = tuple->family == FAMILY_IPV6;
+	struct flow4_key key4;
+	struct flow6_key key6;
+	struct ended e;
+
+	flow4_key_from_tuple(&key4, tuple);
+	flow6_key_from_tuple(&key6, tuple);
+	return !bpf_map_lookup_elem(connection->device.tw_fd[is_ipv6], is_ipv6 ? (void *)&key6 : &key4, &e) &&
+	       ended_state(&e, system_monotonic_ns()) == TCPS_TIME_WAIT;
+}
+
+/* A service's segments are the service's; what is only marked may have been a service's, or a connection's like ours.
+ */
+static bool is_free(struct connection *connection, __u32 port)
 {
 	__u8 kinds = 0;
 
-	return bpf_map_lookup_elem(connection->device.ports_fd, &port, &kinds) < 0 || kinds;
+	if (bpf_map_lookup_elem(connection->device.ports_fd, &port, &kinds) < 0 || (kinds & ~PORT_DAEMON))
+		return false;
+	connection->was_marked = kinds;
+	return !has_time_wait(connection);
 }
 
 /* Simple port randomisation (RFC 6056, 3.3.1): drawn anew until one is free. */
@@ -333,7 +352,7 @@ static int reserve_port(struct connection *connection)
 			break;
 		connection->tuple.local_port = first + drawn % (last - first + 1);
 		connection->reserved_fd = -EADDRINUSE;
-		if (has_service(connection, connection->tuple.local_port))
+		if (!is_free(connection, connection->tuple.local_port))
 			continue;
 		connection->reserved_fd =
 			bind_port(&connection->tuple, connection->tuple.local_port, connection->route.ifindex);
@@ -429,7 +448,8 @@ static int carry(struct connection *connection, __u32 path)
 	err = client_run(connection->worker, &client, &connection->tuple, path, &connection->options->settings);
 	worker_close(connection->worker);
 	connection->worker = NULL;
-	mark_port(connection, false);
+	if (!connection->was_marked && !has_time_wait(connection))
+		mark_port(connection, false);
 	return explain_end(connection->options, err);
 }
 

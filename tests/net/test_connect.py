@@ -15,6 +15,7 @@ import pytest
 import daemon as daemons
 import lab
 import sockets
+import wire
 
 PORT = 9000
 DONE, FAILED, MISUSED, REFUSED, RESET, TIMED_OUT, UNREACHABLE = range(7)
@@ -260,12 +261,52 @@ def test_device_that_was_loaded_stays_as_it_was(shield, net, family, listener):
         assert (flow["state"], flow["owner"], flow["local_port"]) == ("ESTABLISHED", "daemon", port)
         with sockets.inside(net.server), socket.socket(family.af) as other, pytest.raises(OSError):
             other.bind((family.address(net.server), port))
-        process.stdin.close()
+        peer.shutdown(socket.SHUT_WR)  # first: no TIME-WAIT is here
         assert read_to_end(peer) == b""
     assert process.wait(timeout=sockets.SECONDS) == DONE
     assert shield.read_json("status", shield.device)[0]["phase"] == "active"
     assert shield.dump("ports") == ports
-    assert shield.record(family, PORT)[0] != "flows"
+    assert shield.flows() == []
+
+
+def test_time_wait_that_it_leaves_is_answered(shield, net, family):
+    """Whose end has closed first, and is gone: the device was loaded before, and stays."""
+    shield.load("*:80")
+    net.client.send_through_queue()
+    with wire.Peer(net, family, None, source_port=PORT) as peer:
+        process = net.server.start(*command(shield, family, to=family.peer), stdin=subprocess.PIPE)
+        peer.meet("SEC")
+        peer.send("SA")
+        peer.receive("A")
+        process.stdin.close()
+        peer.take(peer.receive("FA"))
+        peer.send("FA")
+        peer.receive("A")
+        assert process.wait(timeout=sockets.SECONDS) == DONE
+        assert shield.flow(family, PORT)["state"] == "TIME-WAIT"
+        peer.send("FA", seq=peer.snd_nxt - 1)
+        again = peer.receive("A")
+        assert (again.seq, again.ack) == (peer.rcv_nxt, peer.snd_nxt)
+        assert shield.counters()["TIME_WAIT_ACK"] == 1
+
+
+def test_port_of_its_time_wait_is_not_drawn_for_the_same_peer(shield, net, family):
+    shield.load("*:80")
+    net.server.sysctl(net__ipv4__ip_local_port_range="40000 40000")
+    with sockets.listen(net.client, family, port=PORT) as listener:
+        process = start(shield, family)
+        with accept(listener) as peer:
+            process.stdin.close()
+            assert read_to_end(peer) == b""
+        assert process.wait(timeout=sockets.SECONDS) == DONE
+        done = run(shield, family)
+        assert (done.returncode, "no free port" in done.stderr) == (FAILED, True)
+    with sockets.listen(net.client, family, port=PORT + 1):
+        process = net.server.start(*command(shield, family, port=PORT + 1), stdin=subprocess.DEVNULL, text=False)
+        lab.wait_until(lambda: shield.flows(state="FIN_WAIT_2"), "another connection from the port")
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=sockets.SECONDS)
+    assert shield.flow(family, PORT)["state"] == "TIME-WAIT"
 
 
 def test_device_whose_mtu_has_grown_carries_its_frames(shield, net, family, listener):
