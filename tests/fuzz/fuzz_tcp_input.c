@@ -131,6 +131,18 @@ static void take_advice(void *context, __u32 path, bool reachable)
 	(void)reachable;
 }
 
+/* Each event says something new, and an end is one. */
+static void take_change(void *context, const struct flow_event *event)
+{
+	bool is_over = event->state == TCPS_CLOSED || event->state == TCPS_TIME_WAIT;
+
+	(void)context;
+	must(event->before < TCPS_COUNT && event->state < TCPS_COUNT && event->end < FLOW_END_COUNT);
+	must(event->before != event->state);
+	must(is_over == (event->end != FLOW_END_NONE));
+	must(event->state != TCPS_LISTEN && event->before != TCPS_LISTEN);
+}
+
 /* --- the application ---------------------------------------------------------------------------------------------- */
 
 static void on_accept(struct tcb *tcb)
@@ -495,7 +507,7 @@ static void go_to(__u8 state, const struct tcp_settings *settings)
 static void begin(__u8 choices)
 {
 	struct tcp_config config = {
-		.rim = { NULL, give_frame, take_frame, tell_mtu, take_report, take_advice },
+		.rim = { NULL, give_frame, take_frame, tell_mtu, take_report, take_advice, take_change },
 		.isn_key = { 1, 2 },
 		.msl_ns = MSL_NS,
 		.connections_max = 8,

@@ -247,7 +247,7 @@ static inline void sim_start(struct sim *sim, int index, __u64 msl_ns)
 {
 	struct sim_end *end = &sim->ends[index];
 	struct tcp_config config = {
-		.rim = { end, sim_frame, sim_send, sim_mtu, sim_report, sim_advise },
+		.rim = { end, sim_frame, sim_send, sim_mtu, sim_report, sim_advise, NULL },
 		.isn_key = { sim->seed, (__u64)index },
 		.msl_ns = msl_ns,
 		.connections_max = 4,
