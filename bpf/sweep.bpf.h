@@ -8,8 +8,9 @@
  * interrupt. A kernel before Linux 6.10 has no workqueue for programs, and the timer itself has to walk.
  *
  * After a walk the sweep rests for a hundred times as long as that took, so that it costs a core 1 % however large the
- * tables are. But the presence filter's wipe does not wait: of a tuple that is not heard of again, the bits hold for a
- * period less the time from one bitmap's turn to the other's wipe, which has to outlast a TIME-WAIT.
+ * tables are. The presence filter's wipe does not wait for that, which is a walk more in a period, or in a rest that is
+ * longer: of a tuple that is not heard of again, the bits hold for a period less the time from one bitmap's turn to the
+ * other's wipe, which has to outlast a TIME-WAIT.
  */
 #ifndef SYNKEEP_SWEEP_BPF_H
 #define SYNKEEP_SWEEP_BPF_H
