@@ -31,6 +31,15 @@ class Daemon:
         counted = self.shield.read_json("counters", self.shield.device)[0]["daemon"]
         return collections.Counter({counter["name"]: counter["count"] for counter in counted})
 
+    def ager(self):
+        """What `synkeep status` says of its ager; None: there is none."""
+        return self.shield.read_json("status", self.shield.device)[0]["ager"]
+
+    def ager_counters(self):
+        """What its ager has counted, by name."""
+        counted = self.shield.read_json("counters", self.shield.device)[0]["ager"]
+        return collections.Counter({counter["name"]: counter["count"] for counter in counted})
+
     def cpu_seconds(self):
         """The processor time that it has used."""
         ticks = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]

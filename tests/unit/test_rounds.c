@@ -187,6 +187,23 @@ static void test_upcoming_beyond_the_horizon_is_left(void **unused)
 	assert_int_equal(rounds_waiting(rounds), 0);
 }
 
+/* The ager is woken for it. */
+static void test_several_upcoming_the_first_due_is_told(void **unused)
+{
+	struct upcoming4 list[3] = { { .due_ns = now_ns + 5 }, { .due_ns = now_ns + 3 }, { .due_ns = now_ns + 4 } };
+
+	(void)unused;
+	for (__u32 i = 0; i < ARRAY_LEN(list); i++) {
+		struct tuple t = tuple_of(FAMILY_IPV4, i);
+
+		flow4_key_from_tuple(&list[i].key, &t);
+	}
+	assert_int_equal(rounds_add(rounds, AGE_FLOWS, FAMILY_IPV4, list, ARRAY_LEN(list), now_ns), now_ns + 3);
+	go_until(now_ns + 2 * SLOT_NS);
+	for (__u32 i = 0; i < ARRAY_LEN(list); i++)
+		assert_int_equal(fakes[i].attended, 1);
+}
+
 static void test_each_table_is_asked_about_as_itself(void **unused)
 {
 	static const __u8 families[] = { FAMILY_IPV4, FAMILY_IPV6 };
@@ -407,6 +424,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_empty_batch_is_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_upcoming_is_attended_at_its_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_upcoming_beyond_the_horizon_is_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_several_upcoming_the_first_due_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_each_table_is_asked_about_as_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_table_does_not_keep_others_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_told_of_twice_is_attended_once, setup, teardown),
