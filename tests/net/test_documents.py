@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The tests that docs/ names are there."""
+"""The tests that docs/ names are there, and the code that ARCHITECTURE.md does."""
 
 import pathlib
 import re
@@ -24,6 +24,20 @@ def named_tests():
 def test_named_test_exists(document, file, test):
     definition = DEFINITION[pathlib.Path(file).suffix].format(test)
     assert any(definition in path.read_text() for path in TESTS.glob(f"*/{file}"))
+
+
+ARCHITECTURE = lab.REPOSITORY / "ARCHITECTURE.md"
+CODE = [path for folder in ("bpf", "include", "user") for path in (lab.REPOSITORY / folder).rglob("*.[ch]")]
+
+
+@pytest.mark.parametrize("kind, name", sorted(
+    {("file", name) for name in re.findall(r"`([\w/.]+\.[ch])`", ARCHITECTURE.read_text())}
+    | {("function", name) for name in re.findall(r"`(\w+)\(\)`", ARCHITECTURE.read_text())}))
+def test_architecture_names_what_is_there(kind, name):
+    if kind == "file":
+        assert any(str(path).endswith("/" + name) for path in CODE)
+    else:
+        assert any(re.search(rf"\b{name}\(", path.read_text()) for path in CODE)
 
 
 def test_every_case_of_the_handover_names_a_test():
