@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""What a service says of time: its MSL, or the device's; and keepalive of the daemon's connections."""
+"""What a service says of time: its MSL, or the device's; and keepalive of connections of both owners."""
 
 import contextlib
 import time
@@ -87,6 +87,62 @@ def test_daemon_that_is_told_an_msl_sets_the_devices(shield, net, family):
         assert 0.5 < lasts(daemon, net, family, DAYTIME) < 1.5
 
 
+# --- keepalive ------------------------------------------------------------------------------------------------------
+
+
+def receive_probes(peer, count):
+    """When so many probes came, seconds from now."""
+    began, times = time.monotonic(), []
+    for _ in range(count):
+        probe = peer.receive("A")
+        times.append(time.monotonic() - began)
+        assert (probe.seq, probe.ack) == (peer.rcv_nxt - 1, peer.snd_nxt)
+    return times
+
+
+@contextlib.contextmanager
+def greeted(shield, family, *keys):
+    """A connection of a server that spoke first: the hand-made peer, silent from now on, and the server's socket."""
+    shield.load(",".join((f"*:{PORT}", *keys)))
+    with sockets.listen(shield.net.server, family, port=PORT) as listener, daemons.serving(shield):
+        with wire.Peer(shield.net, family, PORT) as peer:
+            peer.open()
+            with listener.accept()[0] as server:
+                server.settimeout(sockets.SECONDS)
+                server.sendall(b"hello")
+                peer.take(peer.receive("PA"))
+                peer.send("A")
+                yield peer, server
+
+
+def test_silent_peer_of_the_kernels_is_asked_and_its_socket_closed(shield, family):
+    with greeted(shield, family, "keepalive=500ms/300ms/3") as (peer, server):
+        assert receive_probes(peer, 3) == pytest.approx([0.5, 0.8, 1.1], abs=0.2)
+        with pytest.raises(ConnectionAbortedError):
+            server.recv(1)
+
+
+def test_dead_peer_that_is_only_reported_stays_and_may_come_back(shield, family):
+    with greeted(shield, family, "keepalive=400ms/200ms/2", "dead=report") as (peer, server):
+        receive_probes(peer, 2)
+        lab.wait_until(lambda: shield.flow(family, peer.port)["peer_dead"], "that the peer is shown as dead")
+        assert peer.stays_silent(1)
+        peer.send("PA", b"I am back")
+        assert server.recv(100) == b"I am back"
+        flow = shield.flow(family, peer.port)
+        assert (flow["probes"], flow["peer_dead"]) == (0, False)
+
+
+def test_keepalive_that_is_changed_is_of_the_kernels_connections_at_once(shield, family):
+    with greeted(shield, family) as (peer, _server):
+        assert peer.stays_silent(1)
+        shield.add_service(f"*:{PORT},keepalive=300ms/300ms/255")
+        receive_probes(peer, 2)
+        shield.add_service(f"*:{PORT}")
+        peer.receive_for(0.5)  # one may be on its way
+        assert peer.stays_silent(1)
+
+
 def test_keepalive_of_the_kernels_connections_needs_a_daemon(shield, net, family):
     shield.load(f"*:{PORT},keepalive=on")
 
@@ -101,16 +157,6 @@ def test_keepalive_of_the_kernels_connections_needs_a_daemon(shield, net, family
 
 
 # --- keepalive of the daemon's connections ---------------------------------------------------------------------------
-
-
-def receive_probes(peer, count):
-    """When so many probes came, seconds from now."""
-    began, times = time.monotonic(), []
-    for _ in range(count):
-        probe = peer.receive("A")
-        times.append(time.monotonic() - began)
-        assert (probe.seq, probe.ack) == (peer.rcv_nxt - 1, peer.snd_nxt)
-    return times
 
 
 @pytest.mark.parametrize("policy", ["always", "off"])
