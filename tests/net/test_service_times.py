@@ -87,6 +87,12 @@ def test_daemon_that_is_told_an_msl_sets_the_devices(shield, net, family):
         assert 0.5 < lasts(daemon, net, family, DAYTIME) < 1.5
 
 
+def test_msl_of_the_daemons_service_counts_before_the_devices(shield, net, family):
+    shield.load(msl="20s")
+    with daemons.serving(shield, daemons.spec(family, net, DAYTIME, "daytime", "msl=300ms")) as daemon:
+        assert 0.5 < lasts(daemon, net, family, DAYTIME) < 1.5
+
+
 # --- keepalive ------------------------------------------------------------------------------------------------------
 
 
