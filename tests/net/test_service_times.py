@@ -191,7 +191,7 @@ def test_probes_are_shown_until_one_is_answered(shield, net, family):
         with wire.Peer(net, family, ECHO) as peer:
             peer.open()
             receive_probes(peer, 2)
-            flow = lab.wait_until(lambda: (flow := shield.flow(family, peer.port))["probes"] == 2 and flow, "probes in flows")
+            flow = lab.wait_until(lambda: (flow := shield.flow(family, peer.port))["probes"] == 2 and flow, "two probes")
             assert flow["idle_ms"] >= 1000 and not flow["probe_refused"] and not flow["peer_dead"]
             head, row = (line.split() for line in shield.run("flows").stdout.splitlines())
             assert row[head.index("PROBES")] == "2"
