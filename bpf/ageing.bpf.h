@@ -39,6 +39,12 @@ static __always_inline int upcoming_emit(struct bpf_iter__bpf_map_elem *ctx, con
 	return 0; /* where the buffer had no room, the kernel comes again with the same record */
 }
 
+/* When an ended record is to be taken away. */
+static __always_inline __u64 upcoming_ended_ns(const struct ended *e, __u64 now_ns)
+{
+	return now_ns - ended_late_ms(e, now_ns) * (__s64)NSEC_PER_MSEC + EXPIRY_GRACE_NS;
+}
+
 static __always_inline int upcoming_half_open(struct bpf_iter__bpf_map_elem *ctx, __u8 family)
 {
 	const struct half_open *h = ctx->value;
@@ -57,12 +63,12 @@ static __always_inline int upcoming_ended(struct bpf_iter__bpf_map_elem *ctx, __
 	const struct ended *e = ctx->value;
 	const void *key = ctx->key;
 	const struct agenda *a = agenda_get();
-	__s32 early_ms;
+	__u64 due_ns;
 
 	if (!a || !key || !e)
 		return 0;
-	early_ms = ended_late_ms(e, a->until_ns - EXPIRY_GRACE_NS);
-	return early_ms > 0 ? upcoming_emit(ctx, key, family, a->until_ns - early_ms * NSEC_PER_MSEC) : 0;
+	due_ns = upcoming_ended_ns(e, a->until_ns);
+	return due_ns < a->until_ns ? upcoming_emit(ctx, key, family, due_ns) : 0;
 }
 
 /* When the next probe, or the deadline, is due: ~0 if not before until_ns. The clock is only read if it is. */
@@ -115,6 +121,7 @@ static __noinline enum age_due attend_half_open(const struct tuple *t, struct ag
 	if (!h)
 		return AGE_GONE;
 	item->late_ms = attend_late_ms(h->deadline_ns, now_ns);
+	item->due_ns = h->deadline_ns + EXPIRY_GRACE_NS;
 	return expiry_take_half_open(t, h, now_ns) ? AGE_EXPIRED : AGE_LATER;
 }
 
@@ -125,6 +132,7 @@ static __noinline enum age_due attend_ended(const struct tuple *t, struct agenda
 	if (!e)
 		return AGE_GONE;
 	item->late_ms = ended_late_ms(e, now_ns);
+	item->due_ns = upcoming_ended_ns(e, now_ns);
 	return expiry_take_ended(t, e, now_ns) ? AGE_EXPIRED : AGE_LATER;
 }
 
@@ -132,6 +140,7 @@ static __noinline enum age_due attend_flow(const struct tuple *t, struct agenda_
 					   __u64 now_ns)
 {
 	struct flow *f = flow_find(t);
+	__u64 probe_ns;
 	enum age_due due;
 
 	if (!f)
@@ -140,6 +149,10 @@ static __noinline enum age_due attend_flow(const struct tuple *t, struct agenda_
 	if (expiry_take_flow(t, f, now_ns))
 		return AGE_EXPIRED;
 	service_keepalive(t, now_ns, &item->keepalive);
+	item->due_ns = f->deadline_ns + EXPIRY_GRACE_NS;
+	probe_ns = ageing_flow_due_ns(f, &item->keepalive, resumed_ms, now_ns);
+	if (probe_ns < f->deadline_ns)
+		item->due_ns = probe_ns;
 	due = ageing_flow_due(f, &item->keepalive, resumed_ms, now_ns);
 	return due == AGE_EXPIRED ? AGE_LATER : due; /* within the grace, or just in a hook's hands */
 }

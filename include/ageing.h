@@ -28,7 +28,7 @@
 
 /* What is due for a record. */
 enum age_due {
-	AGE_LATER,   /* nothing yet: something has moved it */
+	AGE_LATER,   /* nothing yet: something has moved it; or it is in a hook's hands just now */
 	AGE_GONE,    /* it is not there */
 	AGE_EXPIRED, /* its deadline has passed: it was taken away */
 	AGE_PROBE,   /* a keepalive probe is to be sent */
@@ -46,6 +46,7 @@ enum age_table {
 struct agenda_item {
 	struct flow6_key key; /* of IPv4 a struct flow4_key in its place */
 	__u32 late_ms;	      /* AGE_EXPIRED: behind its deadline */
+	__u64 due_ns;	      /* AGE_LATER: when it is to be looked at again, CLOCK_MONOTONIC; may have passed */
 	enum age_due due;
 	struct keepalive keepalive; /* AGE_PROBE, AGE_DEAD and AGE_REFUSED: as the service has it */
 };

@@ -76,6 +76,26 @@ static void test_attend_at_the_time_told_is_due(void **state)
 	}
 }
 
+/* What was moved tells when it is to be looked at again; the sooner of a probe and the deadline. */
+static void test_attend_later_tells_when(void **state)
+{
+	struct tuple t = agenda_tuple(FAMILY_IPV4, 1);
+	__u64 deadline_ns = agenda_now_ns() + HOUR_NS;
+	struct flow f;
+
+	(void)state;
+	for (int table = 0; table < AGE_TABLES; table++) {
+		agenda_put_record(table, &t, FLOW_OWNER_DAEMON, deadline_ns);
+		assert_int_equal(agenda_attend_one(table, &t)->due, AGE_LATER);
+		assert_in_range(agenda.items[0].due_ns, deadline_ns, deadline_ns + 30 * NSEC_PER_MSEC);
+	}
+	f = agenda_silent_flow(&t, IDLE_MS - 5000);
+	shield_put_flow(&t, &f);
+	assert_int_equal(agenda_attend_one(AGE_FLOWS, &t)->due, AGE_LATER);
+	assert_in_range(agenda.items[0].due_ns, agenda_now_ns() + 4000 * NSEC_PER_MSEC,
+			agenda_now_ns() + 5000 * NSEC_PER_MSEC);
+}
+
 static void test_attend_flow_expired_noted_and_remembered(void **state)
 {
 	__u64 noted = shield_count(V_FLOW_EXPIRED);
@@ -234,6 +254,7 @@ int main(void)
 		TEST(test_attend_each_table_each_record_judged),
 		TEST(test_attend_deadline_just_passed_later),
 		TEST(test_attend_at_the_time_told_is_due),
+		TEST(test_attend_later_tells_when),
 		TEST(test_attend_flow_expired_noted_and_remembered),
 		TEST(test_attend_flow_locked_by_hook_left_alone),
 		TEST(test_attend_flow_retired_by_hook_left_alone),

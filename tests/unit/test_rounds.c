@@ -15,6 +15,7 @@
 struct fake {
 	enum age_due due;
 	__u32 late_ms;
+	__u64 due_ns; /* 0: not before the next scan */
 	enum service_dead dead;
 	enum rounds_probe probe;
 	__u32 out;
@@ -74,6 +75,7 @@ static int fake_attend(void *context, struct agenda *asked)
 		fake->attended++;
 		item->due = fake->due;
 		item->late_ms = fake->late_ms;
+		item->due_ns = fake->due_ns ? fake->due_ns : agenda.until_ns;
 		item->keepalive = (struct keepalive){ 10000, interval_ms, 3, fake->dead, {} };
 	}
 	return attend_error;
@@ -109,6 +111,7 @@ static int setup(void **unused)
 	(void)unused;
 	memset(fakes, 0, sizeof(fakes));
 	memset(&agenda, 0, sizeof(agenda));
+	agenda.until_ns = START + 10 * NSEC_PER_SEC;
 	memset(&state, 0, sizeof(state));
 	attend_error = 0;
 	interval_ms = INTERVAL_MS;
@@ -253,7 +256,8 @@ static void test_told_of_twice_is_attended_once(void **unused)
 	}
 }
 
-static void test_moved_or_gone_is_forgotten(void **unused)
+/* The next scan tells of it again, if it is there. */
+static void test_moved_far_or_gone_is_forgotten(void **unused)
 {
 	static const enum age_due answers[] = { AGE_LATER, AGE_GONE };
 
@@ -266,6 +270,34 @@ static void test_moved_or_gone_is_forgotten(void **unused)
 		assert_int_equal(fake->probed + fake->closed + fake->over, 0);
 		assert_int_equal(rounds_waiting(rounds), 0);
 	}
+}
+
+/* It is not in the horizon with its new time, and the next scan may come too late. */
+static void test_moved_within_the_scans_reach_is_attended_then(void **unused)
+{
+	struct fake *fake = due_flow(AGE_LATER);
+
+	(void)unused;
+	fake->due_ns = now_ns + 2 * NSEC_PER_SEC;
+	go_until(fake->due_ns);
+	assert_int_equal(fake->attended, 1);
+	fake->due = AGE_EXPIRED;
+	go_until(now_ns + 2 * SLOT_NS);
+	assert_int_equal(fake->attended, 2);
+	assert_int_equal(state.expired[AGE_FLOWS], 1);
+	assert_int_equal(rounds_waiting(rounds), 0);
+}
+
+static void test_in_a_hooks_hands_is_attended_a_little_later(void **unused)
+{
+	struct fake *fake = due_flow(AGE_LATER);
+
+	(void)unused;
+	fake->due_ns = now_ns - NSEC_PER_SEC;
+	go_until(now_ns + SLOT_NS);
+	assert_int_equal(fake->attended, 1);
+	go_until(now_ns + ROUNDS_HANDS_NS + SLOT_NS);
+	assert_int_equal(fake->attended, 2);
 }
 
 static void test_silent_is_probed_and_again_behind_the_interval(void **unused)
@@ -428,7 +460,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_each_table_is_asked_about_as_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_table_does_not_keep_others_waiting, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_told_of_twice_is_attended_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_moved_or_gone_is_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_moved_far_or_gone_is_forgotten, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_moved_within_the_scans_reach_is_attended_then, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_in_a_hooks_hands_is_attended_a_little_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_silent_is_probed_and_again_behind_the_interval, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_interval_beyond_the_horizon_is_left_to_the_scan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_room_is_tried_again_soon, setup, teardown),

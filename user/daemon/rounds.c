@@ -232,6 +232,12 @@ static void end_dead(struct rounds *rounds, const struct agenda_item *item, cons
 	rounds->rim.over(rounds->rim.context, tuple);
 }
 
+/* What a hook has in its hands is due at once, and is left to it for a moment. */
+static __u64 later_ns(__u64 due_ns, __u64 now_ns)
+{
+	return due_ns > now_ns ? due_ns : now_ns + ROUNDS_HANDS_NS;
+}
+
 static void answer(struct rounds *rounds, const struct agenda_item *item, __u64 now_ns)
 {
 	struct tuple tuple = {};
@@ -252,6 +258,9 @@ static void answer(struct rounds *rounds, const struct agenda_item *item, __u64 
 		end_dead(rounds, item, &tuple);
 		break;
 	case AGE_LATER:
+		if (item->due_ns < rounds->agenda->until_ns)
+			add_again(rounds, item, later_ns(item->due_ns, now_ns), now_ns);
+		break;
 	case AGE_GONE:
 		break;
 	}

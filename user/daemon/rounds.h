@@ -7,7 +7,8 @@
  *                     expired          is counted: attend has taken it away
  *                     to be probed     now, or when the pacer says; and again behind the interval
  *                     dead, refused    closed or counted, as the service says, once
- *                     later, gone      forgotten: what was moved, the next scan meets
+ *                     later            looked at again, if that is before the next scan tells of it
+ *                     gone             forgotten
  *
  * What is done is done through functions, so this is pure but for memory. One thread adds, another takes.
  */
@@ -18,7 +19,8 @@
 #include "daemon/pacer.h"
 #include "sock_diag.h"
 
-#define ROUNDS_ROOM_NS (50 * NSEC_PER_MSEC) /* until a probe is tried again for which there was no room */
+#define ROUNDS_HANDS_NS (20 * NSEC_PER_MSEC) /* until what a hook had in its hands is looked at again */
+#define ROUNDS_ROOM_NS (50 * NSEC_PER_MSEC)  /* until a probe is tried again for which there was no room */
 
 enum rounds_probe {
 	ROUNDS_PROBE_SENT,
