@@ -5,7 +5,8 @@
  * A bpf_spin_lock would do the same for 50 ns a segment, nearly all of it for switching interrupts off and on, which
  * is not needed here:
  *   - Whoever holds the lock is a network hook: a softirq, or softirqs are off. What would want the same lock on the
- *     same CPU can not interrupt it, and it has done in some 30 ns.
+ *     same CPU can not interrupt it, and it has done in some 30 ns; with a new state, while somebody watches
+ *     (watch.bpf.h), in some hundred more.
  *   - The sweep, which can be interrupted, never holds it: it makes a free record a dead one in one step.
  * Waiting has an end all the same, for a holder's virtual CPU may be taken from it. Who has waited in vain goes on as
  * if there were no record: the connection is adopted anew, from its socket, by a record that replaces the one held.
