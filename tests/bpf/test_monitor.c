@@ -77,7 +77,7 @@ static bool is_none_of_its_business(enum verdict verdict)
  */
 static bool is_beside_the_policy(enum verdict verdict)
 {
-	return (verdict >= V_DAEMON_SEGMENT && verdict <= V_DAEMON_NO_ROOM) || verdict == V_PROBE_ANSWER;
+	return (verdict >= V_DAEMON_SEGMENT && verdict <= V_TIME_WAIT_NO_TIMESTAMP) || verdict == V_PROBE_ANSWER;
 }
 
 /* As it is counted. Whether the kernel would give a cookie of its own is not asked: that changes its listener. */
