@@ -15,25 +15,32 @@
 
 #define BATCH 4096
 #define LIFETIME_MS 86400000
+#define OVER_MS_MAX 3600000
 
 struct options {
+	__u32 first;
 	__u32 flows;
+	__u64 lifetime_ns;
+	__u64 over_ns;
 	struct in_addr local;
 	__u16 port;
-	__u32 lifetime_ms;
 	const char *pin_dir;
 };
 
-static const char usage[] =
-	"usage: fill --local ADDRESS [--port PORT] [--flows N] [--lifetime MS] PIN_DIRECTORY\n"
-	"Puts N (1000000) established IPv4 flows of this address and port (80), which expire after so many\n"
-	"milliseconds (a day), into PIN_DIRECTORY/flows4.\n";
+static const char usage[] = "usage: fill --local ADDRESS [option]... PIN_DIRECTORY\n"
+			    "  --port PORT    of this end (80)\n"
+			    "  --first N      the number of the first (0)\n"
+			    "  --flows N      how many (1000000)\n"
+			    "  --lifetime MS  after which the first expires (a day)\n"
+			    "  --over MS      how much later the last does (0)\n"
+			    "Puts established IPv4 flows into PIN_DIRECTORY/flows4.\n";
 
 static void parse_options(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = { { "local", 1, NULL, 'l' }, { "port", 1, NULL, 'p' },
-					       { "flows", 1, NULL, 'n' }, { "lifetime", 1, NULL, 't' },
-					       { "help", 0, NULL, 'h' },  {} };
+	static const struct option longs[] = { { "local", 1, NULL, 'l' },    { "port", 1, NULL, 'p' },
+					       { "first", 1, NULL, 'f' },    { "flows", 1, NULL, 'n' },
+					       { "lifetime", 1, NULL, 't' }, { "over", 1, NULL, 'o' },
+					       { "help", 0, NULL, 'h' },     {} };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -45,11 +52,17 @@ static void parse_options(int argc, char **argv, struct options *o)
 		case 'p':
 			o->port = (__u16)tool_number(optarg, 1, 65535, false);
 			break;
-		case 'n':
-			o->flows = (__u32)tool_number(optarg, 1, POPULATION_MAX, false);
+		case 'f':
+			o->first = (__u32)tool_number(optarg, 0, POPULATION_MAX - 1, false);
 			break;
 		case 't':
-			o->lifetime_ms = (__u32)tool_number(optarg, 1, LIFETIME_MS, false);
+			o->lifetime_ns = (__u64)tool_number(optarg, 1, LIFETIME_MS, false) * NSEC_PER_MSEC;
+			break;
+		case 'o':
+			o->over_ns = (__u64)tool_number(optarg, 0, OVER_MS_MAX, false) * NSEC_PER_MSEC;
+			break;
+		case 'n':
+			o->flows = (__u32)tool_number(optarg, 1, POPULATION_MAX, false);
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -60,6 +73,8 @@ static void parse_options(int argc, char **argv, struct options *o)
 	}
 	if (argc - optind != 1 || !o->local.s_addr)
 		tool_wrong_usage("it takes --local and a directory");
+	if (o->first + o->flows > POPULATION_MAX)
+		tool_wrong_usage("so many numbers there are not");
 	o->pin_dir = argv[optind];
 }
 
@@ -122,14 +137,15 @@ static void put_records(const struct options *o)
 	__u64 now_ns = (__u64)(tool_seconds(CLOCK_MONOTONIC) * 1e9);
 	int map = open_pin(o, "flows4");
 
-	for (__u32 first = 0; first < o->flows; first += BATCH) {
-		__u32 count = o->flows - first < BATCH ? o->flows - first : BATCH;
+	for (__u32 done = 0; done < o->flows; done += BATCH) {
+		__u32 count = o->flows - done < BATCH ? o->flows - done : BATCH;
 
 		for (__u32 i = 0; i < count; i++) {
-			struct tuple t = tuple_of(o, first + i);
+			__u64 deadline_ns = now_ns + o->lifetime_ns + o->over_ns * (done + i) / o->flows;
+			struct tuple t = tuple_of(o, o->first + done + i);
 
 			flow4_key_from_tuple(&keys[i], &t);
-			flows[i] = established_flow(&t, now_ns, now_ns + o->lifetime_ms * NSEC_PER_MSEC);
+			flows[i] = established_flow(&t, now_ns, deadline_ns);
 		}
 		if (bpf_map_update_batch(map, keys, flows, &count, NULL))
 			tool_fail("writing the records");
@@ -152,7 +168,7 @@ static void mark_presence(const struct options *o)
 	words = calloc(count, sizeof(*words));
 	if (!indices || !words || bpf_map_lookup_batch(map, NULL, &next, indices, words, &count, NULL))
 		tool_fail("reading the presence filter");
-	for (__u32 number = 0; number < o->flows; number++) {
+	for (__u32 number = o->first; number < o->first + o->flows; number++) {
 		struct tuple t = tuple_of(o, number);
 		__u64 hash = presence_hash(&config.presence_key, &t);
 		__u32 index = presence_word_index(hash, config.presence_words);
@@ -170,7 +186,7 @@ static void mark_presence(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .flows = 1000000, .port = 80, .lifetime_ms = LIFETIME_MS };
+	struct options o = { .flows = 1000000, .port = 80, .lifetime_ns = LIFETIME_MS * NSEC_PER_MSEC };
 
 	parse_options(argc, argv, &o);
 	put_records(&o);

@@ -19,6 +19,8 @@ SO_RCVBUFFORCE = 33
 SOL_PACKET, PACKET_AUXDATA = 263, 8
 TPACKET_AUXDATA = struct.Struct("IIIHHHH")  # status, lengths and offsets, the tag's TCI and type
 TP_STATUS_VLAN_VALID = 1 << 4
+SO_TIMESTAMPNS = 35
+TIMESPEC = struct.Struct("qq")
 
 _source_ports = itertools.count(20000)
 
@@ -39,7 +41,7 @@ def turn_off_offloads(host):
 
 @dataclasses.dataclass
 class Frame:
-    seconds: float  # when it was read from the capture, monotonic
+    seconds: float  # when the device had it, monotonic
     is_outgoing: bool
     data: bytes
 
@@ -62,12 +64,20 @@ def _put_tag_back(data, ancillary):
     return data
 
 
+def _captured_at(ancillary):
+    """When the kernel had a frame, by the monotonic clock."""
+    seconds, ns = next(TIMESPEC.unpack(value) for level, kind, value in ancillary
+                       if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS))
+    return seconds + ns * 1e-9 - time.time() + time.monotonic()
+
+
 class Capture:
     """What goes in and out of a host's device while it is open; a frame that XDP takes is not seen."""
 
     def __init__(self, host):
         self.socket = packet_socket(host)
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.setblocking(False)
         self.seen = []
 
@@ -81,11 +91,11 @@ class Capture:
         """All frames so far."""
         while True:
             try:
-                data, ancillary, _flags, address = self.socket.recvmsg(1 << 18, 64)
+                data, ancillary, _flags, address = self.socket.recvmsg(1 << 18, 128)
             except BlockingIOError:
                 return self.seen
             data = _put_tag_back(data, ancillary)
-            self.seen.append(Frame(time.monotonic(), address[2] == PACKET_OUTGOING, data))
+            self.seen.append(Frame(_captured_at(ancillary), address[2] == PACKET_OUTGOING, data))
 
     def segments(self, port):
         """The TCP headers with this port at either end, each with its frame: a list of (frame, tcp)."""
