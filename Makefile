@@ -57,7 +57,7 @@ BPF_TEST_SKELETONS := $(patsubst tests/bpf/%.bpf.c,$(BUILD)/tests/bpf/%.skel.h,$
 DIFFERENTIAL := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c,$(wildcard tests/differential/*.c)))
 TEST_PROGRAMS := $(patsubst tests/lib/%.bpf.c,$(BUILD)/tests/lib/%.bpf.o,$(wildcard tests/lib/*.bpf.c))
 TEST_TOOLS := $(patsubst tests/lib/%.c,$(BUILD)/tests/lib/%,$(filter-out %.bpf.c,$(wildcard tests/lib/*.c)))
-BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,cost plain_server bulk crowd timers)
+BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,cost plain_server bulk crowd timers expiry)
 MAN_PAGES := $(patsubst docs/%.scd,$(BUILD)/docs/%,$(wildcard docs/*.scd))
 
 .PHONY: all
@@ -166,7 +166,9 @@ $(BUILD)/tests/bench/cost: $(addprefix $(BUILD)/tests/,bench/cost.o bench/sample
 $(BUILD)/tests/bench/crowd: $(BUILD)/tests/bench/crowd.o | $(BUILD)/tests/bench/crowd.bpf.o
 $(BUILD)/tests/bench/plain_server: $(BUILD)/tests/bench/plain_server.o
 $(BUILD)/tests/bench/bulk: $(BUILD)/tests/bench/bulk.o
-$(BUILD)/tests/bench/timers: $(addprefix $(BUILD)/,tests/bench/timers.o tests/bench/timer_heap.o user/tcp/timer_wheel.o)
+$(BUILD)/tests/bench/expiry: $(BUILD)/tests/bench/expiry.o
+$(BUILD)/tests/bench/timers: $(addprefix $(BUILD)/,tests/bench/timers.o tests/bench/timer_heap.o user/tcp/timer_wheel.o \
+		user/daemon/horizon.o)
 $(BENCH_TOOLS):
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $^ -lbpf -o $@
 

@@ -18,6 +18,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
+import ageing
 import defences
 import endpoints
 import lab
@@ -30,13 +31,15 @@ import table
 
 RATES = (0, 100_000, 200_000, 300_000)
 TIMERS = 10_000_000
-PARTS = ("cost", "programs", "memory", "listing", "timers", "tcp", "flood")
+PARTS = ("cost", "programs", "memory", "listing", "timers", "ageing", "tcp", "flood")
 
 
 def parse_arguments():
     names = sorted({defence.name for defence in defences.COST + defences.FLOOD})
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, help="rounds (60 of the programs, 3 of the listing, the timers and idle sockets, 5 of the others)")
+    parser.add_argument("--rounds", type=int,
+                        help="rounds (60 of the programs, 1 of the ageing, 3 of the listing, the timers, TIME-WAIT and idle "
+                             "sockets, 5 of the others)")
     parser.add_argument("--seconds", type=float, help="of each measurement (1 of the cost, 1.5 under flood, 2 of a profile)")
     parser.add_argument("--quick", action="store_true", help="one short round, and only the outermost rates")
     parser.add_argument("--only", action="append", default=[], choices=(*PARTS, *names), metavar="WORD",
@@ -95,6 +98,20 @@ class Plan:
                   endpoints.DAEMON: [100_000 if self.arguments.quick else endpoints.IDLE]}
         return {end.name: [endpoints.idle(end, count) for count in of_end] for end, of_end in counts.items()}
 
+    def _time_wait(self):
+        """{end's name: [round]}."""
+        count = 20_000 if self.arguments.quick else endpoints.TIME_WAIT
+        return {end.name: [endpoints.time_wait(end, count) for _ in range(self.rounds(3))] for end in endpoints.ENDS}
+
+    def _ageing_idle(self):
+        """{what is wished: [round]}."""
+        seconds = self.seconds(ageing.IDLE_S, 10)
+        return {wish: [ageing.idle(keys, seconds) for _ in range(self.rounds(1))] for wish, keys in ageing.WISHES.items()}
+
+    def _expiry(self):
+        return {name: [call() for _ in range(self.rounds(1))]
+                for name, call in (("lag", ageing.lag), ("at once", ageing.at_once))}
+
     def _shares(self):
         """{(end's name, work): shares}."""
         return {(end.name, work): endpoints.shares(end, work, self.seconds(1, 0.5))
@@ -106,6 +123,8 @@ class Plan:
                  "memory": memory.measure,
                  "listing": lambda: measure.listings(self.rounds(3)),
                  "timers": lambda: measure.timers(self.rounds(3), 1_000_000 if self.arguments.quick else TIMERS)}
+        if "ageing" in self.parts:
+            calls |= {"time wait": self._time_wait, "ageing idle": self._ageing_idle, "expiry": self._expiry}
         if "tcp" in self.parts:
             calls |= {"idle": self._idle} | ({} if self.arguments.quick else {"shares": self._shares})
         return [(part, call) for part, call in calls.items() if part in self.parts or part not in PARTS]
@@ -115,7 +134,7 @@ class Measurements:
     """What came out, and what could not be measured."""
 
     def __init__(self):
-        self.results = {part: {} for part in (*PARTS, "idle", "shares")}
+        self.results = {part: {} for part in (*PARTS, "idle", "shares", "time wait", "ageing idle", "expiry")}
         self.broken = {}
 
     def take(self, part, name, call):
@@ -149,7 +168,8 @@ def print_tables(results):
     table.print_machine()
     for part, print_part in (("cost", report.print_answers), ("programs", report.print_programs),
                              ("memory", report.print_memory), ("listing", report.print_listings),
-                             ("timers", report_time.print_timers),
+                             ("timers", report_time.print_timers), ("time wait", report_time.print_time_wait),
+                             ("ageing idle", report_time.print_idle), ("expiry", report_time.print_expiry),
                              ("tcp", report_endpoints.print_endpoints), ("idle", report_endpoints.print_idle),
                              ("shares", report_endpoints.print_shares),
                              ("flood", report.print_connections)):

@@ -43,10 +43,10 @@ static __always_inline struct answer decide(const struct frame_headers *h, __u32
 		return none;
 	}
 	if (h->tcp.syn)
-		return (struct answer){ TCP_FLAG_PSH | TCP_FLAG_ACK, 1 };
+		return variables.way == CROWD_TAKE ? ack : (struct answer){ TCP_FLAG_PSH | TCP_FLAG_ACK, 1 };
 	if (h->tcp.fin) {
 		variables.closed++;
-		return ack;
+		return variables.way == CROWD_TAKE ? fin : ack;
 	}
 	if (text_bytes && variables.way == CROWD_ECHO)
 		return fin;

@@ -5,6 +5,7 @@
  *   open N      opens connections 0 to N-1, has a byte echoed on each, and leaves them
  *   probe N     asks N of those that were opened, from all over, whether they are there
  *   close N     closes connections 0 to N-1
+ *   take N      opens N others, takes what comes, and closes each when the server has closed it
  *   echo S      opens connections, sends a byte, closes when it has come back, for S seconds
  *
  * Each is answered by a line of JSON: what became of them, and what CPU time other tasks took in the meantime.
@@ -113,7 +114,12 @@ static __u32 number_of(struct crowd *c, enum crowd_way way, __u32 i)
 {
 	if (way == CROWD_PROBE)
 		return (__u32)((__u64)i * PROBE_STRIDE % c->opened);
-	return way == CROWD_ECHO ? FIRST_TO_GO + c->gone++ % (POPULATION_MAX - FIRST_TO_GO) : i;
+	return way == CROWD_ECHO || way == CROWD_TAKE ? FIRST_TO_GO + c->gone++ % (POPULATION_MAX - FIRST_TO_GO) : i;
+}
+
+static bool begins_with_syn(enum crowd_way way)
+{
+	return way == CROWD_OPEN || way == CROWD_ECHO || way == CROWD_TAKE;
 }
 
 static __u64 done(const struct crowd *c, enum crowd_way way)
@@ -138,7 +144,7 @@ static __u64 go(struct crowd *c, enum crowd_way way, __u64 count, double seconds
 			batch = batch < BATCH ? batch : BATCH;
 			for (__u32 i = 0; i < batch; i++)
 				numbers[i] = number_of(c, way, (__u32)begun + i);
-			begun += send_batch(c, numbers, batch, way == CROWD_OPEN || way == CROWD_ECHO);
+			begun += send_batch(c, numbers, batch, begins_with_syn(way));
 		} else {
 			usleep(LOOK_INTERVAL_US);
 		}
@@ -157,7 +163,8 @@ static __u64 go(struct crowd *c, enum crowd_way way, __u64 count, double seconds
 static void obey(struct crowd *c, const char *command, double argument)
 {
 	static const char *const names[] = {
-		[CROWD_OPEN] = "open", [CROWD_PROBE] = "probe", [CROWD_CLOSE] = "close", [CROWD_ECHO] = "echo"
+		[CROWD_OPEN] = "open", [CROWD_PROBE] = "probe", [CROWD_CLOSE] = "close",
+		[CROWD_ECHO] = "echo", [CROWD_TAKE] = "take",
 	};
 	__u64 before[CPU_TIME_TASKS_MAX], begun;
 	enum crowd_way way = CROWD_OPEN;

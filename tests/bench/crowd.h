@@ -20,6 +20,7 @@ enum crowd_way {
 	CROWD_PROBE, /* sends one a segment that is out of its window, which is to be acknowledged */
 	CROWD_CLOSE, /* the same, and then the FIN */
 	CROWD_ECHO,  /* opens, sends a byte, and closes when that has come back */
+	CROWD_TAKE,  /* opens, and closes when the server has: TIME-WAIT is the server's */
 };
 
 /* The program's read-only data. */

@@ -20,12 +20,15 @@ import defences
 import lab
 import profile
 
-PORTS = {"echo": 7, "discard": 9, "chargen": 19}
+PORTS = {"echo": 7, "discard": 9, "daytime": 13, "chargen": 19}
 DIRECTIONS = {"received": ("send", "discard"), "sent": ("receive", "chargen")}  # the server's: the client's, service
 IDLE = 1_000_000
+TIME_WAIT = 100_000
 IDLE_SOCKETS = 15_000  # a process may not have many more descriptors everywhere
 PROBES = 1000
 PROBE_INTERVAL_S = 1  # a connection answers what is out of its window only so often (RFC 5961, 7)
+_TIME_WAIT_SLAB = re.compile(r"^tw_sock_TCP\w* +\d+ +\d+ +\d+ +\d+ +(\d+) .* slabdata +\d+ +(\d+)", re.M)
+_PAGE_BYTES = 4096
 _TOOLS = lab.BUILD / "tests" / "bench"
 
 End = collections.namedtuple("End", "name label start conntrack", defaults=(False,))
@@ -98,10 +101,10 @@ def bulk(end, direction, seconds):
 class Crowd:
     """The crowd tool, which takes commands until it is told to end."""
 
-    def __init__(self, stage):
+    def __init__(self, stage, service="echo"):
         net = stage.net
         self.process = net.client.start(_TOOLS / "crowd", "--to", net.server.ipv4, "--to-mac", net.server.mac, "--port",
-                                        PORTS["echo"], "--cpu", 0, *stage.tasks(), net.client.device,
+                                        PORTS[service], "--cpu", 0, *stage.tasks(), net.client.device,
                                         stdin=subprocess.PIPE)
 
     def tell(self, command, argument):
@@ -129,21 +132,20 @@ def _slab_bytes():
     return 1024 * int(re.search(r"Slab:\s+(\d+) kB", pathlib.Path("/proc/meminfo").read_text()).group(1))
 
 
-def _record_bytes(stage):
-    """What a slot of flows4 takes; 0: there is no such table."""
-    pin = stage.net.pin_root / stage.net.server.device / "flows4"
+def _record_bytes(stage, table):
+    """What a slot of the table takes; 0: there is no such table."""
+    pin = stage.net.pin_root / stage.net.server.device / table
     if not pin.exists():
         return 0
     shown = json.loads(lab.run("bpftool", "map", "show", "pinned", pin, "--json").stdout)
     return shown["bytes_memlock"] / shown["max_entries"]
 
 
-def _count_flows(stage, end):
-    """How many connections to the service stand, as the server's side lists them."""
+def _count_flows(stage, end, state="established"):
+    """How many connections are in a state, as the server's side lists them."""
     if end is DAEMON:
-        return int(stage.net.synkeep("flows", "--state", "established", "--count").stdout)
-    listed = stage.net.server.run("ss", "-Htn", "state", "established", f"sport = :{PORTS['echo']}").stdout
-    return listed.count("\n")
+        return int(stage.net.synkeep("flows", "--state", state, "--count").stdout)
+    return stage.net.server.run("ss", "-Htn", "state", state).stdout.count("\n")
 
 
 def idle(end, count):
@@ -162,8 +164,26 @@ def idle(end, count):
         time.sleep(PROBE_INTERVAL_S)  # the last ones' records follow
         left = _count_flows(stage, end)
         return {"opened": min(opened["done"], count), "user": user / count, "slab": slab / count,
-                "record": _record_bytes(stage), "found": found, "answered": answered,
+                "record": _record_bytes(stage, "flows4"), "found": found, "answered": answered,
                 "closed": min(closed["done"], count), "left": left}
+
+
+def _time_wait_slab_bytes():
+    """What the kernel's own connections in TIME-WAIT take, of all namespaces."""
+    found = _TIME_WAIT_SLAB.findall(pathlib.Path("/proc/slabinfo").read_text())
+    return sum(int(pages) * int(slabs) * _PAGE_BYTES for pages, slabs in found)
+
+
+def time_wait(end, count):
+    """Connections in TIME-WAIT: what they take, and whether they are there."""
+    with _stage(end) as stage:
+        crowd = Crowd(stage, "daytime")
+        crowd.tell("take", 1000)  # whatever the first ones bring with them
+        user, slab = _user_bytes(stage.server), _time_wait_slab_bytes()
+        closed = crowd.tell("take", count)
+        user, slab = _user_bytes(stage.server) - user, _time_wait_slab_bytes() - slab
+        return {"closed": closed["done"], "user": user / count, "slab": slab / count,
+                "record": _record_bytes(stage, "tw4"), "found": _count_flows(stage, end, "time-wait")}
 
 
 def shares(end, work, seconds):

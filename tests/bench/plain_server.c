@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * plain_server: echo, discard and chargen on the kernel's TCP, with one epoll loop and nothing around it: the least
- * that an application of sockets can do, beside the daemon's applications of the same names.
+ * plain_server: echo, discard, daytime and chargen on the kernel's TCP, with one epoll loop and nothing around it: the
+ * least that an application of sockets can do, beside the daemon's applications of the same names.
  *
  * Buffers are limited to what the daemon's are by default. Like there, what can not go back yet is not read.
  */
@@ -16,17 +16,19 @@
 
 #define BUFFER_BYTES (1 << 20)
 #define CHUNK_BYTES (64 << 10)
+#define DAYTIME_BYTES 40
 #define EVENTS_MAX 256
 #define BACKLOG 4096
 
 enum service {
 	ECHO,
 	DISCARD,
+	DAYTIME,
 	CHARGEN,
 	SERVICES,
 };
 
-static const __u16 ports[] = { [ECHO] = 7, [DISCARD] = 9, [CHARGEN] = 19 };
+static const __u16 ports[] = { [ECHO] = 7, [DISCARD] = 9, [DAYTIME] = 13, [CHARGEN] = 19 };
 
 /* What epoll gives back: a descriptor, whether it listens, its service, in the bits of one number. */
 #define EVENT_LISTENS (1ULL << 40)
@@ -73,7 +75,8 @@ static void accept_all(int epoll, int listener, enum service service)
 	int fd;
 
 	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0)
-		watch(epoll, fd, (__u64)service << EVENT_SERVICE_SHIFT, service == CHARGEN ? EPOLLOUT : EPOLLIN);
+		watch(epoll, fd, (__u64)service << EVENT_SERVICE_SHIFT,
+		      service == CHARGEN || service == DAYTIME ? EPOLLOUT : EPOLLIN);
 }
 
 /* What the peer has not room for is lost: its clients here send one byte. */
@@ -82,6 +85,13 @@ static bool echo(int fd)
 	ssize_t length = recv(fd, chunk, sizeof(chunk), 0);
 
 	return length > 0 ? send(fd, chunk, length, MSG_NOSIGNAL) == length : length < 0 && errno == EAGAIN;
+}
+
+/* A line, and the end: how to reckon the date is not what is measured. */
+static bool say(int fd)
+{
+	send(fd, chunk, DAYTIME_BYTES, MSG_NOSIGNAL);
+	return false;
 }
 
 /* MSG_TRUNC throws away without a copy, as the daemon's does; a short count says that there is no more. */
@@ -101,7 +111,9 @@ static bool generate(int fd)
 	return length >= 0 || errno == EAGAIN;
 }
 
-static bool (*const serve[SERVICES])(int) = { [ECHO] = echo, [DISCARD] = discard, [CHARGEN] = generate };
+static bool (*const serve[SERVICES])(int) = {
+	[ECHO] = echo, [DISCARD] = discard, [DAYTIME] = say, [CHARGEN] = generate
+};
 
 int main(void)
 {

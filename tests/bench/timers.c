@@ -5,10 +5,15 @@
  * All are armed, in no order of memory or of time; some are moved, in two ways; time goes on until all have fired.
  * Deadlines are anywhere in two hours, the time after which keepalive begins. Both lie in huge pages, where the kernel
  * has them. The cost is CPU time of this thread.
+ *
+ * Then the calendar in which the daemon keeps the keys of records that are due soon (horizon.h): as many, added in no
+ * order of time, and taken when it comes.
  */
 #include <getopt.h>
 #include <sys/mman.h>
 
+#include "daemon/horizon.h"
+#include "flow.h"
 #include "tcp/timer_wheel.h"
 #include "timer_heap.h"
 #include "tool.h"
@@ -16,6 +21,7 @@
 #define TIMERS_MAX 100000000U
 #define SPAN_NS (7200 * NSEC_PER_SEC)
 #define STEP_NS NSEC_PER_MSEC /* in which time goes on */
+#define KEYS_AT_ONCE 1024     /* as many as the daemon takes */
 #define BUSY 1000	      /* timers that are moved near, and then back */
 
 enum operation { ARM, MOVE, MOVE_NEAR, FIRE, OPERATIONS };
@@ -174,6 +180,59 @@ static void measure(const struct subject *s)
 	printf("}");
 }
 
+/* --- the calendar of keys ---------------------------------------------------------------------------------------- */
+
+static __u64 resident_bytes(void)
+{
+	unsigned long long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "r");
+
+	if (!file || fscanf(file, "%*u %llu", &pages) != 1)
+		tool_fail("/proc/self/statm");
+	fclose(file);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static void add_all(struct horizon *horizon)
+{
+	for (__u32 i = 0; i < timers; i++) {
+		struct flow4_key key = { .remote_port = (__u16)i };
+
+		errno = -horizon_add(horizon, &key, 1 + random_ns(i, HORIZON_NS), 0);
+		if (errno)
+			tool_fail("adding a key");
+	}
+}
+
+static void take_all(struct horizon *horizon)
+{
+	static struct flow4_key keys[KEYS_AT_ONCE];
+	__u64 taken = 0;
+	__u32 count;
+
+	for (__u64 now_ns = 0; taken < timers; now_ns += STEP_NS) {
+		while ((count = horizon_take(horizon, keys, KEYS_AT_ONCE, now_ns)))
+			taken += count;
+	}
+}
+
+static void measure_horizon(void)
+{
+	__u64 before = resident_bytes(), bytes;
+	struct horizon *horizon = horizon_new(sizeof(struct flow4_key), 0);
+	double started = tool_seconds(CLOCK_THREAD_CPUTIME_ID), added;
+
+	if (!horizon)
+		tool_fail("the horizon");
+	add_all(horizon);
+	added = tool_seconds(CLOCK_THREAD_CPUTIME_ID);
+	bytes = resident_bytes() - before;
+	take_all(horizon);
+	printf("\"horizon\": {\"add\": %.1f, \"take\": %.1f, \"bytes\": %.2f}", (added - started) * 1e9 / timers,
+	       (tool_seconds(CLOCK_THREAD_CPUTIME_ID) - added) * 1e9 / timers, (double)bytes / timers);
+	horizon_free(horizon);
+}
+
 int main(int argc, char **argv)
 {
 	parse_options(argc, argv);
@@ -186,6 +245,8 @@ int main(int argc, char **argv)
 	measure(&(struct subject){ "wheel", wheel_arm, wheel_expire });
 	printf(", ");
 	measure(&(struct subject){ "heap", heap_arm, heap_expire });
+	printf(", ");
+	measure_horizon();
 	printf("}\n");
 	return 0;
 }
