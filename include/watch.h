@@ -8,7 +8,8 @@
  * watcher that was killed costs nothing once its lease has run out, and its slot is free.
  *
  * Of a connection: NEW with its first record, STATE with each step, END when it is CLOSED or in TIME-WAIT, whose end is
- * not told. A handshake's record that is pushed out by others, or replaced by another handshake's, ends unseen.
+ * not told. A handshake's record that is pushed out by others, or replaced by another handshake's, ends unseen; so does
+ * that of a daemon that was killed, when the next one resets the connection.
  */
 #ifndef SYNKEEP_WATCH_H
 #define SYNKEEP_WATCH_H
@@ -45,8 +46,7 @@ enum flow_event_kind {
 	X(DEAD, "peer found dead")                                                                                     \
 	X(UNREACHABLE, "peer unreachable")                                                                             \
 	X(REPLACED, "replaced by a new connection")                                                                    \
-	X(UNTRACKED, "not followed any more: the flow table is full")                                                  \
-	X(LOST, "its daemon has ended")
+	X(UNTRACKED, "not followed any more: the flow table is full")
 
 enum flow_end {
 #define X(id, name) FLOW_END_##id,

@@ -104,6 +104,23 @@ static void test_cookie_accepted_told_from_then_on(void **state)
 	assert_told_all();
 }
 
+static void test_cookie_without_room_told_as_refused(void **state)
+{
+	const struct daemon_hint hint = { .mark = DAEMON_MARK, .kind = DAEMON_COOKIE_ACK, .irs = l.irs, .mss = 1460 };
+
+	(void)state;
+	watch();
+	l.config.connections_max = 0;
+	tcb_in_listen();
+	l.iss = 5000;
+	l.iss_known = true;
+	ladder_peer_sends_as(&hint, (struct wire_segment){ .flags = ACK, .seq = 1, .ack = 1 }, true);
+	assert_verdict(TCPV_NO_ROOM);
+	expect_anything();
+	assert_told(TCPS_ESTABLISHED, TCPS_CLOSED, FLOW_END_RESET_BY_OWNER);
+	assert_told_all();
+}
+
 static void test_established_reset_told_as_the_peers(void **state)
 {
 	(void)state;
@@ -173,6 +190,7 @@ int main(void)
 		ladder_test(test_active_close_time_wait_is_the_end),
 		ladder_test(test_syn_sent_told_as_outgoing),
 		ladder_test(test_cookie_accepted_told_from_then_on),
+		ladder_test(test_cookie_without_room_told_as_refused),
 		ladder_test(test_established_reset_told_as_the_peers),
 		ladder_test(test_established_aborted_told_as_ours),
 		ladder_test(test_syn_sent_aborted_told_as_ours),

@@ -11,6 +11,7 @@
 #include "tcp/arrive.h"
 
 #include "addresses.h"
+#include "tcp/change.h"
 #include "tcp/emit.h"
 #include "tcp/isn.h"
 #include "tcp/listen.h"
@@ -41,6 +42,7 @@ static enum tcp_verdict accept_cookie(struct tcp *tcp, struct arrival *a, struct
 
 	if (!tcb) {
 		emit_reset(tcp, a);
+		change_refused(tcp, &a->packet.tuple);
 		record_none(tcp, &a->packet.tuple);
 		return TCPV_NO_ROOM;
 	}

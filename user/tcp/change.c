@@ -80,3 +80,19 @@ void change_end(struct tcb *tcb, int error)
 	}
 	tell(tcb, before, end);
 }
+
+void change_refused(struct tcp *tcp, const struct tuple *tuple)
+{
+	const struct tcp_rim *rim = &tcp->config.rim;
+	const struct flow_event event = {
+		.tuple = *tuple,
+		.flags = FLOW_COOKIE,
+		.end = FLOW_END_RESET_BY_OWNER,
+		.before = TCPS_ESTABLISHED,
+		.state = TCPS_CLOSED,
+		.owner = FLOW_OWNER_DAEMON,
+	};
+
+	if (rim->changed)
+		rim->changed(rim->context, &event);
+}

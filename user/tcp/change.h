@@ -16,4 +16,7 @@ void change_state(struct tcb *tcb, enum tcp_state before, enum tcp_event event);
 /* It is over. error: what its application is told, 0 or -errno. */
 void change_end(struct tcb *tcb, int error);
 
+/* A connection that a cookie made gets no TCB. */
+void change_refused(struct tcp *tcp, const struct tuple *tuple);
+
 #endif /* SYNKEEP_TCP_CHANGE_H */
