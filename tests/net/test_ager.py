@@ -148,6 +148,15 @@ def test_daemon_ends_the_commands_say_so(shield):
     assert any(line.startswith("SCANS ") for line in lines[section:])
 
 
+@pytest.mark.parametrize("program", ["attend", "upcoming_tw6", "probe_over"])
+def test_device_loaded_without_the_programs_is_refused(shield, program):
+    shield.load()
+    (shield.pins / program).unlink()
+    done = shield.run("run", shield.device, check=False)
+    assert done.returncode == 1
+    assert "was loaded without the programs that age records: unload it, and load it anew" in done.stderr
+
+
 def test_service_with_shorter_times_the_tables_are_read_at_once(shield):
     shield.load(f"*:{WEB},policy=off")
     with daemons.serving(shield) as daemon:

@@ -277,17 +277,16 @@ static void *age(void *context)
 
 	standstill_begin(&standstill, boottime_ns, system_monotonic_ns());
 	while (!ends(ager)) {
-		bool any = true;
+		bool any;
 
-		while (any && !ends(ager)) {
-			look(ager, &standstill);
-			any = rounds_batch(ager->rounds, now_ns(ager));
-			if (ager->sent)
-				outbox_ring(ager->options.outbox);
-			ager->sent = false;
-		}
+		look(ager, &standstill);
+		any = rounds_batch(ager->rounds, now_ns(ager));
+		if (ager->sent)
+			outbox_ring(ager->options.outbox);
+		ager->sent = false;
 		tell(ager);
-		sleep_until_due(ager, &standstill);
+		if (!any)
+			sleep_until_due(ager, &standstill);
 	}
 	return NULL;
 }

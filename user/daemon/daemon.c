@@ -175,7 +175,11 @@ static int start_ager(struct daemon *daemon, char *error, size_t size)
 
 	if (!err)
 		err = ager_start(daemon->ager);
-	if (err)
+	if (err == -ENOENT)
+		snprintf(error, size,
+			 "%s was loaded without the programs that age records: unload it, and load it anew",
+			 daemon->device.name);
+	else if (err)
 		snprintf(error, size, "records can not be aged: %s", strerror(-err));
 	return err;
 }
