@@ -97,13 +97,22 @@ static __always_inline __u32 ageing_probes(const struct flow *f, __u32 resumed_m
 	return (__s32)(f->probed_ms - resumed_ms) < 0 ? 0 : f->probes & FLOW_PROBES_COUNT;
 }
 
+/* Whether it is known where the owner sends to: a record that was made from a socket does not, until the owner sends.
+ */
+static __always_inline bool ageing_knows_way(const struct flow *f)
+{
+	const __u8 *hop = f->next_hop;
+
+	return hop[0] | hop[1] | hop[2] | hop[3] | hop[4] | hop[5];
+}
+
 /* Whether Synkeep would ask the peer, now that it is silent, if its service wants keepalive. */
 static __always_inline bool ageing_may_probe(const struct flow *f)
 {
 	bool is_standing = f->state == TCPS_ESTABLISHED || f->state == TCPS_CLOSE_WAIT || f->state == TCPS_FIN_WAIT_2;
 
 	return f->owner == FLOW_OWNER_KERNEL && is_standing && !(f->flags & FLOW_HANDOVER) &&
-	       f->snd_una == f->snd_nxt && f->snd_wnd && !(f->probes & FLOW_PROBES_OVER);
+	       f->snd_una == f->snd_nxt && f->snd_wnd && !(f->probes & FLOW_PROBES_OVER) && ageing_knows_way(f);
 }
 
 /* Whether it does. */

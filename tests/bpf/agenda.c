@@ -49,6 +49,7 @@ struct flow agenda_silent_flow(const struct tuple *t, __u32 silent_ms)
 		.snd_wnd = 1000,
 		.deadline_ns = agenda_now_ns() + HOUR_NS,
 		.rcv_seen_ms = shield_now_ms() - silent_ms,
+		.next_hop = { 2, 0, 0, 0, 0, 1 },
 	};
 }
 

@@ -36,6 +36,7 @@ static struct flow flow_silent_for(__u32 ms)
 
 	f.deadline_ns = now_ns + 5 * 86400 * NSEC_PER_SEC;
 	f.rcv_seen_ms = (__u32)(now_ms - ms);
+	f.next_hop[5] = 1;
 	return f;
 }
 
@@ -149,6 +150,21 @@ static void test_established_zero_window_never_asked(void **state)
 	(void)state;
 	f.snd_wnd = 0;
 	assert_only_expires(&f);
+}
+
+/* There is nothing to send it by; where many are, they would take the turns of others. */
+static void test_established_way_not_known_never_asked(void **state)
+{
+	struct flow f = flow_silent_for(IDLE_MS);
+
+	(void)state;
+	memset(f.next_hop, 0, sizeof(f.next_hop));
+	assert_only_expires(&f);
+	for (__u32 i = 0; i < sizeof(f.next_hop); i++) {
+		memset(f.next_hop, 0, sizeof(f.next_hop));
+		f.next_hop[i] = 2;
+		assert_due(&f, AGE_PROBE);
+	}
 }
 
 static void test_established_handover_never_asked(void **state)
@@ -281,6 +297,7 @@ int main(void)
 		cmocka_unit_test(test_established_of_daemons_never_asked),
 		cmocka_unit_test(test_established_in_flight_never_asked),
 		cmocka_unit_test(test_established_zero_window_never_asked),
+		cmocka_unit_test(test_established_way_not_known_never_asked),
 		cmocka_unit_test(test_established_handover_never_asked),
 		cmocka_unit_test(test_established_probes_over_never_asked),
 		cmocka_unit_test(test_established_idle_time_asked_at_its_end),
