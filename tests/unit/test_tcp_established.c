@@ -455,6 +455,9 @@ static void test_established_reset_waits_for_a_frame(void **state)
 
 static void test_established_is_reported(void **state)
 {
+	const __u32 headers = (l.tuple.family == FAMILY_IPV4 ? 20 : 40) + 20;
+	struct flow before;
+
 	(void)state;
 	tcb_established();
 	after_ms(20);
@@ -463,9 +466,14 @@ static void test_established_is_reported(void **state)
 	assert_int_equal(l.record.flow.owner, FLOW_OWNER_DAEMON);
 	assert_int_equal(l.record.flow.rcv_nxt, l.irs + 1);
 	assert_int_equal(l.record.flow.snd_nxt, l.iss + 1);
+	before = l.record.flow;
 	peer_sends(ACK, .seq = 1, .ack = 1, .length = 1000);
 	after_ms(1010);
 	assert_int_equal(l.record.flow.rcv_nxt, l.irs + 1001);
+	assert_int_equal(l.record.flow.rcv_packets, before.rcv_packets + 1);
+	assert_int_equal(l.record.flow.rcv_bytes, before.rcv_bytes + headers + 1000);
+	assert_int_equal(l.record.flow.snd_packets, before.snd_packets + 1);
+	assert_int_equal(l.record.flow.snd_bytes, before.snd_bytes + headers);
 	expect_anything();
 	peer_sends(RST, .seq = 1001);
 	after_ms(20);

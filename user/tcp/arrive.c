@@ -36,6 +36,7 @@ static enum tcp_verdict arrive(struct tcp *tcp, struct arrival *a)
 	if (endpoint->is_time_wait)
 		return arrive_time_wait(tcp, (struct time_wait *)endpoint, a);
 	tcb->rcv_packets++;
+	tcb->rcv_bytes += a->packet.segment.packet_bytes;
 	return tcb->state == TCPS_SYN_SENT ? arrive_syn_sent(tcb, a) : arrive_checks(tcb, a);
 }
 

@@ -77,7 +77,6 @@ static bool advance(struct tcb *tcb, __u32 ack)
 	__u32 bytes = ack - tcb_snd_base(tcb) - fin;
 
 	byte_ring_drop(&tcb->snd, tcb->origin->account, bytes, false);
-	tcb->snd_bytes += bytes;
 	tcb->snd_una = ack;
 	if (tcb->retransmissions >= TCB_R1)
 		tcb->origin->tcp->config.rim.advise(tcb->origin->tcp->config.rim.context, tcb->path, true);

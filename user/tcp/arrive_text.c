@@ -89,7 +89,6 @@ static enum tcp_verdict take_text(struct tcb *tcb, const struct arrival *a)
 		return TCPV_TEXT_REFUSED;
 	}
 	tcb->rcv_nxt += (__u32)got;
-	tcb->rcv_bytes += (__u64)got;
 	if (got)
 		tcb->flags |= TCB_TELL_READABLE;
 	note_ack(tcb, bytes, !got || had_hole);

@@ -88,11 +88,15 @@ static void write_tcp(__u8 *tcp, const struct outgoing *o, __u32 option_bytes)
 	memcpy(tcp + 16, &sum, sizeof(sum));
 }
 
+__u32 emit_packet_bytes(const struct outgoing *o)
+{
+	return tcb_ip_header_bytes(o->tuple->family) + TCP_HEADER_BYTES + emit_option_bytes(o) + o->text_bytes;
+}
+
 bool emit(struct tcp *tcp, const struct outgoing *o)
 {
 	const struct tcp_rim *rim = &tcp->config.rim;
-	__u32 option_bytes = emit_option_bytes(o), ip_bytes = tcb_ip_header_bytes(o->tuple->family);
-	__u32 bytes = ip_bytes + TCP_HEADER_BYTES + option_bytes + o->text_bytes;
+	__u32 ip_bytes = tcb_ip_header_bytes(o->tuple->family), bytes = emit_packet_bytes(o);
 	__u8 *ip = rim->frame(rim->context, o->path, bytes);
 
 	if (!ip) {
@@ -103,7 +107,7 @@ bool emit(struct tcp *tcp, const struct outgoing *o)
 		write_ipv4(ip, o, bytes);
 	else
 		write_ipv6(ip, o, bytes);
-	write_tcp(ip + ip_bytes, o, option_bytes);
+	write_tcp(ip + ip_bytes, o, emit_option_bytes(o));
 	rim->send(rim->context, bytes);
 	tcp->counters.segments_sent++;
 	return true;

@@ -33,8 +33,9 @@ struct outgoing {
 	__u32 text_bytes;
 };
 
-/* How long the options will be: a multiple of four. */
+/* How long the options will be: a multiple of four; and the IP packet. */
 __u32 emit_option_bytes(const struct outgoing *o);
+__u32 emit_packet_bytes(const struct outgoing *o);
 
 /* False: the rim has no room for it now. */
 bool emit(struct tcp *tcp, const struct outgoing *o);

@@ -139,7 +139,7 @@ struct tcb {
 	__u32 rcv_packets;
 	__u32 snd_packets;
 	__u32 retransmitted;
-	__u64 rcv_bytes; /* text */
+	__u64 rcv_bytes; /* of IP packets */
 	__u64 snd_bytes;
 	__u64 pace_ns;	      /* the next text is not to leave before */
 	struct byte_ring snd; /* text from snd_una on */

@@ -122,6 +122,7 @@ static struct outgoing begin_syn(const struct tcb *tcb)
 static void told(struct tcb *tcb, const struct outgoing *o)
 {
 	tcb->snd_packets++;
+	tcb->snd_bytes += emit_packet_bytes(o);
 	if (!(o->flags & TCP_FLAG_ACK))
 		return;
 	if (!(o->flags & TCP_FLAG_SYN))
