@@ -46,5 +46,5 @@ __u64 scan_plan_period_ns(__u64 shortest_ns, __u64 cpu_ns)
 
 __u64 scan_plan_until_ns(__u64 now_ns, __u64 period_ns, __u64 took_ns)
 {
-	return now_ns + period_ns + 2 * took_ns + MARGIN_NS;
+	return now_ns + period_ns + period_ns / 4 + 2 * took_ns + MARGIN_NS;
 }
