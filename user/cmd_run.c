@@ -270,8 +270,8 @@ static int load(const struct options *options)
 	words[count++] = (char *)options->daemon.name;
 	words[count++] = "--pin-root";
 	words[count++] = (char *)options->daemon.pin_root;
-	memcpy(words + count, options->load_words, options->load_word_count * sizeof(*words));
-	count += options->load_word_count;
+	for (int i = 0; i < options->load_word_count; i++)
+		words[count++] = options->load_words[i];
 	for (int i = 0; i < options->service_count; i++) {
 		words[count++] = "--service";
 		words[count++] = options->services[i];
@@ -293,9 +293,10 @@ static int add_services(const struct options *options)
 	words[count++] = (char *)options->daemon.name;
 	words[count++] = "--pin-root";
 	words[count++] = (char *)options->daemon.pin_root;
-	memcpy(words + count, options->services, options->service_count * sizeof(*words));
+	for (int i = 0; i < options->service_count; i++)
+		words[count++] = options->services[i];
 	if (options->service_count)
-		status = run_command(&command_service, words, count + options->service_count);
+		status = run_command(&command_service, words, count);
 	free(words);
 	return status;
 }

@@ -126,7 +126,8 @@ static void *scan(void *context)
 		__u64 begun_ns = now_ns(ager), begun_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
 		learn_mac(ager);
-		ager->agenda->until_ns = scan_plan_until_ns(begun_ns, period_ns, took_ns);
+		__atomic_store_n(&ager->agenda->until_ns, scan_plan_until_ns(begun_ns, period_ns, took_ns),
+				 __ATOMIC_RELAXED);
 		if (upcoming_read(&ager->upcoming, take_upcoming, ager))
 			ager->state->scans_failed++;
 		cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun_cpu_ns;

@@ -258,7 +258,7 @@ static void answer(struct rounds *rounds, const struct agenda_item *item, __u64 
 		end_dead(rounds, item, &tuple);
 		break;
 	case AGE_LATER:
-		if (item->due_ns < rounds->agenda->until_ns)
+		if (item->due_ns < __atomic_load_n(&rounds->agenda->until_ns, __ATOMIC_RELAXED))
 			add_again(rounds, item, later_ns(item->due_ns, now_ns), now_ns);
 		break;
 	case AGE_GONE:
