@@ -226,12 +226,47 @@ static __always_inline bool probe_count(struct flow *f, const struct tuple *t, _
 	       flow_is_alive(copy, t, now_ns);
 }
 
-/* Only where probes are out, or one was refused: else the peer has spoken meanwhile. */
+/* Whether probes are out, or one was refused: else the peer has spoken meanwhile. */
+static __always_inline bool probes_are_out(__u32 probes)
+{
+	return probes & (FLOW_PROBES_COUNT | FLOW_PROBE_REFUSED);
+}
+
 static __always_inline bool probe_end(struct flow *f)
 {
 	__u32 seen = f->probes;
 
-	return (seen & (FLOW_PROBES_COUNT | FLOW_PROBE_REFUSED)) && probe_mark(f, seen, seen | FLOW_PROBES_OVER);
+	return probes_are_out(seen) && probe_mark(f, seen, seen | FLOW_PROBES_OVER);
+}
+
+/*
+ * Moves the flow of a dead peer, whose socket is gone, to the ended. Egress does so where it sees the socket's RST, but
+ * that does not come by where the peer's link address is not known any more. From free to dead in one step, as
+ * expiry_take_flow() does it. False: a hook has it just now, or it is not so any more.
+ */
+static __noinline bool probe_retire(const struct tuple *t, struct flow *f, __u64 now_ns)
+{
+	const struct config *conf = config_get();
+	struct ended e = {};
+	__u32 news;
+
+	if (!conf || lock_exchange(f, FLOW_LOCK_FREE, FLOW_LOCK_DEAD) != FLOW_LOCK_FREE)
+		return false;
+	if (!flow_is_alive(f, t, now_ns) || !probes_are_out(f->probes)) {
+		lock_exchange(f, FLOW_LOCK_DEAD, FLOW_LOCK_FREE);
+		return false;
+	}
+	news = watch_news(f->state, FLOW_END_DEAD, now_ns);
+	if (news)
+		watch_flow(t, f, news);
+	f->flags |= FLOW_SND_RST; /* which its peer has not heard */
+	flow_to_ended(f, &e, now_ns, 0);
+	e.state = TCPS_CLOSED;
+	ended_put(t, &e, BPF_ANY);
+	flow_delete(t);
+	presence_mark(conf, t);
+	verdict_note(V_FLOW_RESET);
+	return true;
 }
 
 #endif /* SYNKEEP_AGEING_BPF_H */

@@ -367,13 +367,15 @@ int probe_over(struct age_call *call)
 	struct flow6_key key = call->key;
 	struct tuple t;
 	struct flow *f;
+	__u64 now_ns;
 
 	call->found = false;
 	if (!conf)
 		return -1;
-	f = probe_find(&key, call->family, &t, ageing_now_ns(conf));
+	now_ns = ageing_now_ns(conf);
+	f = probe_find(&key, call->family, &t, now_ns);
 	if (f)
-		call->found = probe_end(f);
+		call->found = (call->gone && probe_retire(&t, f, now_ns)) || probe_end(f);
 	return 0;
 }
 

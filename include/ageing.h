@@ -81,13 +81,15 @@ struct upcoming6 {
 
 /*
  * What the programs "probe_flow" and "probe_over" are asked, in their context. probe_flow counts a probe in the record,
- * and gives a copy of that to make the probe of; probe_over sets FLOW_PROBES_OVER.
+ * and gives a copy of that to make the probe of; probe_over sets FLOW_PROBES_OVER, or takes the record away.
  */
 struct age_call {
 	struct flow6_key key; /* of IPv4 a struct flow4_key in its place */
 	__u32 family;
 	__u32 resumed_ms; /* as in struct agenda */
+	__u32 gone;	  /* probe_over: the owner has no socket for it any more */
 	__u32 found;	  /* answer: there is a live record for which that is still due, and it was done */
+	__u32 zero;
 	struct flow flow; /* answer */
 };
 

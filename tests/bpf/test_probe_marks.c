@@ -4,15 +4,26 @@
 
 #include "agenda.h"
 
-static struct age_call call_program(const char *name, const struct tuple *t, __u32 resumed_ms)
+static struct age_call call_with(const char *name, const struct tuple *t, struct age_call call)
 {
-	struct age_call call = { .family = t->family, .resumed_ms = resumed_ms, .found = 0xa5 };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = &call, .ctx_size_in = sizeof(call));
 
+	call.family = t->family;
+	call.found = 0xa5;
 	agenda_key_of(t, &call.key);
 	assert_int_equal(bpf_prog_test_run_opts(shield_program(name), &run), 0);
 	assert_int_equal(run.retval, 0);
 	return call;
+}
+
+static struct age_call call_program(const char *name, const struct tuple *t, __u32 resumed_ms)
+{
+	return call_with(name, t, (struct age_call){ .resumed_ms = resumed_ms });
+}
+
+static struct age_call call_over_gone(const struct tuple *t)
+{
+	return call_with("probe_over", t, (struct age_call){ .gone = true });
 }
 
 static void test_probe_flow_silent_counted_and_copied(void **state)
@@ -164,6 +175,46 @@ static void test_probe_over_of_daemons_nothing_done(void **state)
 	assert_false(call_program("probe_over", &t, 0).found);
 }
 
+/* What the kernel sent to end it may not have come by: the record is not to wait for its deadline. */
+static void test_probe_over_socket_gone_retired(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(agenda_families); i++) {
+		struct tuple t = agenda_tuple(agenda_families[i], 1);
+		struct flow before, after;
+		struct ended e;
+
+		agenda_put_probed(&t, PROBES, INTERVAL_MS);
+		assert_true(shield_flow(&t, &before));
+		assert_true(call_over_gone(&t).found);
+		assert_false(shield_flow(&t, &after));
+		assert_true(shield_ended(&t, &e));
+		assert_int_equal(e.state, TCPS_CLOSED);
+		assert_true(e.flags & FLOW_SND_RST);
+		assert_int_equal(e.rcv_nxt, before.rcv_nxt);
+		assert_int_equal(e.snd_nxt, before.snd_nxt);
+	}
+}
+
+/* It is another connection's by now, or a hook has it in its hands. */
+static void test_probe_over_socket_gone_but_spoken_or_held_stays(void **state)
+{
+	struct tuple t = agenda_tuple(FAMILY_IPV4, 1);
+	struct flow f, after;
+
+	(void)state;
+	agenda_put_probed(&t, 0, 0);
+	assert_false(call_over_gone(&t).found);
+	assert_true(shield_flow(&t, &f));
+	assert_int_equal(f.lock, FLOW_LOCK_FREE);
+	f.probes = PROBES;
+	f.lock = FLOW_LOCK_HELD;
+	shield_put_flow(&t, &f);
+	assert_true(call_over_gone(&t).found);
+	assert_true(shield_flow(&t, &after));
+	assert_int_equal(after.probes, PROBES | FLOW_PROBES_OVER);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, agenda_reset)
 
 int main(void)
@@ -178,6 +229,8 @@ int main(void)
 		TEST(test_probe_over_probe_refused_not_asked_again),
 		TEST(test_probe_over_peer_has_spoken_nothing_done),
 		TEST(test_probe_over_of_daemons_nothing_done),
+		TEST(test_probe_over_socket_gone_retired),
+		TEST(test_probe_over_socket_gone_but_spoken_or_held_stays),
 	};
 
 	return shield_run_tests("probe_marks", tests, ARRAY_LEN(tests));

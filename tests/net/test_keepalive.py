@@ -140,6 +140,27 @@ def test_client_that_vanished_is_asked_ten_times_and_closed(family):
             assert (ager["PROBES_SENT"], ager["DEAD_CLOSED"]) == (PROBES, 1)
 
 
+@contextlib.contextmanager
+def unknown_neighbour(shield, family):
+    """The server does not know its router's link address meanwhile, nor does the router tell."""
+    router, server = shield.net.client, shield.net.server
+    address = family.address(router)
+    router.run("ip", "link", "set", router.device, "arp", "off")
+    server.run("ip", "neigh", "del", address, "dev", server.device)
+    try:
+        yield
+    finally:
+        server.run("ip", "neigh", "replace", address, "lladdr", router.mac, "dev", server.device, "nud", "permanent")
+        router.run("ip", "link", "set", router.device, "arp", "on")
+
+
+def test_record_goes_with_the_socket_whose_rst_nobody_sees(shield, family, far):
+    """It would stay for days, of a connection that nobody has."""
+    with connected(shield, family, PORT_FEW) as (peer, server), far.cut_off(), unknown_neighbour(shield, family):
+        assert receive_error(server, timeout=2 * dead_after(FEW)) == errno.ECONNABORTED
+        lab.wait_until(lambda: not shield.flows(state="ESTABLISHED", service=f"*:{PORT_FEW}"), "the record's end")
+
+
 def test_client_of_the_daemon_that_vanished_is_asked_ten_times_and_closed(shield, family, far):
     port = (family.address(shield.net.server), ECHO)
     with sockets.connect(far, family, port) as peer, wire.Capture(shield.net.client) as capture:

@@ -20,7 +20,7 @@ struct fake {
 	enum rounds_probe probe;
 	__u32 out;
 	enum sock_diag_answer close;
-	__u32 attended, probed, closed, over;
+	__u32 attended, probed, closed, over, gone;
 };
 
 static struct fake fakes[RECORDS];
@@ -98,9 +98,12 @@ static enum sock_diag_answer fake_close(void *context, const struct tuple *tuple
 	return fake->close;
 }
 
-static void fake_over(void *context, const struct tuple *tuple)
+static void fake_over(void *context, const struct tuple *tuple, bool gone)
 {
-	((struct fake *)context)[number_of_tuple(tuple)].over++;
+	struct fake *fake = &((struct fake *)context)[number_of_tuple(tuple)];
+
+	fake->over++;
+	fake->gone += gone;
 }
 
 static int setup(void **unused)
@@ -360,17 +363,17 @@ static void test_probe_that_can_not_be_made_is_left_to_the_scan(void **unused)
 	assert_int_equal(rounds_waiting(rounds), 0);
 }
 
-static void test_dead_is_closed_and_unless_it_was_it_is_over(void **unused)
+static void test_dead_is_closed_and_over_and_may_leave_no_socket(void **unused)
 {
 	static const struct {
 		enum sock_diag_answer answer;
 		const __u64 *count;
-		__u32 over;
+		__u32 gone;
 	} cases[] = {
-		{ SOCK_DIAG_DESTROYED, &state.dead_closed, 0 },
-		{ SOCK_DIAG_HEARD, &state.dead_heard, 1 },
+		{ SOCK_DIAG_DESTROYED, &state.dead_closed, 1 },
+		{ SOCK_DIAG_HEARD, &state.dead_heard, 0 },
 		{ SOCK_DIAG_NONE, &state.dead_no_socket, 1 },
-		{ SOCK_DIAG_FAILED, &state.destroy_failed, 1 },
+		{ SOCK_DIAG_FAILED, &state.destroy_failed, 0 },
 	};
 
 	(void)unused;
@@ -381,7 +384,8 @@ static void test_dead_is_closed_and_unless_it_was_it_is_over(void **unused)
 		assert_int_equal(*cases[i].count, 0);
 		go_until(now_ns + NSEC_PER_SEC);
 		assert_int_equal(fake->closed, 1);
-		assert_int_equal(fake->over, cases[i].over);
+		assert_int_equal(fake->over, 1);
+		assert_int_equal(fake->gone, cases[i].gone);
 		assert_int_equal(*cases[i].count, 1);
 	}
 	assert_int_equal(state.probes_unanswered, ARRAY_LEN(cases));
@@ -397,6 +401,7 @@ static void test_dead_that_is_to_be_reported_is_not_closed(void **unused)
 	go_until(now_ns + NSEC_PER_SEC);
 	assert_int_equal(fake->closed, 0);
 	assert_int_equal(fake->over, 1);
+	assert_int_equal(fake->gone, 0);
 	assert_int_equal(state.dead_reported, 1);
 }
 
@@ -467,7 +472,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_interval_beyond_the_horizon_is_left_to_the_scan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_room_is_tried_again_soon, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_probe_that_can_not_be_made_is_left_to_the_scan, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_dead_is_closed_and_unless_it_was_it_is_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dead_is_closed_and_over_and_may_leave_no_socket, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead_that_is_to_be_reported_is_not_closed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_is_closed_and_was_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_program_that_fails_nothing_is_done, setup, teardown),

@@ -163,12 +163,13 @@ static void set_key(struct flow6_key *key, const struct tuple *tuple)
 		flow6_key_from_tuple(key, tuple);
 }
 
-/* Whether it was done. */
+/* Of a call that has what its program alone is asked. Whether it was done. */
 static bool call(const struct ager *ager, int program_fd, const struct tuple *tuple, struct age_call *call)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = call, .ctx_size_in = sizeof(*call));
 
-	*call = (struct age_call){ .family = tuple->family, .resumed_ms = ager->agenda->resumed_ms };
+	call->family = tuple->family;
+	call->resumed_ms = ager->agenda->resumed_ms;
 	set_key(&call->key, tuple);
 	if (bpf_prog_test_run_opts(program_fd, &options) < 0) {
 		ager->state->failures++;
@@ -198,7 +199,7 @@ static enum rounds_probe send_probe(void *context, const struct tuple *tuple, __
 {
 	struct ager *ager = context;
 	__u8 frame[OUTBOX_FRAME_BYTES];
-	struct age_call probe;
+	struct age_call probe = {};
 	struct flow flow;
 	int bytes;
 
@@ -231,10 +232,10 @@ static enum sock_diag_answer close_socket(void *context, const struct tuple *tup
 	return sock_diag_destroy_if_silent(ager->sock_diag_fd, tuple, ager->ifindex, silent_ms);
 }
 
-static void end_probes(void *context, const struct tuple *tuple)
+static void end_probes(void *context, const struct tuple *tuple, bool gone)
 {
 	const struct ager *ager = context;
-	struct age_call over;
+	struct age_call over = { .gone = gone };
 
 	call(ager, ager->programs.probe_over, tuple, &over);
 }

@@ -197,7 +197,7 @@ static void probe_in_turn(struct rounds *rounds, const struct agenda_item *item,
 	}
 }
 
-/* Whether it was closed; what was not is over. */
+/* Whether no socket is left. */
 static bool close_dead(struct rounds *rounds, const struct tuple *tuple)
 {
 	struct ager_state *state = rounds->state;
@@ -211,7 +211,7 @@ static bool close_dead(struct rounds *rounds, const struct tuple *tuple)
 		break;
 	case SOCK_DIAG_NONE:
 		state->dead_no_socket++;
-		break;
+		return true;
 	case SOCK_DIAG_FAILED:
 		state->destroy_failed++;
 		break;
@@ -221,15 +221,17 @@ static bool close_dead(struct rounds *rounds, const struct tuple *tuple)
 
 static void end_dead(struct rounds *rounds, const struct agenda_item *item, const struct tuple *tuple)
 {
+	bool gone = false;
+
 	if (item->due == AGE_REFUSED)
 		rounds->state->refused++;
 	else
 		rounds->state->probes_unanswered++;
-	if (item->keepalive.dead == DEAD_CLOSE && close_dead(rounds, tuple))
-		return;
-	if (item->keepalive.dead == DEAD_REPORT)
+	if (item->keepalive.dead == DEAD_CLOSE)
+		gone = close_dead(rounds, tuple);
+	else
 		rounds->state->dead_reported++;
-	rounds->rim.over(rounds->rim.context, tuple);
+	rounds->rim.over(rounds->rim.context, tuple, gone);
 }
 
 /* What a hook has in its hands is due at once, and is left to it for a moment. */

@@ -37,8 +37,8 @@ struct rounds_rim {
 	enum rounds_probe (*probe)(void *context, const struct tuple *tuple, __u32 *out);
 	/* Closes the socket, if it has been silent for as long as the record. */
 	enum sock_diag_answer (*close)(void *context, const struct tuple *tuple);
-	/* Notes that what was to be done about a dead peer has been done. */
-	void (*over)(void *context, const struct tuple *tuple);
+	/* Notes that what was to be done about a dead peer has been done; gone: no socket is left. */
+	void (*over)(void *context, const struct tuple *tuple, bool gone);
 };
 
 struct rounds;
