@@ -306,13 +306,33 @@ static __always_inline enum verdict segment_refused(struct xdp_md *ctx, struct p
 	return segment_verified(ctx, p, &terms, clock, conf, V_KERNEL_COOKIE_ACK);
 }
 
+/*
+ * The answer to a probe of Synkeep's stops here, if a socket is there that does not probe as well (SO_KEEPALIVE). A
+ * peer may answer but one of two probes that come close together (Linux: one in half a second), and then this answer is
+ * the socket's, too. Where no socket is, the kernel tells the peer.
+ */
+__noinline enum verdict segment_of_answer(struct xdp_md *ctx, const struct packet *p)
+{
+	struct bpf_sock *socket = p ? socket_find(ctx, &p->tuple) : NULL;
+	bool stops = false;
+	struct tcp_sock *tp;
+
+	if (!socket)
+		return V_SEGMENT;
+	tp = socket_kind(socket->state) == SOCKET_CONNECTED ? bpf_skc_to_tcp_sock(socket) : NULL;
+	if (tp)
+		stops = !socket_is_kept_alive(tp);
+	bpf_sk_release(socket);
+	return stops ? V_PROBE_ANSWER : V_SEGMENT;
+}
+
 static __always_inline enum verdict segment_of_flow(struct xdp_md *ctx, struct packet *p, const struct tracked *tracked,
 						    const struct cpu_clock *clock, const struct config *conf)
 {
 	if (!judgement_shows_life(tracked->judgement))
 		return segment_refused(ctx, p, tracked, clock, conf);
 	if (tracked->judgement == JUDGE_ANSWER)
-		return V_PROBE_ANSWER;
+		return segment_of_answer(ctx, p);
 	if (tracked->flags & FLOW_HANDOVER)
 		hint_give(ctx, answers_handshake(&p->segment, tracked->irs, tracked->iss) ? HINT_VERIFY : HINT_WAIT);
 	return V_SEGMENT;

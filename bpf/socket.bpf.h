@@ -219,6 +219,12 @@ static __always_inline bool socket_was_accepted(const struct tcp_sock *tp)
 	return inet->mc_index || (ipv6 && ipv6->mcast_oif);
 }
 
+/* Whether it sends keepalive probes itself. */
+static __always_inline bool socket_is_kept_alive(const struct tcp_sock *tp)
+{
+	return tp->inet_conn.icsk_inet.sk.__sk_common.skc_flags >> SOCK_KEEPOPEN & 1;
+}
+
 /*
  * The record of a connection met in mid-life: state and numbers from the socket, never from a packet. The initial
  * sequence numbers are not known any more and stay 0. A FIN of ours may be queued behind data: its number is the last

@@ -330,10 +330,13 @@ static enum hook syn_ack_of_own_syn(struct frame *f)
 
 static enum hook answer_to_probe(struct frame *f)
 {
-	struct talk t;
+	struct talk t, of_socket;
 
 	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
 	talk_establish(&t);
+	connect_here(&of_socket);
+	t.tuple = of_socket.tuple;
+	t.model.tag = flow_tag(&t.tuple);
 	t.model.probes = FLOW_PROBE_AWAITED | 1;
 	shield_put_flow(&t.tuple, &t.model);
 	return segment_frame(f, &t, ACK, 0);

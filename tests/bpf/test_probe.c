@@ -6,7 +6,10 @@
  */
 #include <bpf/bpf.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "sockets.h"
 #include "talk.h"
 #include "tests/bpf/tagged.skel.h"
 
@@ -23,7 +26,23 @@ static void probe(struct talk *t)
 	shield_put_flow(&t->tuple, &t->model);
 }
 
-/* A connection whose peer was silent for a minute, and then asked. */
+static struct connection owner = { .local = -1, .remote = -1 };
+
+/* From now on it is a socket's on that port, which has other numbers: the answer is judged by the record alone. */
+static void give_to_socket(struct talk *t, __u16 port)
+{
+	__u8 family = t->tuple.family;
+	int listener = port == PORT_EPHEMERAL ? sockets_listen(family, port) : shield_listener(family, port);
+
+	sockets_close(&owner);
+	owner = sockets_connect(listener, family, port);
+	if (port == PORT_EPHEMERAL)
+		close(listener);
+	t->tuple = owner.tuple;
+	t->model.tag = flow_tag(&t->tuple);
+}
+
+/* A connection of a socket's whose peer was silent for a minute, and then asked. */
 static struct talk talk_probed(__u8 family)
 {
 	struct talk t;
@@ -35,6 +54,7 @@ static struct talk talk_probed(__u8 family)
 	talk_owner_sends(&t, ACK, 0);
 	shield_advance(60 * NSEC_PER_SEC);
 	t.offer.tsval += 60000;
+	give_to_socket(&t, PORT_ALWAYS);
 	probe(&t);
 	return t;
 }
@@ -116,8 +136,7 @@ static void test_probed_answer_dropped_under_any_policy(void **state)
 		shield_reset(state);
 		shield_track_outgoing(true);
 		shield_fill_presence();
-		t.tuple = shield_tuple(family, ports[i / ARRAY_LEN(families)]);
-		t.model.tag = flow_tag(&t.tuple);
+		give_to_socket(&t, ports[i / ARRAY_LEN(families)]);
 		probe(&t);
 		f = answer_frame(&t);
 		assert_verdict(shield_receive(&f), V_PROBE_ANSWER);
@@ -209,6 +228,38 @@ static void test_probed_answer_marked_on_its_way_passes(void **state)
 			else
 				assert_verdict(shield_receive(&f), V_PROBE_ANSWER);
 		}
+	}
+}
+
+/* A Linux peer answers one of two probes in half a second, and the socket's may be the other. */
+static void test_probed_socket_that_probes_itself_answer_passes(void **state)
+{
+	int one = 1;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct talk t = talk_probed(families[i]);
+		struct frame f = answer_frame(&t);
+
+		assert_int_equal(setsockopt(owner.local, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)), 0);
+		assert_passes(&t, &f);
+	}
+}
+
+/* An orphan in FIN-WAIT-2 is given up after a minute, and its peer may wait for ever. */
+static void test_probed_socket_is_gone_answer_passes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct talk t = talk_probed(families[i]);
+		struct frame f = answer_frame(&t);
+
+		sockets_close(&owner);
+		assert_passes(&t, &f);
+		t = talk_probed(families[i]);
+		f = answer_frame(&t);
+		sockets_close_to_time_wait(&owner);
+		assert_passes(&t, &f);
 	}
 }
 
@@ -433,6 +484,8 @@ int main(void)
 		cmocka_unit_test_setup(test_probed_answer_with_further_options_passes, shield_reset),
 		cmocka_unit_test_setup(test_probed_answer_with_timestamps_elsewhere_passes, shield_reset),
 		cmocka_unit_test_setup(test_probed_answer_marked_on_its_way_passes, shield_reset),
+		cmocka_unit_test_setup(test_probed_socket_that_probes_itself_answer_passes, shield_reset),
+		cmocka_unit_test_setup(test_probed_socket_is_gone_answer_passes, shield_reset),
 		cmocka_unit_test_setup(test_probed_owner_sends_answer_passes, shield_reset),
 		cmocka_unit_test_setup(test_own_segment_next_hop_class_and_label_are_learnt, shield_reset),
 		cmocka_unit_test_setup_teardown(test_own_segment_behind_tags_next_hop_known_behind_one, load_tagged,
