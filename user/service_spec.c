@@ -14,6 +14,7 @@
 #include "timeouts.h"
 
 #define KEEPALIVE_STEP_MIN_MS 100 /* shorter, and a round trip is taken for silence */
+#define KEEPALIVE_ANSWERS_MS 600  /* in which a peer answers at least once, see check_length() */
 #define KEEPALIVE_PROBES_MAX 255
 #define KNOWN_KEYS                                                                                                     \
 	"policy=always|monitor|off, owner=kernel|daemon, md5=pass|drop, keepalive=off|on|IDLE/INTERVAL/PROBES, "       \
@@ -143,11 +144,18 @@ static int parse_probes(const char *text, __u8 *probes, const struct complaint *
 
 /*
  * What no segment comes for is forgotten after a time (timeouts.h): a peer that is not found dead before then never is.
+ * Linux leaves a probe unanswered that comes within 500 ms of one that it answered (tcp_invalid_ratelimit): where all
+ * probes do, a peer that is there counts as dead.
  */
 static int check_length(const struct keepalive *k, const struct complaint *complaint)
 {
 	__u64 length_ms = k->idle_ms + (__u64)k->interval_ms * k->probes;
 
+	if (length_ms - k->interval_ms < KEEPALIVE_ANSWERS_MS)
+		return complain(complaint,
+				"keepalive: from the last segment to the last probe it is at least %ums, as with "
+				"600ms/200ms/3: a peer may answer only two a second",
+				KEEPALIVE_ANSWERS_MS);
 	if (length_ms * NSEC_PER_MSEC < tcp_state_timeout_ns(TCPS_ESTABLISHED, 0))
 		return 0;
 	return complain(complaint, "keepalive: idle time and all intervals are together less than 5d, for so long is "

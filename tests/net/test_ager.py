@@ -205,7 +205,7 @@ def test_many_silent_peers_are_probed_at_their_prefix_rate(shield, net, family):
 
 def test_owner_that_never_sent_is_not_probed_for(shield, net):
     """Nothing is known of where it sends to: nobody is counted dead for it, and it takes nobody's turn."""
-    shield.load(f"*:{WEB},policy=off,keepalive=100ms/100ms/2")
+    shield.load(f"*:{WEB},policy=off,keepalive=100ms/100ms/6")
     with daemons.serving(shield) as daemon:
         net.server.run(lab.tool("fill"), "--local", net.server.ipv4, "--port", WEB, "--flows", 10, shield.pins)
         scans = daemon.ager()["scans"]

@@ -169,11 +169,14 @@ static void test_keepalive_is_off_unless_asked_for(void **state)
 static void test_keepalive_has_bounds(void **state)
 {
 	(void)state;
-	assert_keepalive("*:22,keepalive=100ms/100ms/1", 100, 100, 1);
+	assert_keepalive("*:22,keepalive=100ms/100ms/6", 100, 100, 6);
+	assert_keepalive("*:22,keepalive=600ms/100ms/1", 600, 100, 1);
 	assert_keepalive("*:22,keepalive=100ms/100ms/255", 100, 100, 255);
 	assert_keepalive("*:22,keepalive=4d/86399999ms/1", 4 * 86400000, 86399999, 1);
 	assert_refused("*:22,keepalive=99ms/100ms/1", "from 100ms to 5d");
 	assert_refused("*:22,keepalive=100ms/99ms/1", "from 100ms to 5d");
+	assert_refused("*:22,keepalive=100ms/100ms/5", "at least 600ms");
+	assert_refused("*:22,keepalive=599ms/10s/1", "at least 600ms");
 	assert_refused("*:22,keepalive=6d/1s/1", "from 100ms to 5d");
 	assert_refused("*:22,keepalive=1s/1s/0", "from 1 to 255 probes");
 	assert_refused("*:22,keepalive=1s/1s/256", "from 1 to 255 probes");
