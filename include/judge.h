@@ -218,6 +218,12 @@ static __always_inline bool judge_is_bare(const struct flow *f, const struct seg
 }
 
 /*
+ * How far a TSval may be ahead of TS.Recent in what the owner does not see. TS.Recent stays then, and before the TSvals
+ * have gone half round, when they would look old, the owner has to hear of one (RFC 7323, 5.5).
+ */
+#define JUDGE_TSVAL_AHEAD_MAX (1U << 30)
+
+/*
  * What a peer says that was asked by Synkeep, and nothing else: all in it is what the owner knows. The owner has sent
  * nothing since and waits for no acknowledgement, so it does not miss this one. In doubt it is not one.
  */
@@ -229,7 +235,7 @@ static __always_inline bool judge_is_answer(const struct flow *f, const struct s
 		return false;
 	if (s->ack != f->snd_nxt || f->snd_una != f->snd_nxt || s->window != f->snd_wnd)
 		return false;
-	if (s->has_timestamps && seq_before(s->tsval, f->rcv_tsval))
+	if (s->has_timestamps && s->tsval - f->rcv_tsval > JUDGE_TSVAL_AHEAD_MAX)
 		return false;
 	return judge_is_bare(f, s) && !judge_is_ce_marked(s);
 }

@@ -138,6 +138,7 @@ CHANGE(older_ack, s->ack--)
 CHANGE(greater_window, s->window++)
 CHANGE(smaller_window, s->window--)
 CHANGE(timestamp_older_by_a_tick, s->tsval = f->rcv_tsval - 1)
+CHANGE(timestamp_far_ahead, s->tsval = f->rcv_tsval + JUDGE_TSVAL_AHEAD_MAX + 1)
 CHANGE(no_timestamps, (s->has_timestamps = false, s->packet_bytes -= 12))
 CHANGE(timestamps_elsewhere, s->has_timestamps = false)
 CHANGE(timestamps_not_agreed_on, f->flags &= ~FLOW_TIMESTAMPS)
@@ -164,6 +165,7 @@ static const change changes[] = {
 	greater_window,
 	smaller_window,
 	timestamp_older_by_a_tick,
+	timestamp_far_ahead,
 	no_timestamps,
 	timestamps_elsewhere,
 	timestamps_not_agreed_on,
@@ -189,6 +191,27 @@ static void test_probed_anything_else_is_the_owners(void **state)
 		assert_int_equal(f.probes, 0);
 		assert_int_equal(f.rcv_seen_ms, NOW_MS);
 	}
+}
+
+/* TSvals go round in 49.7 days. No text comes in that time, which would move TS.Recent. */
+static void test_probed_for_a_hundred_days_every_answer_shows_life(void **state)
+{
+	const __u32 idle_ms = 600000;
+	struct flow f = flow_in_established();
+	struct segment s = answer_of_peer(&f);
+	__u32 taken = 0;
+
+	(void)state;
+	for (__u64 ms = 0; ms < 100 * 86400 * 1000ULL; ms += idle_ms) {
+		enum judgement judgement;
+
+		f.probes = FLOW_PROBE_AWAITED | 1;
+		s.tsval += idle_ms;
+		judgement = flow_judge(&f, &s, DIRECTION_RCV, NOW_NS + ms * NSEC_PER_MSEC, MSL_NS);
+		assert_true(judgement_shows_life(judgement));
+		taken += judgement == JUDGE_TAKEN;
+	}
+	assert_in_range(taken, 1, 10);
 }
 
 /* --- who lives -----------------------------------------------------------------------------------------------------
@@ -392,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_probed_answer_with_the_last_timestamp_is_not_the_owners),
 		cmocka_unit_test(test_probed_answer_of_a_class_or_ecn_capable_is_not_the_owners),
 		cmocka_unit_test(test_probed_anything_else_is_the_owners),
+		cmocka_unit_test(test_probed_for_a_hundred_days_every_answer_shows_life),
 		cmocka_unit_test(test_found_dead_any_segment_clears_all),
 		cmocka_unit_test(test_probed_segment_that_is_refused_clears_nothing),
 		cmocka_unit_test(test_probed_rst_leaves_the_probes),
