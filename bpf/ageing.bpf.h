@@ -226,17 +226,11 @@ static __always_inline bool probe_count(struct flow *f, const struct tuple *t, _
 	       flow_is_alive(copy, t, now_ns);
 }
 
-/* Whether probes are out, or one was refused: else the peer has spoken meanwhile. */
-static __always_inline bool probes_are_out(__u32 probes)
-{
-	return probes & (FLOW_PROBES_COUNT | FLOW_PROBE_REFUSED);
-}
-
 static __always_inline bool probe_end(struct flow *f)
 {
 	__u32 seen = f->probes;
 
-	return probes_are_out(seen) && probe_mark(f, seen, seen | FLOW_PROBES_OVER);
+	return ageing_are_probes_out(seen) && probe_mark(f, seen, seen | FLOW_PROBES_OVER);
 }
 
 /*
@@ -252,7 +246,7 @@ static __noinline bool probe_retire(const struct tuple *t, struct flow *f, __u64
 
 	if (!conf || lock_exchange(f, FLOW_LOCK_FREE, FLOW_LOCK_DEAD) != FLOW_LOCK_FREE)
 		return false;
-	if (!flow_is_alive(f, t, now_ns) || !probes_are_out(f->probes)) {
+	if (!flow_is_alive(f, t, now_ns) || !ageing_are_probes_out(f->probes)) {
 		lock_exchange(f, FLOW_LOCK_DEAD, FLOW_LOCK_FREE);
 		return false;
 	}

@@ -93,6 +93,12 @@ struct age_call {
 	struct flow flow; /* answer */
 };
 
+/* Whether probes are out, or one was refused: else the peer has spoken meanwhile. */
+static __always_inline bool ageing_are_probes_out(__u32 probes)
+{
+	return probes & (FLOW_PROBES_COUNT | FLOW_PROBE_REFUSED);
+}
+
 /* The probes that count: of those before resumed_ms nobody knows whether they were answered. */
 static __always_inline __u32 ageing_probes(const struct flow *f, __u32 resumed_ms)
 {

@@ -252,6 +252,22 @@ static void test_probed_refused_due_at_once(void **state)
 	assert_due_in_ms(&f, 0);
 }
 
+/* The last moment: its socket is not to be closed any more. */
+static void test_found_dead_peer_speaks_no_probes_are_out(void **state)
+{
+	static const __u32 dead[] = { PROBES | FLOW_PROBE_AWAITED, 1 | FLOW_PROBE_REFUSED, FLOW_PROBE_REFUSED };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(dead); i++) {
+		struct flow f = flow_probed(dead[i], INTERVAL_MS);
+		struct segment s = segment_from_peer(&f, ACK, 0);
+
+		assert_true(ageing_are_probes_out(f.probes));
+		flow_judge(&f, &s, DIRECTION_RCV, now_ns, MSL_NS);
+		assert_false(ageing_are_probes_out(f.probes));
+	}
+}
+
 static void test_established_deadline_before_probe_due_first(void **state)
 {
 	struct flow f = flow_silent_for(0);
@@ -305,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_probed_each_interval_asked_at_its_end),
 		cmocka_unit_test(test_probed_last_interval_dead_at_its_end),
 		cmocka_unit_test(test_probed_refused_due_at_once),
+		cmocka_unit_test(test_found_dead_peer_speaks_no_probes_are_out),
 		cmocka_unit_test(test_established_deadline_before_probe_due_first),
 		cmocka_unit_test(test_probed_before_a_gap_asked_from_the_first),
 		cmocka_unit_test(test_probed_behind_a_gap_counts),

@@ -220,6 +220,10 @@ static enum rounds_probe send_probe(void *context, const struct tuple *tuple, __
 	return ROUNDS_PROBE_SENT;
 }
 
+/*
+ * A peer that spoke since the record was judged, which may be a batch of such questions ago, has cleared the probes.
+ * Its answer may have stopped in XDP, and then the socket knows nothing of it.
+ */
 static enum sock_diag_answer close_socket(void *context, const struct tuple *tuple)
 {
 	const struct ager *ager = context;
@@ -228,6 +232,8 @@ static enum sock_diag_answer close_socket(void *context, const struct tuple *tup
 
 	if (!find_flow(ager, tuple, &flow))
 		return SOCK_DIAG_NONE;
+	if (!ageing_are_probes_out(flow.probes))
+		return SOCK_DIAG_HEARD;
 	silent_ms = (__u32)(now_ns(ager) / NSEC_PER_MSEC) - flow.rcv_seen_ms;
 	return sock_diag_destroy_if_silent(ager->sock_diag_fd, tuple, ager->ifindex, silent_ms);
 }
