@@ -112,6 +112,7 @@ static void note_missed(const struct flow_watch_missed *missed)
 static int signals_open(void)
 {
 	sigset_t set;
+	int fd;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
@@ -119,7 +120,8 @@ static int signals_open(void)
 	sigaddset(&set, SIGHUP); /* its terminal is gone */
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
-	return signalfd(-1, &set, SFD_CLOEXEC);
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 /* Until a signal, or an error that *error says. */

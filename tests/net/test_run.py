@@ -46,6 +46,11 @@ def drop_no_more(host, hook="input"):
     host.run("nft", "delete", "table", "inet", hook)
 
 
+def limit_descriptors(process, number):
+    """So many at most from now on."""
+    lab.run("prlimit", f"--pid={process.pid}", f"--nofile={number}:")
+
+
 # --- it begins -----------------------------------------------------------------------------------------------------
 
 
@@ -414,3 +419,17 @@ def test_connections_of_a_daemon_that_was_killed_are_reset_by_the_next(shield, n
         lab.wait_until(lambda: second.counters()["NO_CONNECTION"] == 1, "the count")
         with connect(net, family) as another:
             assert_echoes(another)
+
+
+def test_daemon_without_descriptors_goes_on_and_follows_when_it_has_some(shield, net, family):
+    with daemons.serving(shield, echo(family, net)) as daemon, connect(net, family) as client:
+        limit_descriptors(daemon.process, 3)
+        time.sleep(0.5)  # it looks after the device several times
+        assert_echoes(client)
+        shield.add_service(daemons.spec(family, net, DAYTIME, "daytime"))
+        time.sleep(0.5)
+        limit_descriptors(daemon.process, 1024)
+        time.sleep(0.5)
+        with connect(net, family, DAYTIME) as other:
+            assert other.recv(100)
+        assert_echoes(client)

@@ -404,6 +404,12 @@ static int check_device(struct device *device)
 	return err;
 }
 
+/* Without a descriptor or memory nothing can be looked at just now: no reason to end what is being served. */
+static bool will_pass(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
 int daemon_run(struct daemon *daemon, int stop_fd)
 {
 	struct pollfd stop = { .fd = stop_fd, .events = POLLIN };
@@ -422,6 +428,8 @@ int daemon_run(struct daemon *daemon, int stop_fd)
 
 			ager_follow(daemon->ager, &terms);
 		}
+		if (will_pass(err))
+			err = 0;
 	}
 	return err;
 }
