@@ -8,31 +8,6 @@
 
 #include "ingress_segment.bpf.h"
 
-/*
- * Where the frame goes. Its tag is in it, or beside it where the device puts it in; to a next hop behind two tags, or
- * one of 802.1ad, nothing is sent in the owner's place.
- */
-static __always_inline void egress_read_way(const struct __sk_buff *skb, const struct frame *f, struct packet *p)
-{
-	const struct ethhdr *eth = f->data;
-	const struct vlan_tag *tag = (const void *)(eth + 1);
-	bool tagged = p->ip_offset != ETH_HEADER_BYTES;
-
-	if ((const void *)(tag + 1) > f->end)
-		return;
-	if (skb->vlan_present) {
-		if (tagged || skb->vlan_proto != net16(ETH_P_8021Q))
-			return;
-		p->segment.vlan_tci = skb->vlan_tci;
-	} else if (tagged) {
-		if (p->ip_offset != ETH_HEADER_BYTES + sizeof(*tag) || eth->h_proto != net16(ETH_P_8021Q))
-			return;
-		p->segment.vlan_tci = host16(tag->tci);
-	}
-	/* by twos, not byte by byte: 3 ns */
-	__builtin_memcpy(p->segment.next_hop, __builtin_assume_aligned(eth->h_dest, 2), sizeof(p->segment.next_hop));
-}
-
 /* The peer's options and numbers as the request socket has them; a SYN-ACK with a kernel cookie has no socket. */
 static __always_inline void half_open_read_request(struct half_open *h, const struct tcp_request_sock *request)
 {

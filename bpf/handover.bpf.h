@@ -60,13 +60,16 @@ static __always_inline void handover_fill(struct bpf_tcp_req_attrs *attrs, const
 static __always_inline bool handover_keep_flow(const struct packet *p, const struct cpu_clock *clock,
 					       const struct config *conf)
 {
-	struct flow *f = flow_lock(&p->tuple, clock->now_ns);
+	struct keepalive keepalive = {};
 	bool queued_before;
+	struct flow *f;
 
+	service_keepalive(&p->tuple, clock->now_ns, &keepalive);
+	f = flow_lock(&p->tuple, clock->now_ns);
 	if (!f)
 		return false;
 	queued_before = f->flags & FLOW_QUEUED;
-	f->flags |= FLOW_QUEUED;
+	f->flags |= FLOW_QUEUED | (keepalive.idle_ms ? FLOW_KEEPALIVE : 0);
 	judge_refresh(f, clock->now_ns, conf->msl_ns);
 	flow_unlock(f);
 	return queued_before;

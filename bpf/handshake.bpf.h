@@ -14,6 +14,7 @@
 #include "handshake.h"
 #include "options.bpf.h"
 #include "records.bpf.h"
+#include "way.bpf.h"
 
 static __always_inline void handshake_write(const struct tuple *t, struct half_open *h, __u64 flags,
 					    const struct cpu_clock *clock, const struct config *conf)
@@ -34,14 +35,15 @@ static __always_inline void handshake_tell(const struct tuple *t, const struct h
 }
 
 /* A connection that ended on the tuple keeps its record, CLOSED: its cookie may still be shown again. */
-__noinline int handshake_make_flow(const struct packet *p, const struct half_open *h, const struct cpu_clock *clock,
-				   const struct config *conf)
+__noinline int handshake_make_flow(struct xdp_md *ctx, const struct packet *p, const struct half_open *h,
+				   const struct cpu_clock *clock, const struct config *conf)
 {
 	struct flow f = {};
 
 	if (!p || !h || !clock || !conf)
 		return -1;
 	handshake_to_flow(h, &p->segment, &f);
+	way_back(ctx, p, &f);
 	if (!flow_make(&f, &p->tuple, h->state, clock, conf))
 		handshake_tell(&p->tuple, h, h->state, FLOW_END_UNTRACKED, clock);
 	half_open_delete(&p->tuple);
@@ -67,7 +69,7 @@ __noinline enum verdict handshake_of_peer(struct xdp_md *ctx, const struct packe
 	before = h.state;
 	switch (handshake_receive(&h, &p->segment, &options)) {
 	case HANDSHAKE_COMPLETE:
-		handshake_make_flow(p, &h, clock, conf);
+		handshake_make_flow(ctx, p, &h, clock, conf);
 		flow_track(p, DIRECTION_RCV, clock, conf, &tracked);
 		return p->segment.flags & TCP_FLAG_SYN ? V_SYN_ACK : V_HALF_OPEN_ACK;
 	case HANDSHAKE_ENDED:

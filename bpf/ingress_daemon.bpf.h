@@ -51,7 +51,7 @@ __noinline enum verdict daemon_accept(struct xdp_md *ctx, const struct packet *p
 		return V_DAEMON_GONE;
 	ended_delete(&p->tuple);
 	half_open_delete(&p->tuple);
-	if (!flow_from_cookie(p, terms, clock, conf, FLOW_OWNER_DAEMON))
+	if (!flow_from_cookie(ctx, p, terms, clock, FLOW_OWNER_DAEMON))
 		return V_DAEMON_NO_ROOM;
 	return daemon_give_terms(ctx, p);
 }

@@ -53,9 +53,10 @@ static __always_inline __u16 flow_flags_from_terms(const struct cookie_terms *te
  * The flow that a right cookie makes. What window was offered is not known any more: the most it can have been. The
  * daemon's has taken the ACK at once; one of the kernel's is shown it next. False: there is no room for it.
  */
-__noinline bool flow_from_cookie(const struct packet *p, const struct cookie_terms *terms,
-				 const struct cpu_clock *clock, const struct config *conf, enum flow_owner owner)
+__noinline bool flow_from_cookie(struct xdp_md *ctx, const struct packet *p, const struct cookie_terms *terms,
+				 const struct cpu_clock *clock, enum flow_owner owner)
 {
+	const struct config *conf = config_get();
 	const struct segment *s;
 	struct flow f = {};
 
@@ -75,6 +76,7 @@ __noinline bool flow_from_cookie(const struct packet *p, const struct cookie_ter
 	f.snd_una = s->ack - 1;
 	f.rcv_tsval = s->tsval;
 	f.snd_tsval = s->tsecr;
+	way_back(ctx, p, &f);
 	if (f.flags & FLOW_WSCALE) {
 		f.snd_wscale = terms->wscale;
 		f.rcv_wscale = terms->rcv_wscale;
@@ -176,7 +178,7 @@ static __always_inline enum verdict segment_verified(struct xdp_md *ctx, const s
 
 	ended_delete(&p->tuple);
 	half_open_delete(&p->tuple);
-	flow_from_cookie(p, terms, clock, conf, FLOW_OWNER_KERNEL);
+	flow_from_cookie(ctx, p, terms, clock, FLOW_OWNER_KERNEL);
 	flow_track(p, DIRECTION_RCV, clock, conf, &tracked);
 	hint_give(ctx, HINT_VERIFY);
 	return verdict;

@@ -261,6 +261,7 @@ static __always_inline void flow_init(struct flow *f, const struct tuple *t, con
 		f->rcv_max = f->rcv_nxt; /* a number that nobody can guess */
 	f->born_s = clock->now_ns / NSEC_PER_SEC;
 	f->rcv_seen_ms = clock->now_ns / NSEC_PER_MSEC;
+	f->snd_seen_ms = f->rcv_seen_ms; /* at the latest: what we sent, the peer has answered */
 	judge_refresh(f, clock->now_ns, conf->msl_ns);
 }
 

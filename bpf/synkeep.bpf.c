@@ -250,7 +250,7 @@ int tc_egress(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	if (skb->gso_segs > 1)
 		packet_count_segments(p, skb->gso_segs);
-	egress_read_way(skb, &f, p);
+	way_of_owner(skb, &f, p);
 	return verdict_leave_tc(egress(skb, p, clock, conf), skb->len);
 }
 

@@ -118,9 +118,10 @@ static __always_inline bool ageing_knows_way(const struct flow *f)
 static __always_inline bool ageing_may_probe(const struct flow *f)
 {
 	bool is_standing = f->state == TCPS_ESTABLISHED || f->state == TCPS_CLOSE_WAIT || f->state == TCPS_FIN_WAIT_2;
+	bool is_owned = !(f->flags & FLOW_HANDOVER) || (f->flags & FLOW_KEEPALIVE);
 
-	return f->owner == FLOW_OWNER_KERNEL && is_standing && !(f->flags & FLOW_HANDOVER) &&
-	       f->snd_una == f->snd_nxt && f->snd_wnd && !(f->probes & FLOW_PROBES_OVER) && ageing_knows_way(f);
+	return f->owner == FLOW_OWNER_KERNEL && is_standing && is_owned && f->snd_una == f->snd_nxt && f->snd_wnd &&
+	       !(f->probes & FLOW_PROBES_OVER) && ageing_knows_way(f);
 }
 
 /* Whether it does. */

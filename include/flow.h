@@ -72,6 +72,7 @@ enum flow_flag {
 	FLOW_SND_FIN = 1 << 10,	      /* our FIN went out at snd_fin */
 	FLOW_RCV_FIN_AHEAD = 1 << 11, /* the peer's FIN came at rcv_max, data before it is still missing */
 	FLOW_RCV_FIN = 1 << 12,	      /* the peer's FIN was taken */
+	FLOW_KEEPALIVE = 1 << 13,     /* FLOW_QUEUED, and keepalive finds out if the peer is gone */
 };
 
 /* Who may step a flow's record. */
@@ -129,7 +130,10 @@ struct flow {
 	__u32 snd_seen_ms; /* our last segment, which carried snd_tsval */
 	__u32 probes;	   /* enum flow_probes: written without the lock, in one step */
 	__u32 probed_ms;   /* the last probe */
-	/* How the owner's last segment left, for those that Synkeep sends in its place. */
+	/*
+	 * How the owner's last segment left, for those that Synkeep sends in its place; before the first the way back
+	 * of the peer's segment that made the flow.
+	 */
 	__u8 next_hop[6]; /* the MAC address that it went to; zeros: not known */
 	__u16 vlan_tci;	  /* of its 802.1Q tag; 0: it had none */
 	__be32 ip_first;  /* the first four bytes of its IP header: traffic class, and of IPv6 the flow label */

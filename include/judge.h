@@ -89,7 +89,8 @@ static __always_inline void judge_count(struct flow *f, const struct segment *s,
 
 /*
  * Until the owner has shown that it has the connection, the record is short-lived: its accept queue may be full, or a
- * firewall behind the programs may have dropped the ACK.
+ * firewall behind the programs may have dropped the ACK. Where keepalive finds out if the peer is gone, one in the
+ * queue lives on: a peer may have connected to say nothing.
  */
 static __always_inline void judge_refresh(struct flow *f, __u64 now_ns, __u64 msl_ns)
 {
@@ -97,7 +98,7 @@ static __always_inline void judge_refresh(struct flow *f, __u64 now_ns, __u64 ms
 	__u64 longest_ns =
 		f->flags & FLOW_QUEUED ? TCP_UNUSED_TIMEOUT_NS : tcp_state_timeout_ns(TCPS_SYN_RECEIVED, msl_ns);
 
-	if ((f->flags & FLOW_HANDOVER) && timeout_ns > longest_ns)
+	if ((f->flags & FLOW_HANDOVER) && !(f->flags & FLOW_KEEPALIVE) && timeout_ns > longest_ns)
 		timeout_ns = longest_ns;
 	f->deadline_ns = now_ns + timeout_ns;
 }

@@ -96,6 +96,7 @@ struct flow talk_flow_from_cookie(const struct talk *t, const struct packet_spec
 {
 	struct segment s = packet_build_segment(ack);
 	__u64 now_ns = shield_now_ns();
+	struct frame frame;
 	struct flow f = {
 		.tag = flow_tag(&t->tuple),
 		.state = TCPS_SYN_RECEIVED,
@@ -113,8 +114,12 @@ struct flow talk_flow_from_cookie(const struct talk *t, const struct packet_spec
 		.snd_una = t->iss,
 		.snd_tsval = t->offer.has_timestamps ? t->own_tsval : 0,
 		.born_s = now_ns / NSEC_PER_SEC,
+		.snd_seen_ms = (__u32)(now_ns / NSEC_PER_MSEC),
 	};
 
+	packet_build(&frame, ack);
+	if (judge_is_bare(&f, &s))
+		memcpy(f.next_hop, frame.bytes + sizeof(f.next_hop), sizeof(f.next_hop));
 	if (t->tuple.family == FAMILY_IPV6 && f.mss > SHIELD_MSS_IPV6)
 		f.mss = SHIELD_MSS_IPV6;
 	if (t->offer.wscale != TCP_WSCALE_NONE) {

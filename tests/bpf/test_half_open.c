@@ -5,6 +5,8 @@
  */
 #include <linux/bpf.h>
 
+#include <string.h>
+
 #include "talk.h"
 
 #define ACK TCP_FLAG_ACK
@@ -108,6 +110,7 @@ static void ack_makes_flow(__u8 family, __u32 payload_bytes)
 {
 	struct packet_spec ack;
 	struct half_open h;
+	struct frame f;
 	struct talk t;
 
 	half_open(&t, family);
@@ -122,6 +125,9 @@ static void ack_makes_flow(__u8 family, __u32 payload_bytes)
 	assert_int_equal(t.model.iss, OWNER_ISN);
 	assert_int_equal(t.model.snd_una, OWNER_ISN + 1);
 	assert_int_equal(t.model.rcv_edge, TALK_PEER_ISN + 1 + 60000);
+	packet_build(&f, &ack);
+	assert_memory_equal(t.model.next_hop, f.bytes + sizeof(t.model.next_hop), sizeof(t.model.next_hop));
+	assert_int_equal(t.model.snd_seen_ms, (__u32)(shield_now_ns() / NSEC_PER_MSEC));
 	talk_owner_sends(&t, ACK, 100);
 	talk_assert_state(&t, TCPS_ESTABLISHED);
 	talk_peer_sends(&t, TCP_FLAG_RST, 0);
@@ -136,6 +142,23 @@ static void test_half_open_ack_makes_established_flow(void **state)
 	ack_makes_flow(FAMILY_IPV4, 500);
 	ack_makes_flow(FAMILY_IPV6, 0);
 	ack_makes_flow(FAMILY_IPV6, 500);
+}
+
+/* Where segments may be signed nobody else's are believed: its peer is not to be asked. */
+static void test_half_open_ack_with_another_option_tells_no_way(void **state)
+{
+	static const __u8 none[6];
+	struct packet_spec ack;
+	struct talk t;
+
+	(void)state;
+	half_open(&t, FAMILY_IPV4);
+	ack = talk_peer_segment(&t, ACK, 0);
+	memset(ack.options + ack.option_bytes, 1, 4);
+	ack.option_bytes += 4;
+	assert_verdict(shield_receive_packet(&ack), V_HALF_OPEN_ACK);
+	assert_true(shield_flow(&t.tuple, &t.model));
+	assert_memory_equal(t.model.next_hop, none, sizeof(none));
 }
 
 static void test_half_open_wrong_ack_passed_and_stays_half_open(void **state)
@@ -387,6 +410,7 @@ int main(void)
 		cmocka_unit_test_setup(test_half_open_own_syn_ack_again_moves_deadline, shield_reset),
 		cmocka_unit_test_setup(test_half_open_ack_makes_established_flow, shield_reset),
 		cmocka_unit_test_setup(test_half_open_right_cookie_makes_flow, shield_reset),
+		cmocka_unit_test_setup(test_half_open_ack_with_another_option_tells_no_way, shield_reset),
 		cmocka_unit_test_setup(test_half_open_wrong_ack_passed_and_stays_half_open, shield_reset),
 		cmocka_unit_test_setup(test_half_open_rst_ends_it_if_exact, shield_reset),
 		cmocka_unit_test_setup(test_half_open_rst_from_owner_ends_it, shield_reset),

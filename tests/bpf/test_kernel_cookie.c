@@ -282,6 +282,30 @@ static void test_ack_handed_over_lives_longer(void **state)
 	assert_verdict(shield_hand_over(&f), V_HANDOVER);
 	assert_true(shield_flow(&t.tuple, &record));
 	assert_true(record.flags & FLOW_QUEUED);
+	assert_false(record.flags & FLOW_KEEPALIVE);
+	assert_int_equal(record.deadline_ns, shield_now_ns() + TCP_UNUSED_TIMEOUT_NS);
+}
+
+/* Where keepalive finds out if its peer is gone, it lives like any other. */
+static void test_flow_of_service_with_keepalive_is_kept_for_that(void **state)
+{
+	static const struct keepalive keepalive = { .idle_ms = 7200000, .interval_ms = 75000, .probes = 10 };
+	struct packet_spec ack;
+	struct frame f;
+	struct flow record;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	shield_set_keepalive(FAMILY_IPV4, PORT_ALWAYS, &keepalive);
+	talk_get_kernel_cookie(&t);
+	assert_flow_is_made(&t);
+	ack = talk_peer_segment(&t, ACK, 0);
+	packet_build(&f, &ack);
+	assert_verdict(shield_hand_over(&f), V_HANDOVER);
+	assert_true(shield_flow(&t.tuple, &record));
+	assert_true(record.flags & FLOW_KEEPALIVE);
+	assert_int_equal(record.deadline_ns, shield_now_ns() + tcp_state_timeout_ns(TCPS_ESTABLISHED, 0));
 }
 
 /* Two that follow close behind each other show nothing; one that has been behind the batch shows a loss. */
@@ -328,6 +352,7 @@ int main(void)
 		test_of(test_small_buffer_is_offered_as_the_kernel_scales_it, helper),
 		test_of(test_syncookies_1_answers_while_the_queue_overflows, helper),
 		test_of(test_ack_handed_over_lives_longer, helper_without_metadata),
+		test_of(test_flow_of_service_with_keepalive_is_kept_for_that, helper_without_metadata),
 		test_of(test_queued_connection_not_there_is_lost, helper_without_metadata),
 	};
 

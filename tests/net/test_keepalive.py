@@ -161,6 +161,18 @@ def test_record_goes_with_the_socket_whose_rst_nobody_sees(shield, family, far):
         lab.wait_until(lambda: not shield.flows(state="ESTABLISHED", service=f"*:{PORT_FEW}"), "the record's end")
 
 
+@pytest.mark.parametrize("policy", ["always", "off"])
+def test_client_that_never_spoke_is_asked_and_closed(family, policy):
+    """It connected and vanished; the server waits for it to speak first, and has never sent a segment itself."""
+    with shielded() as shield, far_host(shield.net) as shield.far, \
+            daemons.serving(shield, f"*:{PORT},policy={policy},{keepalive(FEW)}"), \
+            sockets.listen(shield.net.server, family, port=PORT) as listener, \
+            shield.far.connected(family, listener) as (peer, server):
+        lab.wait_until(lambda: shield.counters()["PROBE_ANSWERED"], "the answer to a probe")
+        shield.far.go_down()
+        assert receive_error(server, timeout=4 * dead_after(FEW)) == errno.ECONNABORTED
+
+
 def test_client_of_the_daemon_that_vanished_is_asked_ten_times_and_closed(shield, family, far):
     port = (family.address(shield.net.server), ECHO)
     with sockets.connect(far, family, port) as peer, wire.Capture(shield.net.client) as capture:

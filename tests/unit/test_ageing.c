@@ -174,6 +174,18 @@ static void test_established_handover_never_asked(void **state)
 	(void)state;
 	f.flags |= FLOW_HANDOVER;
 	assert_only_expires(&f);
+	f.flags |= FLOW_QUEUED;
+	assert_only_expires(&f);
+}
+
+/* A peer that connected and says nothing, to a listener that had room for it. */
+static void test_established_handed_over_to_be_asked_is(void **state)
+{
+	struct flow f = flow_silent_for(IDLE_MS);
+
+	(void)state;
+	f.flags |= FLOW_HANDOVER | FLOW_QUEUED | FLOW_KEEPALIVE;
+	assert_due(&f, AGE_PROBE);
 }
 
 static void test_established_probes_over_never_asked(void **state)
@@ -315,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_established_zero_window_never_asked),
 		cmocka_unit_test(test_established_way_not_known_never_asked),
 		cmocka_unit_test(test_established_handover_never_asked),
+		cmocka_unit_test(test_established_handed_over_to_be_asked_is),
 		cmocka_unit_test(test_established_probes_over_never_asked),
 		cmocka_unit_test(test_established_idle_time_asked_at_its_end),
 		cmocka_unit_test(test_established_heard_in_the_future_counts_as_now),

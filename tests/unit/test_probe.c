@@ -153,6 +153,22 @@ static __u32 tsval_of(__u32 snd_tsval, __u32 snd_seen_ms, __u64 now_ms)
 	return get_be32(frame + 58);
 }
 
+/* It has sent nothing yet: what its SYN-ACK offered. */
+static void test_owner_that_has_not_spoken_offers_what_its_cookie_could(void **state)
+{
+	struct flow f = silent_flow(FAMILY_IPV4);
+	__u8 frame[PROBE_BYTES_MAX];
+
+	(void)state;
+	f.flags |= FLOW_HANDOVER;
+	f.rcv_wup = 1000;
+	f.rcv_edge = 1000 + 0xffff;
+	f.rcv_wscale = 7;
+	f.rcv_wnd = 0;
+	assert_true(make(&f, FAMILY_IPV4, NOW_NS, frame) > 0);
+	assert_int_equal(get_be16(frame + 48), 0xffff >> 7);
+}
+
 /* The record's time may be late by a jiffy. */
 static void test_tsval_is_not_ahead_of_the_owners_clock(void **state)
 {
@@ -218,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_ipv6_probe_with_timestamps),
 		cmocka_unit_test(test_longest_probe_fits),
 		cmocka_unit_test(test_sequence_number_wraps),
+		cmocka_unit_test(test_owner_that_has_not_spoken_offers_what_its_cookie_could),
 		cmocka_unit_test(test_tsval_is_not_ahead_of_the_owners_clock),
 		cmocka_unit_test(test_tsval_is_not_behind_the_last_one),
 		cmocka_unit_test(test_tsval_and_clock_wrap),

@@ -66,6 +66,12 @@ static void put_ipv6(struct words *w, const struct flow *f, const struct tuple *
 	put_address(w, t->remote, 4);
 }
 
+/* A cookie does not keep what window it offered, and until the owner has sent there is no other: the most it can be. */
+static __u32 window_of(const struct flow *f)
+{
+	return f->flags & FLOW_HANDOVER ? (f->rcv_edge - f->rcv_wup) >> f->rcv_wscale : f->rcv_wnd;
+}
+
 static void put_tcp(struct words *w, const struct flow *f, const struct tuple *t, __u64 now_ns, __u32 tcp_bytes)
 {
 	__be32 *tcp = w->at + w->count;
@@ -74,7 +80,7 @@ static void put_tcp(struct words *w, const struct flow *f, const struct tuple *t
 	put(w, (__u32)t->local_port << 16 | t->remote_port);
 	put(w, f->snd_nxt - 1);
 	put(w, f->rcv_wup);
-	put(w, tcp_bytes / 4 << 28 | TCP_FLAG_ACK << 16 | f->rcv_wnd);
+	put(w, tcp_bytes / 4 << 28 | TCP_FLAG_ACK << 16 | window_of(f));
 	put(w, 0);
 	if (f->flags & FLOW_TIMESTAMPS) {
 		put(w, TCP_OPTION_NOP << 24 | TCP_OPTION_NOP << 16 | TCP_OPTION_TIMESTAMPS << 8 | 10);
