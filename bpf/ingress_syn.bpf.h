@@ -276,16 +276,23 @@ __noinline enum verdict syn_refuse(struct xdp_md *ctx, const struct packet *p)
 	return answer_write(ctx, &answer) ? V_DAEMON_GONE_REFUSED : V_SYN_NO_ROOM;
 }
 
+/* A SYN that the daemon was to have, and what becomes of it where none is. */
+static __always_inline enum verdict syn_given(struct xdp_md *ctx, const struct packet *p, const struct local_end *end,
+					      enum verdict verdict)
+{
+	if (verdict == V_DAEMON_GONE && end->has_service && end->service.gone == GONE_REFUSE)
+		verdict = syn_refuse(ctx, p);
+	make_opaque(verdict); /* clang 19 knows what a global function can return, the verifier does not */
+	return verdict;
+}
+
 /* What is not answered or dropped, the daemon sees. */
 static __always_inline enum verdict syn_for_daemon(struct xdp_md *ctx, const struct packet *p,
 						   const struct local_end *end, enum verdict verdict)
 {
 	if (verdict_action(verdict) == VERDICT_PASS)
 		verdict = daemon_give(ctx, DAEMON_SYN);
-	if (verdict == V_DAEMON_GONE && end->service.gone == GONE_REFUSE)
-		verdict = syn_refuse(ctx, p);
-	make_opaque(verdict); /* clang 19 knows what a global function can return, the verifier does not */
-	return verdict;
+	return syn_given(ctx, p, end, verdict);
 }
 
 /*
@@ -322,7 +329,7 @@ static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, struct packe
 	enum verdict verdict;
 
 	if (has)
-		return syn_again(ctx, p, end, has, clock, conf);
+		return syn_given(ctx, p, end, syn_again(ctx, p, end, has, clock, conf));
 	if (!end || !end->has_service)
 		return V_NO_SERVICE;
 	if (end->is_transit)

@@ -284,6 +284,30 @@ static void test_gone_policy_off_syn_reset(void **state)
 	shield_put_daemon_service(FAMILY_IPV4, PORT_DAEMON_REFUSE, false, POLICY_ALWAYS, GONE_REFUSE);
 }
 
+/* What there was on the tuple went with the daemon, or is over where the SYN may begin anew. */
+static void test_gone_syn_on_a_tuple_with_a_record_reset(void **state)
+{
+	static const enum steered_record records[] = { STEERED_FLOW, STEERED_TIME_WAIT };
+
+	for (size_t i = 0; i < ARRAY_LEN(records) * ARRAY_LEN(families); i++) {
+		struct packet_spec syn;
+		struct outcome o;
+		struct talk t;
+		struct frame f;
+
+		shield_reset(state);
+		shield_put_daemon(false);
+		steered_put_record(&t, families[i % ARRAY_LEN(families)], PORT_DAEMON_REFUSE,
+				   records[i / ARRAY_LEN(families)]);
+		shield_fill_presence();
+		t.peer_nxt += 100000;
+		syn = talk_syn(&t);
+		packet_build(&f, &syn);
+		o = shield_receive(&f);
+		assert_refused(&o, &t, f.length, 0);
+	}
+}
+
 static void test_gone_segments_are_not_reset(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
@@ -311,6 +335,7 @@ int main(void)
 		cmocka_unit_test_setup(test_gone_everything_dropped, shield_reset),
 		cmocka_unit_test_setup(test_gone_refused_syn_reset, shield_reset),
 		cmocka_unit_test_setup(test_gone_policy_off_syn_reset, shield_reset),
+		cmocka_unit_test_setup(test_gone_syn_on_a_tuple_with_a_record_reset, shield_reset),
 		cmocka_unit_test_setup(test_gone_segments_are_not_reset, shield_reset),
 	};
 
