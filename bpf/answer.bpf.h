@@ -184,6 +184,8 @@ static __always_inline bool answer_write(struct xdp_md *ctx, const struct answer
 	end = (void *)(long)ctx->data_end;
 	if ((void *)(eth + 1) > end || ip + IPV6_HEADER_BYTES > end) /* or IPv4 and TCP */
 		return false;
+	if ((eth->h_dest[0] | eth->h_source[0]) & 1) /* nobody answers from a group or to one */
+		return false;
 	answer_swap_macs(eth);
 	if (a->tuple.family == FAMILY_IPV4) {
 		answer_clear_padding(ip + IPV4_HEADER_BYTES, end);

@@ -413,6 +413,53 @@ static void test_time_wait_syn_that_begins_anew_is_given_within_budget(void **st
 	}
 }
 
+/* --- what the answer comes behind --- */
+
+/* Without them it is all the shorter. */
+static void test_time_wait_headers_before_tcp_are_not_answered(void **state)
+{
+	static const __u8 no_operations[40] = { [0 ... 39] = 1 }, padding[8] = { 0, 0, 1, 4 };
+	struct scene scene;
+
+	for_each_scene(state, &scene)
+	{
+		struct packet_spec spec = fin_again(&scene, 100);
+		struct packet_view view;
+		struct outcome o;
+		struct frame f;
+
+		packet_build(&f, &spec);
+		if (scene.talk.tuple.family == FAMILY_IPV4)
+			packet_build_put_ip_options(&f, no_operations, sizeof(no_operations));
+		else
+			packet_build_put_ipv6_extension(&f, 60, padding);
+		o = shield_receive(&f);
+		assert_verdict(o, V_TIME_WAIT_ACK);
+		assert_null(packet_build_read(&view, &o.frame));
+		assert_int_equal(view.ack, scene.record.rcv_nxt);
+		assert_int_equal(view.option_bytes, scene.talk.offer.has_timestamps ? 12 : 0);
+		assert_int_equal(view.payload_bytes, 0);
+	}
+}
+
+/* From a group address an answer can not come, to one it would be many. */
+static void test_time_wait_frame_of_a_group_is_not_answered(void **state)
+{
+	struct scene scene;
+
+	for_each_scene(state, &scene)
+	{
+		struct packet_spec spec = fin_again(&scene, 0);
+		struct frame f;
+
+		for (int address = 0; address < 12; address += 6) {
+			build(&f, &scene, &spec);
+			f.bytes[address] |= 1;
+			assert_int_equal(shield_receive(&f).action, XDP_DROP);
+		}
+	}
+}
+
 /* --- when, and whose --- */
 
 /* To the end, and no longer; a FIN shortly before it makes it 2MSL more. */
@@ -513,6 +560,8 @@ int main(void)
 		cmocka_unit_test(test_time_wait_syn_with_a_later_timestamp_is_given),
 		cmocka_unit_test(test_time_wait_syn_timestamps_not_on_both_the_number_decides),
 		cmocka_unit_test(test_time_wait_syn_that_begins_anew_is_given_within_budget),
+		cmocka_unit_test(test_time_wait_headers_before_tcp_are_not_answered),
+		cmocka_unit_test(test_time_wait_frame_of_a_group_is_not_answered),
 		cmocka_unit_test(test_time_wait_ends_at_its_deadline),
 		cmocka_unit_test(test_time_wait_fin_again_marks_presence),
 		cmocka_unit_test(test_time_wait_behind_a_live_record_is_given),
