@@ -203,7 +203,7 @@ static __always_inline enum verdict segment_of_ended(const struct packet *p, str
 	if (ended_state(e, clock->now_ns) == TCPS_CLOSED)
 		return V_COOKIE_REPLAY;
 	if (time_wait_is_fin_again(&p->segment, e->rcv_nxt))
-		ended_restart(e, p, clock, conf);
+		ended_restart(p, clock, conf);
 	presence_mark(conf, &p->tuple); /* Linux begins its TIME-WAIT anew with other segments too */
 	return V_TIME_WAIT_SEGMENT;
 }

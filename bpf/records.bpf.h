@@ -319,17 +319,19 @@ static __always_inline struct ended *ended_alive(const struct tuple *t, __u64 no
 }
 
 /*
- * RFC 9293, 3.10.7.4, eighth: a FIN that comes again (time_wait_judge.h) restarts the 2MSL. If the element has been
- * given to another tuple meanwhile, its deadline is another and stays.
+ * RFC 9293, 3.10.7.4, eighth: a FIN that comes again (time_wait_judge.h) restarts the 2MSL. The record is looked up
+ * once more, behind all else: since it was judged the element may have been given to another tuple, whose deadline
+ * stays.
  */
-static __always_inline void ended_restart(struct ended *e, const struct packet *p, const struct cpu_clock *clock,
+static __always_inline void ended_restart(const struct packet *p, const struct cpu_clock *clock,
 					  const struct config *conf)
 {
-	__u32 deadline_ms = e->deadline_ms;
-	struct ended restarted = {};
+	struct ended restarted = {}, *e;
 
 	ended_set_times(&restarted, clock->now_ns + 2 * service_msl_ns(&p->tuple, clock, conf), 0);
-	__sync_val_compare_and_swap(&e->deadline_ms, deadline_ms, restarted.deadline_ms);
+	e = ended_alive(&p->tuple, clock->now_ns);
+	if (e)
+		e->deadline_ms = restarted.deadline_ms;
 }
 
 #endif /* SYNKEEP_RECORDS_BPF_H */

@@ -80,7 +80,7 @@ __noinline enum verdict time_wait_segment(struct xdp_md *ctx, struct packet *p, 
 	case TIME_WAIT_SILENT:
 		return V_TIME_WAIT_SILENT;
 	case TIME_WAIT_FIN_AGAIN:
-		ended_restart(e, p, clock, conf);
+		ended_restart(p, clock, conf);
 		presence_mark(conf, &p->tuple);
 		break;
 	case TIME_WAIT_OLD:
