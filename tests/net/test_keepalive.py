@@ -27,7 +27,7 @@ from shield import shielded
 IDLE, INTERVAL, PROBES = 0.5, 0.2, 10
 FEW = 3  # probes of services that are not for the whole story
 LATE = 0.15  # for a machine with other work
-PORT, PORT_FEW, PORT_REPORT, PORT_OFF, ECHO = 8000, 8001, 8002, 8003, 7
+PORT, PORT_FEW, PORT_REPORT, PORT_OFF, PORT_UNPROTECTED, ECHO = 8000, 8001, 8002, 8003, 8004, 7
 
 TCP_INFO_SEGS_IN = 140  # offset in struct tcp_info
 
@@ -46,6 +46,7 @@ def dead_after(probes):
 def shield():
     services = (f"*:{PORT},{keepalive(PROBES)}", f"*:{PORT_FEW},{keepalive(FEW)}",
                 f"*:{PORT_REPORT},{keepalive(FEW)},dead=report", f"*:{PORT_OFF}",
+                f"*:{PORT_UNPROTECTED},policy=off,{keepalive(FEW)}",
                 f"*:{ECHO},owner=daemon,app=echo,{keepalive(PROBES)}")
     with shielded() as own, far_host(own.net) as own.far, \
             daemons.serving(own, *services, options=("--probes-per-prefix", 1000)) as own.daemon:
@@ -161,16 +162,15 @@ def test_record_goes_with_the_socket_whose_rst_nobody_sees(shield, family, far):
         lab.wait_until(lambda: not shield.flows(state="ESTABLISHED", service=f"*:{PORT_FEW}"), "the record's end")
 
 
-@pytest.mark.parametrize("policy", ["always", "off"])
-def test_client_that_never_spoke_is_asked_and_closed(family, policy):
+@pytest.mark.parametrize("port", [PORT_FEW, PORT_UNPROTECTED])
+def test_client_that_never_spoke_is_asked_and_closed(shield, family, far, port):
     """It connected and vanished; the server waits for it to speak first, and has never sent a segment itself."""
-    with shielded() as shield, far_host(shield.net) as shield.far, \
-            daemons.serving(shield, f"*:{PORT},policy={policy},{keepalive(FEW)}"), \
-            sockets.listen(shield.net.server, family, port=PORT) as listener, \
-            shield.far.connected(family, listener) as (peer, server):
-        lab.wait_until(lambda: shield.counters()["PROBE_ANSWERED"], "the answer to a probe")
-        shield.far.go_down()
-        assert receive_error(server, timeout=4 * dead_after(FEW)) == errno.ECONNABORTED
+    before = shield.counters()["PROBE_ANSWERED"]
+    with sockets.listen(shield.net.server, family, port=port) as listener, \
+            far.connected(family, listener) as (_, server):
+        lab.wait_until(lambda: shield.counters()["PROBE_ANSWERED"] > before, "the answer to a probe")
+        with far.cut_off():
+            assert receive_error(server, timeout=4 * dead_after(FEW)) == errno.ECONNABORTED
 
 
 def test_client_of_the_daemon_that_vanished_is_asked_ten_times_and_closed(shield, family, far):

@@ -17,7 +17,7 @@ from shield import shielded
 
 ECHO, DAYTIME, PROBED = 7, 13, 8007
 MSL_SECONDS = 20
-STOPPED_SECONDS = 5
+STOPPED_SECONDS = 3
 COUNT = 50
 SYN = "SEC"  # it asks for ECN (RFC 3168, 6.1.1)
 
@@ -141,7 +141,7 @@ def test_connection_that_was_being_opened_is_not_given_up(unserved, family):
         command = unserved.command("connect", family.endpoint(family.peer, peer.port), "--timeout", "3s")
         client = unserved.net.server.start(*command[2:], stdin=subprocess.PIPE)
         first = peer.meet(SYN)
-        with stopped(client, seconds=8):
+        with stopped(client, seconds=5):
             pass
         assert peer.receive(SYN, timeout=2).seq == first.seq
         peer.send("SA")
