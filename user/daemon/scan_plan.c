@@ -6,7 +6,7 @@
 
 #include "timeouts.h"
 
-#define CPU_SHARE 100			/* one part of the time is spent on reading at most */
+#define CPU_SHARE 125			/* one part of the time is spent on reading at most */
 #define MARGIN_NS (500 * NSEC_PER_MSEC) /* by which the next scan may begin late */
 
 static __u64 least(__u64 a, __u64 b)

@@ -3,8 +3,8 @@
  * How often the tables are read for what is upcoming, and how far ahead.
  *
  * A record that is moved while it is not in the horizon gets at least the shortest time that is in use; so it is met in
- * time if it is looked for twice within that. Reading costs CPU time, and is not to take more than a hundredth of it:
- * where a table is so large that it would, what has a short time is taken away a little late.
+ * time if it is looked for twice within that. Reading costs CPU time, and is to leave a part of a hundredth of it for
+ * what is due: where a table is so large that it would, what has a short time is taken away a little late.
  */
 #ifndef SYNKEEP_DAEMON_SCAN_PLAN_H
 #define SYNKEEP_DAEMON_SCAN_PLAN_H
