@@ -7,9 +7,9 @@
  *   tw4, tw6        struct ended      TIME-WAIT, and CLOSED until the cookie that made the flow is stale
  *
  * LISTEN has no record: a listener has no peer. A connection has a record in one of the three at a time, all under the
- * same key. "Local" is this machine's end and
- * "remote" the peer's, whichever way a segment goes. Ports are in host order and addresses are byte arrays, so that
- * bpftool prints them readably. A record whose deadline has passed counts as absent, wherever it is found.
+ * same key. "Local" is this machine's end and "remote" the peer's, whichever way a segment goes. Ports are in host
+ * order and addresses are byte arrays, so that bpftool prints them readably. A record whose deadline has passed counts
+ * as absent, wherever it is found.
  *
  * The records of the daemon's connections (FLOW_OWNER_DAEMON) are reports: the TCB is the truth, and what is said below
  * of locks and of who steps a record is of the kernel's. A right cookie makes the first one, ESTABLISHED, in XDP; from

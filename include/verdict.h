@@ -83,8 +83,7 @@ enum verdict_severity {
 	X(NO_FLOW, DROP, ATTACK, "segment for a listener without a flow or a right cookie")                            \
 	/* xdp_ingress: services and connections of the daemon's; redirected in the order of enum daemon_frame */      \
 	X(DAEMON_SEGMENT, REDIRECT, NORMAL, "segment of a connection of the daemon's: its TCP is the judge")           \
-	X(DAEMON_SYN, REDIRECT, NORMAL,                                                                                \
-	  "SYN for the daemon to answer: by its policy, or its tuple is live or in TIME-WAIT")                         \
+	X(DAEMON_SYN, REDIRECT, NORMAL, "SYN for the daemon to answer: by its policy, or its tuple is live")           \
 	X(DAEMON_COOKIE_ACK, REDIRECT, NORMAL,                                                                         \
 	  "right cookie for a service of the daemon's: the source is verified and a flow made")                        \
 	X(DAEMON_STRANGER, REDIRECT, NORMAL,                                                                           \
