@@ -19,8 +19,6 @@ CLOSES_PER_SECOND = 100_000
 FLOOD_PER_SECOND = 100_000
 LIFETIME_S = 60  # no state has a shorter one, by which the daemon goes: it reads the tables twice meanwhile
 WISHES = {"without keepalive": "", "keepalive=on": ",keepalive=on"}
-SETTLE_S = 5
-IDLE_S = 65  # two times in which the tables are read, at the least
 _TOOLS = lab.BUILD / "tests" / "bench"
 
 
@@ -40,16 +38,20 @@ def _workers_ns():
 
 
 @contextlib.contextmanager
-def _stage(keys=""):
-    """A device with a web server as a service, and a daemon that serves it: gives the lab, the daemon, the pins."""
+def _stage(keys="", filled=False):
+    """A device with a web server as a service, and a daemon that serves it: gives the lab, the daemon, the pins. If
+    wanted the table is full when the daemon begins."""
     with lab.Lab() as net, web.WebServer(net.server):
         net.client.attach("count")
         net.synkeep("load", net.server.device, "--flows", defences.FLOWS_ROOM,
                     "--service", f"{net.server.ipv4}:{web.PORT},policy=always{keys}")
+        pins = net.pin_root / net.server.device
+        if filled:
+            _fill(net, pins)
         daemon = net.server.start(lab.SYNKEEP, "run", "--pin-root", net.pin_root, net.server.device)
         if "serving" not in daemon.stdout.readline():
             raise lab.CommandFailed("synkeep run does not serve")
-        yield net, daemon, net.pin_root / net.server.device
+        yield net, daemon, pins
 
 
 def _fill(net, pins, *options):
@@ -62,11 +64,17 @@ def _expiry(net, pins, every):
                             "--every", every, "--cpu", 0, pins / "flows4")
 
 
-def idle(keys, seconds):
-    """A full table of which nothing expires: shares of a core that the daemon takes, and the kernel's workers."""
-    with _stage(keys) as (net, daemon, pins):
-        _fill(net, pins)
-        time.sleep(SETTLE_S)
+def _scans(net):
+    """What the daemon says of its reading of the tables."""
+    return json.loads(net.synkeep("status", net.server.device, "--json").stdout)[0]["ager"]
+
+
+def idle(keys):
+    """A full table of which nothing expires: shares of a core that the daemon takes, and the kernel's workers, from one
+    reading of the tables to the next."""
+    with _stage(keys, filled=True) as (net, daemon, _pins):
+        lab.wait_until(lambda: _scans(net)["scans"] == 2, "the second reading", timeout=90)
+        seconds = _scans(net)["period_ms"] / 1000
         before = _run_ns(daemon.pid), _workers_ns()
         time.sleep(seconds)
         after = _run_ns(daemon.pid), _workers_ns()

@@ -38,8 +38,8 @@ def parse_arguments():
     names = sorted({defence.name for defence in defences.COST + defences.FLOOD})
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int,
-                        help="rounds (60 of the programs, 1 of the ageing, 3 of the listing, the timers, TIME-WAIT and idle "
-                             "sockets, 5 of the others)")
+                        help="rounds (60 of the programs, 1 of the ageing, 3 of the listing, the timers and idle sockets, 5 of the "
+                             "others)")
     parser.add_argument("--seconds", type=float, help="of each measurement (1 of the cost, 1.5 under flood, 2 of a profile)")
     parser.add_argument("--quick", action="store_true", help="one short round, and only the outermost rates")
     parser.add_argument("--only", action="append", default=[], choices=(*PARTS, *names), metavar="WORD",
@@ -100,13 +100,12 @@ class Plan:
 
     def _time_wait(self):
         """{end's name: [round]}."""
-        count = 20_000 if self.arguments.quick else endpoints.TIME_WAIT
-        return {end.name: [endpoints.time_wait(end, count) for _ in range(self.rounds(3))] for end in endpoints.ENDS}
+        count = 100_000 if self.arguments.quick else endpoints.TIME_WAIT
+        return {end.name: [endpoints.time_wait(end, count) for _ in range(self.rounds(1))] for end in endpoints.ENDS}
 
     def _ageing_idle(self):
         """{what is wished: [round]}."""
-        seconds = self.seconds(ageing.IDLE_S, 10)
-        return {wish: [ageing.idle(keys, seconds) for _ in range(self.rounds(1))] for wish, keys in ageing.WISHES.items()}
+        return {wish: [ageing.idle(keys) for _ in range(self.rounds(1))] for wish, keys in ageing.WISHES.items()}
 
     def _expiry(self):
         return {name: [call() for _ in range(self.rounds(1))]

@@ -23,7 +23,8 @@ import profile
 PORTS = {"echo": 7, "discard": 9, "daytime": 13, "chargen": 19}
 DIRECTIONS = {"received": ("send", "discard"), "sent": ("receive", "chargen")}  # the server's: the client's, service
 IDLE = 1_000_000
-TIME_WAIT = 100_000
+TIME_WAIT = 500_000
+WARM_UP = 10_000  # connections after which every frame of the rings has been used
 IDLE_SOCKETS = 15_000  # a process may not have many more descriptors everywhere
 PROBES = 1000
 PROBE_INTERVAL_S = 1  # a connection answers what is out of its window only so often (RFC 5961, 7)
@@ -75,7 +76,7 @@ def _stage(end):
     with lab.Lab() as net:
         for host in (net.client, net.server):
             host.sysctl(net__ipv4__tcp_pacing_ss_ratio=1000, net__ipv4__tcp_pacing_ca_ratio=1000,
-                        net__core__somaxconn=4096)
+                        net__core__somaxconn=4096, net__ipv4__tcp_max_tw_buckets=1 << 20)
         net.client.send_through_queue()  # AF_XDP sees whole checksums only
         net.client.attach("pass")
         yield Stage(net, end.start(net))
@@ -178,7 +179,7 @@ def time_wait(end, count):
     """Connections in TIME-WAIT: what they take, and whether they are there."""
     with _stage(end) as stage:
         crowd = Crowd(stage, "daytime")
-        crowd.tell("take", 1000)  # whatever the first ones bring with them
+        crowd.tell("take", WARM_UP)
         user, slab = _user_bytes(stage.server), _time_wait_slab_bytes()
         closed = crowd.tell("take", count)
         user, slab = _user_bytes(stage.server) - user, _time_wait_slab_bytes() - slab

@@ -13,7 +13,8 @@ TABLES = ("flows4", "flows6", "tw4", "tw6")
 _AREA = re.compile(r"^(0x\w+-0x\w+) .* htab_map_alloc.* pages=(\d+)", re.M)  # of a hash map: elements and buckets
 _PAGE_BYTES = 4096
 _AREA_MIN_PAGES = 4096  # the buckets of SLOTS; a smaller area is of a map that someone else has just made
-_CONNTRACK = pathlib.Path("/sys/kernel/slab/nf_conntrack")
+SLABS = {"tw_sock_TCP": "TIME-WAIT socket, IPv4", "tw_sock_TCPv6": "TIME-WAIT socket, IPv6",
+         "nf_conntrack": "nf_conntrack"}
 
 
 def _hash_areas():
@@ -40,16 +41,15 @@ def _table_bytes(shape, directory):
     return pages * _PAGE_BYTES, said
 
 
-def _conntrack_bytes():
-    """What nf_conntrack takes for a connection, beside its bucket's pointer: an object of its slab. None: not there."""
-    if not _CONNTRACK.exists():
-        return None
-    return int((_CONNTRACK / "slab_size").read_text())
+def _slab_bytes(name):
+    """What an object of a slab takes. None: there is no such slab."""
+    size = pathlib.Path("/sys/kernel/slab", name, "slab_size")
+    return int(size.read_text()) if size.exists() else None
 
 
 def measure():
-    """Bytes of kernel memory a record: {table: {"key", "value", "bytes", "said"}}, those of nf_conntrack, and what the
-    presence filter has for each flow that there is room for."""
+    """Bytes of kernel memory a record: {table: {"key", "value", "bytes", "said"}}, those of the kernel's own, by
+    slab, and what the presence filter has for each flow that there is room for."""
     tables = {}
     with lab.Lab() as net:
         pins = defences.load_synkeep(net)
@@ -59,4 +59,4 @@ def measure():
             counted, said = _table_bytes(shape, net.pin_root)
             tables[name] = {"key": shape["bytes_key"], "value": shape["bytes_value"], "bytes": counted / SLOTS,
                             "said": said / SLOTS}
-    return {"tables": tables, "presence": presence, "conntrack": _conntrack_bytes()}
+    return {"tables": tables, "presence": presence, "slabs": {name: _slab_bytes(name) for name in SLABS}}

@@ -4,6 +4,7 @@
 import defences
 import measure
 import steps
+from memory import SLABS
 from table import median, print_table, show
 
 # What a record may take: bytes of kernel memory.
@@ -92,9 +93,10 @@ def print_memory(memory):
     rows = [[name, str(t["key"]), str(t["value"]), f"{t['bytes']:.1f}", f"{t['said']:.1f}", str(MEMORY_AIMS[name])]
             for name, t in memory["tables"].items()]
     rows.append(["presence filter", "-", "-", "-", f"{memory['presence']:.1f}", "-"])
-    if memory["conntrack"]:
-        total = memory["conntrack"] + NF_CONNTRACK_BUCKET_BYTES
-        rows.append(["nf_conntrack", "-", str(memory["conntrack"]), str(total), "-", "-"])
+    for name, size in memory["slabs"].items():
+        if size:
+            total = size + NF_CONNTRACK_BUCKET_BYTES if name == "nf_conntrack" else size
+            rows.append([SLABS[name], "-", str(size), str(total), "-", "-"])
     print_table("Kernel memory: bytes a record in a table of 2^20, pages counted and as the kernel says",
                 ["", "key", "value", "counted", "said", "aim"], rows)
 
