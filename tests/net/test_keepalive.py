@@ -260,6 +260,18 @@ def test_port_unreachable_that_quotes_the_probe_closes(shield, family, far):
         assert receive_error(server, timeout=INTERVAL + 3 * LATE) == errno.ECONNABORTED
 
 
+def test_orphan_that_the_kernel_gave_up_is_found_by_the_answer(shield, family, far):
+    """Its peer, which never closes, is reset; else it would answer for ever, and keep the record."""
+    with connected(shield, family) as (peer, server):
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_LINGER2, 1)
+        server.close()
+        assert peer.recv(1) == b""
+        wait_for_record(shield, family, peer, lambda now: now["state"] == "FIN-WAIT-2", "the half-closed connection")
+        to = sockets.port_of(peer)
+        lab.wait_until(lambda: not sockets.kernel_state(family, far, to, PORT), "the peer's reset", timeout=4)
+        assert not shield.flows(state="FIN-WAIT-2", service=f"*:{PORT}")
+
+
 @pytest.mark.parametrize("end", ["peer", "server"])
 def test_half_closed_connection_is_asked_and_closed(shield, far, end):
     family = families.IPV4
