@@ -155,6 +155,33 @@ def unknown_neighbour(shield, family):
         router.run("ip", "link", "set", router.device, "arp", "on")
 
 
+@contextlib.contextmanager
+def replaced_router(shield, family, mac="02:00:00:00:99:5a"):
+    """The router has another MAC address meanwhile, and the server knows."""
+    router, server = shield.net.client, shield.net.server
+
+    def change(to):
+        router.run("ip", "link", "set", router.device, "address", to)
+        server.run("ip", "neigh", "replace", family.address(router), "lladdr", to, "dev", server.device,
+                   "nud", "permanent")
+
+    change(mac)
+    try:
+        yield
+    finally:
+        change(router.mac)
+
+
+def test_peer_whose_router_was_replaced_lives(shield, family):
+    """The owner sends nothing that would tell the record where to."""
+    with connected(shield, family) as (peer, server), replaced_router(shield, family):
+        flow = record(shield, family, peer)
+        time.sleep(dead_after(PROBES))
+        now = record(shield, family, peer)
+        assert now["state"] == "ESTABLISHED" and now["snd_nxt"] == flow["snd_nxt"] and now["probes"] < 3
+        sockets.exchange(peer, server, 1000)
+
+
 def test_record_goes_with_the_socket_whose_rst_nobody_sees(shield, family, far):
     """It would stay for days, of a connection that nobody has."""
     with connected(shield, family, PORT_FEW) as (peer, server), far.cut_off(), unknown_neighbour(shield, family):

@@ -20,11 +20,13 @@
 
 #include <bpf/bpf.h>
 
+#include "daemon/link.h"
 #include "daemon/probe.h"
 #include "daemon/rounds.h"
 #include "daemon/scan_plan.h"
 #include "daemon/standstill.h"
 #include "daemon/upcoming.h"
+#include "route.h"
 #include "system.h"
 
 #define LOOK_INTERVAL_NS (500 * NSEC_PER_MSEC) /* the ager sleeps no longer, to notice a standstill */
@@ -46,7 +48,8 @@ struct ager {
 	struct pacer *pacer;
 	struct rounds *rounds;
 	int sock_diag_fd;
-	bool sent; /* frames in this batch */
+	struct link *link; /* the ager's */
+	bool sent;	   /* frames in this batch */
 	/* Between threads. */
 	atomic_bool ends;
 	_Atomic __u64 shortest_ns;
@@ -194,6 +197,26 @@ static int make_probe(const struct ager *ager, const struct tuple *tuple, const 
 	return probe_make(flow, tuple, (const __u8 *)&mac, now_ns(ager), frame, OUTBOX_FRAME_BYTES);
 }
 
+/*
+ * The record has where the owner sent to last, which may be long ago, and a router that took another's place has
+ * another MAC address: every second probe goes to where the kernel would send now. Not each, for its rules may ask for
+ * more than the destination. What is behind a VLAN device the link does not know.
+ */
+static void renew_next_hop(const struct ager *ager, const struct tuple *tuple, struct flow *flow)
+{
+	struct route route;
+	const __u8 *mac;
+
+	if (ageing_probes(flow, ager->agenda->resumed_ms) % 2 || flow->vlan_tci)
+		return;
+	link_follow(ager->link);
+	if (route_find(tuple->family, tuple->remote, (int)ager->ifindex, &route))
+		return;
+	mac = link_neighbour(ager->link, tuple->family, route.next_hop);
+	if (mac)
+		memcpy(flow->next_hop, mac, sizeof(flow->next_hop));
+}
+
 /* Nothing is counted in the record that can not be sent. */
 static enum rounds_probe send_probe(void *context, const struct tuple *tuple, __u32 *out)
 {
@@ -211,6 +234,7 @@ static enum rounds_probe send_probe(void *context, const struct tuple *tuple, __
 		return ROUNDS_PROBE_NO_PATH;
 	if (!call(ager, ager->programs.probe_flow, tuple, &probe))
 		return ROUNDS_PROBE_GONE;
+	renew_next_hop(ager, tuple, &probe.flow);
 	bytes = make_probe(ager, tuple, &probe.flow, frame);
 	if (bytes < 0)
 		return ROUNDS_PROBE_NO_PATH;
@@ -349,7 +373,7 @@ static int open_descriptors(struct ager *ager)
 	if (ager->scan_fd < 0 || ager->wake_fd < 0)
 		return -errno;
 	ager->sock_diag_fd = sock_diag_open();
-	return ager->sock_diag_fd < 0 ? ager->sock_diag_fd : 0;
+	return ager->sock_diag_fd < 0 ? ager->sock_diag_fd : link_open((int)ager->ifindex, NULL, &ager->link);
 }
 
 /* Nobody knows what was answered before: it counts for nothing. */
@@ -458,6 +482,7 @@ void ager_close(struct ager *ager)
 		munmap(ager->agenda, agenda_bytes());
 	upcoming_close(&ager->upcoming);
 	close_fd(ager->sock_diag_fd);
+	link_close(ager->link);
 	close_fd(ager->scan_fd);
 	close_fd(ager->wake_fd);
 	close_fd(ager->programs.attend);

@@ -76,7 +76,7 @@ static void learn_neighbour(struct link *link, __u8 family, const __be32 *addres
 	if (neighbour) {
 		memcpy(old, neighbour->mac, MAC_BYTES);
 		memcpy(neighbour->mac, mac, MAC_BYTES);
-		if (memcmp(old, mac, MAC_BYTES) && !has_mac(link, family, old))
+		if (link->paths && memcmp(old, mac, MAC_BYTES) && !has_mac(link, family, old))
 			path_move(link->paths, old, mac, family);
 		return;
 	}
@@ -127,7 +127,7 @@ static void take_link(struct link *link, const struct nlmsghdr *message)
 		memcpy(&link->mtu, RTA_DATA(mtu), sizeof(link->mtu));
 	if (!mac || RTA_PAYLOAD(mac) != MAC_BYTES)
 		return;
-	if (link->has_mac && memcmp(link->mac, RTA_DATA(mac), MAC_BYTES))
+	if (link->paths && link->has_mac && memcmp(link->mac, RTA_DATA(mac), MAC_BYTES))
 		path_move_source(link->paths, link->mac, RTA_DATA(mac));
 	memcpy(link->mac, RTA_DATA(mac), MAC_BYTES);
 	link->has_mac = true;

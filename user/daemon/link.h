@@ -15,7 +15,7 @@
 
 struct link;
 
-/* 0 and *out, or -errno. */
+/* paths: that are to follow changes; NULL: none. 0 and *out, or -errno. */
 int link_open(int ifindex, struct paths *paths, struct link **out);
 void link_close(struct link *link); /* takes NULL */
 
