@@ -157,12 +157,15 @@ static int sweep_tick(void *map, int *key, struct sweep *s)
 
 static __always_inline long sweep_begin(struct sweep *s)
 {
-	if (bpf_timer_init(&s->timer, &sweeper, CLOCK_MONOTONIC) || bpf_timer_set_callback(&s->timer, sweep_tick))
-		return -1;
-	if (sweep_has_workqueue() &&
-	    (bpf_wq_init(&s->work, &sweeper, 0) || bpf_wq_set_callback_impl(&s->work, sweep_all, 0, NULL)))
-		return -1;
-	return bpf_timer_start(&s->timer, SWEEP_INTERVAL_NS, 0);
+	long err = bpf_timer_init(&s->timer, &sweeper, CLOCK_MONOTONIC);
+
+	if (!err)
+		err = bpf_timer_set_callback(&s->timer, sweep_tick);
+	if (!err && sweep_has_workqueue())
+		err = bpf_wq_init(&s->work, &sweeper, 0);
+	if (!err && sweep_has_workqueue())
+		err = bpf_wq_set_callback_impl(&s->work, sweep_all, 0, NULL);
+	return err ? err : bpf_timer_start(&s->timer, SWEEP_INTERVAL_NS, 0);
 }
 
 #endif /* SYNKEEP_SWEEP_BPF_H */
