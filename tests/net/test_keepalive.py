@@ -98,11 +98,15 @@ def probes(capture, flow):
     return [(frame.seconds, tcp) for frame, tcp in capture.segments(flow["remote_port"]) if is_probe(frame, tcp, flow)]
 
 
+def about(seconds):
+    """What passes for so long: rather more on a machine with other work."""
+    return pytest.approx(seconds + LATE, abs=2 * LATE)
+
+
 def check_times(times, idle_from):
     """The first an idle time after the last segment, the others an interval after the one before."""
-    assert times[0] - idle_from == pytest.approx(IDLE, abs=LATE)
-    assert [later - earlier for earlier, later in zip(times, times[1:])] == \
-        pytest.approx([INTERVAL] * (len(times) - 1), abs=LATE)
+    assert times[0] - idle_from == about(IDLE)
+    assert all(later - earlier == about(INTERVAL) for earlier, later in zip(times, times[1:]))
 
 
 def receive_error(sock, timeout):
@@ -220,11 +224,10 @@ def test_silent_peer_that_lives_answers_and_its_socket_does_not_see_it(shield, f
     """A Linux peer answers every probe: the TSval is one that it takes."""
     with connected(shield, family) as (peer, server), wire.Capture(shield.net.client) as capture:
         before, flow, seen = shield.counters(), record(shield, family, peer), segments_in(server)
-        time.sleep(3.5 * IDLE)
+        lab.wait_until(lambda: len(probes(capture, flow)) == 3, "three probes")
+        time.sleep(LATE)  # for the last answer
         sent = probes(capture, flow)
-        assert len(sent) == 3
-        assert [later - earlier for (earlier, _), (later, _) in zip(sent, sent[1:])] == \
-            pytest.approx([IDLE] * 2, abs=LATE)
+        assert all(later - earlier == about(IDLE) for (earlier, _), (later, _) in zip(sent, sent[1:]))
         assert counted(shield, before, "PROBE_ANSWER", "PROBE_ANSWERED") == [3, 3]
         assert segments_in(server) == seen
         sockets.exchange(peer, server, 10000)
@@ -237,7 +240,7 @@ def test_peer_that_answers_the_ninth_probe_lives(shield, family, far):
             lab.wait_until(lambda: len(probes(capture, flow)) == 8, "the eighth probe")
         lab.wait_until(lambda: len(probes(capture, flow)) == 10, "the ninth, and one after it")
         *_, ninth, tenth = (seconds for seconds, _ in probes(capture, flow))
-        assert tenth - ninth == pytest.approx(IDLE, abs=LATE)
+        assert tenth - ninth == about(IDLE)
         sockets.exchange(peer, server, 10000)
 
 
