@@ -71,18 +71,23 @@ static __always_inline bool presence_has(const struct config *conf, const struct
 }
 
 /* The tuple has a socket, or is about to: after its record was put, so that a walk of the sweep misses neither. */
-static __noinline int presence_mark(const struct config *conf, const struct tuple *t)
+__noinline int presence_mark(const struct config *conf, const struct tuple *t)
 {
-	__u64 hash = presence_hash(&conf->presence_key, t);
+	__u64 hash;
 
+	if (!conf || !t)
+		return -1;
+	hash = presence_hash(&conf->presence_key, t);
 	presence_set(conf, PRESENCE_FIRST, hash);
 	presence_set(conf, PRESENCE_SECOND, hash);
 	return 0;
 }
 
 /* The same where no record will remind of it. */
-static __noinline int presence_mark_lasting(const struct config *conf, const struct tuple *t)
+__noinline int presence_mark_lasting(const struct config *conf, const struct tuple *t)
 {
+	if (!conf || !t)
+		return -1;
 	presence_set(conf, PRESENCE_LASTING, presence_hash(&conf->presence_key, t));
 	return presence_mark(conf, t);
 }

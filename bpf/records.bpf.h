@@ -213,15 +213,18 @@ static __always_inline void flow_tell_step(const struct packet *p, enum directio
  * Shows the segment to the tuple's flow, and retires a flow that it ends; one of the daemon's is not touched. False:
  * the tuple has none.
  */
-static __noinline bool flow_track(const struct packet *p, enum direction direction, const struct cpu_clock *clock,
-				  const struct config *conf, struct tracked *out)
+__noinline bool flow_track(const struct packet *p, enum direction direction, const struct cpu_clock *clock,
+			   const struct config *conf, struct tracked *out)
 {
-	struct flow *f = flow_find(&p->tuple);
 	bool has_ended, answered, stays = false;
 	enum tcp_state before;
 	struct ended e = {};
+	struct flow *f;
 	__u32 probes;
 
+	if (!p || !clock || !conf || !out)
+		return false;
+	f = flow_find(&p->tuple);
 	if (!f)
 		return false;
 	out->owner = f->owner;
@@ -272,11 +275,13 @@ __u64 flows_full_ns; /* CLOCK_MONOTONIC: when a connection last found no room fo
  * occasion is shown to the record like any later one. False: there is no room for it, which harms no connection of the
  * kernel's, and is counted. before: the state that watchers know the connection in, CLOSED if it is new to them.
  */
-static __always_inline bool flow_make(struct flow *f, const struct tuple *t, enum tcp_state before,
-				      const struct cpu_clock *clock, const struct config *conf)
+__noinline bool flow_make(struct flow *f, const struct tuple *t, enum tcp_state before, const struct cpu_clock *clock,
+			  const struct config *conf)
 {
 	__u32 news;
 
+	if (!f || !t || !clock || !conf)
+		return false;
 	flow_init(f, t, clock, conf);
 	flow_kill(t, clock->now_ns);
 	if (!flow_put(t, f, BPF_ANY)) {

@@ -58,14 +58,15 @@ static __always_inline bool seed_wants(const struct tcp_sock *tp, const struct t
 static __always_inline void seed_flow(const struct tcp_sock *tp, __u32 kernel_state, const struct tuple *t,
 				      const struct cpu_clock *clock, const struct config *conf)
 {
-	__u32 news = watch_news(TCPS_CLOSED, FLOW_END_NONE, clock->now_ns);
 	struct flow f = {};
+	__u32 news;
 	long err;
 
 	socket_read_flow(tp, kernel_state, &f);
 	flow_init(&f, t, clock, conf);
 	err = flow_put(t, &f, BPF_NOEXIST);
-	if (!err && news)
+	news = err ? 0 : watch_news(TCPS_CLOSED, FLOW_END_NONE, clock->now_ns);
+	if (news)
 		watch_flow(t, &f, news);
 	if (err != -E2BIG)
 		return;

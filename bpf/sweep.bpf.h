@@ -22,6 +22,7 @@
 #define SWEEP_INTERVAL_NS (5 * NSEC_PER_SEC)
 #define SWEEP_REST 100 /* times the walk */
 #define CLOCK_MONOTONIC 1
+#define EBUSY 16
 
 struct sweep {
 	struct bpf_timer timer;
@@ -155,14 +156,24 @@ static int sweep_tick(void *map, int *key, struct sweep *s)
 	return 0;
 }
 
+/* An earlier try has made it. */
+static __always_inline long sweep_made(long err)
+{
+	return err == -EBUSY ? 0 : err;
+}
+
+/*
+ * -ENOMEM may pass: the kernel allocates here without waiting for a lock, and fails where another CPU has that. So it
+ * can be tried again from wherever it got to.
+ */
 static __always_inline long sweep_begin(struct sweep *s)
 {
-	long err = bpf_timer_init(&s->timer, &sweeper, CLOCK_MONOTONIC);
+	long err = sweep_made(bpf_timer_init(&s->timer, &sweeper, CLOCK_MONOTONIC));
 
 	if (!err)
 		err = bpf_timer_set_callback(&s->timer, sweep_tick);
 	if (!err && sweep_has_workqueue())
-		err = bpf_wq_init(&s->work, &sweeper, 0);
+		err = sweep_made(bpf_wq_init(&s->work, &sweeper, 0));
 	if (!err && sweep_has_workqueue())
 		err = bpf_wq_set_callback_impl(&s->work, sweep_all, 0, NULL);
 	return err ? err : bpf_timer_start(&s->timer, SWEEP_INTERVAL_NS, 0);

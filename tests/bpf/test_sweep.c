@@ -150,9 +150,22 @@ static void test_walk_rests_long_but_not_before_a_wipe(void **state)
 	sweep_now__destroy(sweep);
 }
 
+/* A try that got half-way is tried again from the beginning: what it has made is no obstacle. */
+static void test_sweep_started_again_goes_on(void **state)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(bpf_prog_test_run_opts(shield_program("sweep_start"), &options), 0);
+		assert_int_equal(options.retval, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_sweep_started_again_goes_on, shield_reset),
 		cmocka_unit_test_setup(test_records_deadline_passed_slots_come_back, shield_reset),
 		cmocka_unit_test_setup(test_rest_not_over_nothing_swept, shield_reset),
 		cmocka_unit_test_setup(test_walk_rests_long_but_not_before_a_wipe, shield_reset),
