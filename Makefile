@@ -205,8 +205,9 @@ check-differential: $(BUILD)/tests/differential/test_differential
 	$(Q)$(PYTHON) tests/differential/record.py $(<D)/captures
 	$(Q)$< $(<D)/captures/*.pcap
 
+# More than there are CPUs: a test mostly waits.
 check-net: tests
-	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider -n $(CPUS) --dist loadscope tests/net
+	$(Q)$(PYTHON) -m pytest -q -p no:cacheprovider -n $(shell expr $(CPUS) + 1) --dist loadscope tests/net
 
 .PHONY: fuzz bench demo
 fuzz: $(FUZZERS)
