@@ -266,14 +266,14 @@ static int helper_without_metadata(void **state)
 	return 0;
 }
 
-static void test_ack_handed_over_lives_longer(void **state)
+/* The record of a connection that the listener has in its queue. */
+static struct flow handed_over(void)
 {
 	struct packet_spec ack;
 	struct frame f;
 	struct flow record;
 	struct talk t;
 
-	(void)state;
 	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
 	talk_get_kernel_cookie(&t);
 	assert_flow_is_made(&t);
@@ -282,6 +282,14 @@ static void test_ack_handed_over_lives_longer(void **state)
 	assert_verdict(shield_hand_over(&f), V_HANDOVER);
 	assert_true(shield_flow(&t.tuple, &record));
 	assert_true(record.flags & FLOW_QUEUED);
+	return record;
+}
+
+static void test_ack_handed_over_lives_longer(void **state)
+{
+	struct flow record = handed_over();
+
+	(void)state;
 	assert_false(record.flags & FLOW_KEEPALIVE);
 	assert_int_equal(record.deadline_ns, shield_now_ns() + TCP_UNUSED_TIMEOUT_NS);
 }
@@ -290,20 +298,11 @@ static void test_ack_handed_over_lives_longer(void **state)
 static void test_flow_of_service_with_keepalive_is_kept_for_that(void **state)
 {
 	static const struct keepalive keepalive = { .idle_ms = 7200000, .interval_ms = 75000, .probes = 10 };
-	struct packet_spec ack;
-	struct frame f;
 	struct flow record;
-	struct talk t;
 
 	(void)state;
-	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
 	shield_set_keepalive(FAMILY_IPV4, PORT_ALWAYS, &keepalive);
-	talk_get_kernel_cookie(&t);
-	assert_flow_is_made(&t);
-	ack = talk_peer_segment(&t, ACK, 0);
-	packet_build(&f, &ack);
-	assert_verdict(shield_hand_over(&f), V_HANDOVER);
-	assert_true(shield_flow(&t.tuple, &record));
+	record = handed_over();
 	assert_true(record.flags & FLOW_KEEPALIVE);
 	assert_int_equal(record.deadline_ns, shield_now_ns() + tcp_state_timeout_ns(TCPS_ESTABLISHED, 0));
 }
