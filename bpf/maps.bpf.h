@@ -10,6 +10,7 @@
 
 #include "ageing.h"
 #include "config.h"
+#include "journal.h"
 #include "monitor.h"
 #include "watch.h"
 
@@ -33,6 +34,23 @@ struct {
 	__type(key, __u32);
 	__type(value, __u8); /* enum port_kind */
 } ports SEC(".maps");
+
+/* Of each service, by its number: whether it is calm. The daemon maps it, and says what its TCP has completed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SYNKEEP_SERVICES_MAX);
+	__type(key, __u32);
+	__type(value, struct sentry);
+} sentries SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct journal);
+} journal SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -8,11 +8,12 @@
 #include "base.h"
 #include "cookie.h"
 #include "flow.h"
+#include "sentry.h"
 #include "handover.h"
 #include "presence.h"
 
 /* Raised whenever the shape or the meaning of a pinned map changes: a program of another layout refuses the pins. */
-#define SYNKEEP_LAYOUT_VERSION 4
+#define SYNKEEP_LAYOUT_VERSION 5
 
 #define SYNKEEP_FLOWS_DEFAULT 262144
 #define SYNKEEP_HALF_OPEN_MAX 65536
@@ -69,7 +70,16 @@ struct config {
 	__u8 protected_families;	 /* enum protected_family: those that have a service with policy always */
 	enum handover_way best_handover; /* that a listener may get */
 	bool track_outgoing;		 /* the programs read PORT_OUTGOING instead, which follows from it */
+	/*
+	 * The cookies' keys of an epoch come from master_key if that is not before key_from_epoch, else from
+	 * former_key: a change of the key takes effect with an epoch, and what was sent before it stays good for its
+	 * time.
+	 */
 	struct siphash_key master_key;
+	struct siphash_key former_key;
+	__u32 key_from_epoch;
+	__u32 key_generation;	     /* raised with every change of the three: what was derived from them is stale */
+	bool key_is_shared;	     /* other machines have it too: cookies may come back here that another one sent */
 	__u64 cookie_time_offset_ns; /* TAI less this is the cookies' time: TAI's offset from UTC when the key was set
 				      */
 	__u64 loaded_at_ns;	     /* CLOCK_MONOTONIC */
@@ -100,6 +110,7 @@ enum service_policy {
 	POLICY_OFF,	/* track, never answer */
 	POLICY_ALWAYS,	/* answer every SYN with a cookie */
 	POLICY_MONITOR, /* track, never answer, and count what "always" would have done */
+	POLICY_AUTO,	/* "off" in calm, "always" under flood (sentry.h) */
 } __attribute__((packed));
 
 /* What becomes of a SYN for a service of the daemon's while no daemon serves the receive queue that it came by. */
@@ -138,6 +149,16 @@ struct keepalive {
 
 #define SERVICE_APP_BYTES 32 /* the longest name of an application, with its 0 */
 
+/* What one source, a prefix of addresses, may have of a service. Only verified peers count, and are counted. */
+struct source_limits {
+	__u32 new_per_second; /* connections; 0: no limit */
+	__u32 open;	      /* at a time; 0: no limit */
+	__u8 prefix_ipv4;     /* bits, 32 by default */
+	__u8 prefix_ipv6;     /* 64 by default */
+	bool monitor;	      /* what is over a limit is counted, and passes */
+	__u8 reserved;
+};
+
 struct service {
 	enum service_policy policy;
 	enum flow_owner owner;
@@ -146,7 +167,11 @@ struct service {
 	bool passes_signed; /* SYNs with MD5 or AO, to the socket, within the budget */
 	enum service_gone gone;
 	__u8 reserved[2];
-	__u32 msl_ms; /* of its connections; 0: config.msl_ns */
+	__u32 msl_ms;	 /* of its connections; 0: config.msl_ns */
+	__u32 sentry;	 /* its element in the map "sentries"; the two halves of a "*:PORT" have the same */
+	__u32 half_open; /* how many handshakes are calm, if the policy is auto; never 0 */
+	__u32 flows_max; /* how many records it may have, its share; 0: as many as there is room for */
+	struct source_limits limits;
 	struct keepalive keepalive;
 	char app[SERVICE_APP_BYTES]; /* the daemon's application, by its name; read by the daemon only */
 	__u64 retired_ns; /* CLOCK_MONOTONIC; 0: stays. Deleted, and gone when no cookie of it can come back any more */

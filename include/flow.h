@@ -73,6 +73,7 @@ enum flow_flag {
 	FLOW_RCV_FIN_AHEAD = 1 << 11, /* the peer's FIN came at rcv_max, data before it is still missing */
 	FLOW_RCV_FIN = 1 << 12,	      /* the peer's FIN was taken */
 	FLOW_KEEPALIVE = 1 << 13,     /* FLOW_QUEUED, and keepalive finds out if the peer is gone */
+	FLOW_COUNTED = 1 << 14,	      /* counts for its service's share and its source's limit until it ends */
 };
 
 /* Who may step a flow's record. */

@@ -436,7 +436,7 @@ const struct command command_load = {
 	.name = "load",
 	.summary = "put the shield on a device; it works on without a process",
 	.usage =
-		"Usage: synkeep load DEV [--service SPEC]... [--policy always|monitor|off] [--xdp native|generic]\n"
+		"Usage: synkeep load DEV [--service SPEC]... [--policy auto|always|monitor|off] [--xdp native|generic]\n"
 		"                    [--handover kfunc|helper|pass] [--track-outgoing] [--try TIME] [--key-file FILE]\n"
 		"                    [--flows N] [--msl TIME] [--pin-root DIR] [--verbose]\n"
 		"\n"
@@ -444,7 +444,7 @@ const struct command command_load = {
 		"\n"
 		"  DEV                the device that the services' clients come in by\n"
 		"      --service SPEC what to protect: "
-		"ADDR:PORT[,policy=always|monitor|off][,md5=pass]\n"
+		"ADDR:PORT[,policy=auto|always|monitor|off][,md5=pass]\n"
 		"                     [,keepalive=on|IDLE/INTERVAL/PROBES[,dead=report]][,msl=TIME]\n"
 		"                     [,owner=daemon,app=NAME[,gone=refuse]]\n"
 		"                     10.0.0.2:80  [2001:db8::2]:443,policy=always  *:22 (every address)\n"

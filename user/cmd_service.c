@@ -291,7 +291,7 @@ const struct command command_service = {
 		 "  add                adds services; one that is there takes over all of the SPEC\n"
 		 "  del                deletes services; of a SPEC only ADDR:PORT matters\n"
 		 "  list               lists the services of DEV, or of every loaded device\n"
-		 "  SPEC               ADDR:PORT[,policy=always|monitor|off][,md5=pass]\n"
+		 "  SPEC               ADDR:PORT[,policy=auto|always|monitor|off][,md5=pass]\n"
 		 "                     [,keepalive=on|IDLE/INTERVAL/PROBES[,dead=report]][,msl=TIME]\n"
 		 "                     [,owner=daemon,app=NAME[,gone=refuse]],\n"
 		 "                     as in `synkeep load --help`; the policy is always where it is not given\n"

@@ -31,7 +31,7 @@ void device_init(struct device *device)
 	memset(device, 0, sizeof(*device));
 	device->config_fd = device->services_fd = device->ports_fd = -1;
 	device->counters_fd = device->clocks_fd = device->budgets_fd = device->monitored_fd = -1;
-	device->agenda_fd = -1;
+	device->agenda_fd = device->sentries_fd = device->journal_fd = -1;
 	device->xsks_fd = device->watch_fd = device->watchers_fd = -1;
 	for (int i = 0; i < 2; i++)
 		device->flows_fd[i] = device->half_fd[i] = device->tw_fd[i] = -1;
@@ -54,6 +54,8 @@ void device_close(struct device *device)
 	close_fd(&device->budgets_fd);
 	close_fd(&device->monitored_fd);
 	close_fd(&device->agenda_fd);
+	close_fd(&device->sentries_fd);
+	close_fd(&device->journal_fd);
 	close_fd(&device->xsks_fd);
 	close_fd(&device->watch_fd);
 	close_fd(&device->watchers_fd);
@@ -221,6 +223,8 @@ static int open_other_maps(struct device *device)
 		{ "counters", &device->counters_fd, sizeof(__u32), sizeof(struct verdict_counter), VERDICT_COUNT },
 		{ "budgets", &device->budgets_fd, sizeof(__u32), sizeof(struct budget), 2 * BUDGET_COUNT },
 		{ "monitored", &device->monitored_fd, sizeof(struct service_key), sizeof(struct monitored), 0 },
+		{ "sentries", &device->sentries_fd, sizeof(__u32), sizeof(struct sentry), SYNKEEP_SERVICES_MAX },
+		{ "journal", &device->journal_fd, sizeof(__u32), sizeof(struct journal), 1 },
 		{ "agenda", &device->agenda_fd, sizeof(__u32), sizeof(struct agenda), 1 },
 		{ "xsks", &device->xsks_fd, sizeof(__u32), sizeof(__u32), 0 },
 		{ "watch", &device->watch_fd, sizeof(__u32), sizeof(struct watch), 1 },
@@ -371,6 +375,7 @@ int device_config_read(struct device *device)
 void device_forget_key(struct device *device)
 {
 	explicit_bzero(&device->config.master_key, sizeof(device->config.master_key));
+	explicit_bzero(&device->config.former_key, sizeof(device->config.former_key));
 }
 
 int device_config_write(struct device *device)

@@ -8,6 +8,7 @@
 
 #include <net/if.h>
 #include "ageing.h"
+#include "journal.h"
 #include "watch.h"
 
 #define DEVICE_PATH_MAX 512
@@ -27,6 +28,8 @@ struct device {
 	int budgets_fd;
 	int monitored_fd;
 	int agenda_fd;
+	int sentries_fd;
+	int journal_fd;
 	int xsks_fd;
 	int watch_fd;
 	int watchers_fd;

@@ -323,6 +323,7 @@ static void borrow_maps(struct device *device, const struct synkeep *skeleton)
 	device->services_fd = bpf_map__fd(skeleton->maps.services);
 	device->ports_fd = bpf_map__fd(skeleton->maps.ports);
 	device->monitored_fd = bpf_map__fd(skeleton->maps.monitored);
+	device->sentries_fd = bpf_map__fd(skeleton->maps.sentries);
 }
 
 /* Undoes what was done of a load; what can not be undone is said too. */

@@ -17,13 +17,14 @@
 #define KEEPALIVE_ANSWERS_MS 600  /* in which a peer answers at least once, see check_length() */
 #define KEEPALIVE_PROBES_MAX 255
 #define KNOWN_KEYS                                                                                                     \
-	"policy=always|monitor|off, owner=kernel|daemon, md5=pass|drop, keepalive=off|on|IDLE/INTERVAL/PROBES, "       \
-	"dead=close|report, msl=TIME, app=NAME, gone=drop|refuse"
+	"policy=auto|always|monitor|off, owner=kernel|daemon, md5=pass|drop, keepalive=off|on|IDLE/INTERVAL/PROBES, "  \
+	"dead=close|report, msl=TIME, half-open=N, app=NAME, gone=drop|refuse"
 
 static const char *const policy_names[] = {
 	[POLICY_OFF] = "off",
 	[POLICY_ALWAYS] = "always",
 	[POLICY_MONITOR] = "monitor",
+	[POLICY_AUTO] = "auto",
 };
 static const char *const owner_names[] = { [FLOW_OWNER_KERNEL] = "kernel", [FLOW_OWNER_DAEMON] = "daemon" };
 static const char *const gone_names[] = { [GONE_DROP] = "drop", [GONE_REFUSE] = "refuse" };
@@ -59,10 +60,8 @@ static int parse_policy(const char *value, enum service_policy *policy, const st
 {
 	int place = place_of(value, policy_names, ARRAY_LEN(policy_names));
 
-	if (!strcmp(value, "auto"))
-		return complain(complaint, "policy \"%s\" is not there yet: always, monitor and off are", value);
 	if (place < 0)
-		return complain(complaint, "policy \"%.40s\" is unknown: it is always, monitor or off", value);
+		return complain(complaint, "policy \"%.40s\" is unknown: it is auto, always, monitor or off", value);
 	*policy = (enum service_policy)place;
 	return 0;
 }
@@ -209,16 +208,55 @@ static int take_msl(const char *value, struct service_spec *spec, const struct c
 	return 0;
 }
 
-enum key_place { KEY_POLICY, KEY_OWNER, KEY_SIGNED, KEY_KEEPALIVE, KEY_DEAD, KEY_MSL, KEY_APP, KEY_GONE };
+/* A whole number from 1 to most; -1: the text is none. */
+static long parse_number(const char *text, long most)
+{
+	long number = 0;
+
+	for (const char *digit = text; *digit; digit++) {
+		if (*digit < '0' || *digit > '9' || number > most)
+			return -1;
+		number = number * 10 + (*digit - '0');
+	}
+	return number >= 1 && number <= most ? number : -1;
+}
+
+static int take_half_open(const char *value, struct service_spec *spec, const struct complaint *complaint)
+{
+	long number = parse_number(value, SENTRY_HALF_OPEN_MAX);
+
+	if (number < 0)
+		return complain(complaint, "half-open \"%.40s\" is not a number of handshakes from 1 to %u", value,
+				SENTRY_HALF_OPEN_MAX);
+	spec->half_open = number;
+	return 0;
+}
+
+enum key_place {
+	KEY_POLICY,
+	KEY_OWNER,
+	KEY_SIGNED,
+	KEY_KEEPALIVE,
+	KEY_DEAD,
+	KEY_MSL,
+	KEY_HALF_OPEN,
+	KEY_APP,
+	KEY_GONE,
+};
 
 static const struct key {
 	const char *name;
 	int (*take)(const char *value, struct service_spec *spec, const struct complaint *complaint);
 } keys[] = {
-	[KEY_POLICY] = { "policy", take_policy }, [KEY_OWNER] = { "owner", take_owner },
-	[KEY_SIGNED] = { "md5", take_signed },	  [KEY_KEEPALIVE] = { "keepalive", take_keepalive },
-	[KEY_DEAD] = { "dead", take_dead },	  [KEY_MSL] = { "msl", take_msl },
-	[KEY_APP] = { "app", take_app },	  [KEY_GONE] = { "gone", take_gone },
+	[KEY_POLICY] = { "policy", take_policy },
+	[KEY_OWNER] = { "owner", take_owner },
+	[KEY_SIGNED] = { "md5", take_signed },
+	[KEY_KEEPALIVE] = { "keepalive", take_keepalive },
+	[KEY_DEAD] = { "dead", take_dead },
+	[KEY_MSL] = { "msl", take_msl },
+	[KEY_HALF_OPEN] = { "half-open", take_half_open },
+	[KEY_APP] = { "app", take_app },
+	[KEY_GONE] = { "gone", take_gone },
 };
 
 /* Which keys a SPEC had so far, by their place: none may come twice. */
@@ -317,7 +355,7 @@ static int check(const struct service_spec *spec, const struct complaint *compla
 	}
 	if (spec->policy == POLICY_MONITOR)
 		return complain(complaint, "policy monitor passes every packet to a listener of the kernel's, and with "
-					   "owner=daemon there is none: it is always or off");
+					   "owner=daemon there is none: it is auto, always or off");
 	if (spec->keepalive.dead == DEAD_REPORT)
 		return complain(complaint, "dead=report is for owner=kernel: the daemon closes its dead connections, "
 					   "and tells the application");
@@ -404,7 +442,7 @@ static void append_key(struct text *text, bool wanted, enum key_place key, const
 void service_spec_format_full(const struct service_spec *spec, char *bytes, size_t size)
 {
 	struct text text = { .bytes = bytes, .size = size };
-	char keepalive[SERVICE_KEEPALIVE_BYTES], msl[DURATION_BYTES];
+	char keepalive[SERVICE_KEEPALIVE_BYTES], msl[DURATION_BYTES], half_open[16];
 
 	service_spec_format(spec, bytes, size);
 	text.used = strlen(bytes);
@@ -415,6 +453,8 @@ void service_spec_format_full(const struct service_spec *spec, char *bytes, size
 		   service_spec_format_keepalive(&spec->keepalive, keepalive));
 	append_key(&text, spec->keepalive.dead != DEAD_CLOSE, KEY_DEAD, service_spec_dead_name(spec->keepalive.dead));
 	append_key(&text, spec->msl_ms, KEY_MSL, duration_format(msl, spec->msl_ms * NSEC_PER_MSEC));
+	snprintf(half_open, sizeof(half_open), "%u", spec->half_open);
+	append_key(&text, spec->half_open && spec->half_open != SENTRY_HALF_OPEN_DEFAULT, KEY_HALF_OPEN, half_open);
 	append_key(&text, *spec->app, KEY_APP, spec->app);
 	append_key(&text, spec->gone != GONE_DROP, KEY_GONE, service_spec_gone_name(spec->gone));
 }

@@ -8,9 +8,9 @@
  *   10.0.0.2:*                         every port of an address
  *   0.0.0.0:22, [::]:22                a port of every address of one family
  *
- * Keys: policy=always|monitor|off, owner=kernel|daemon, md5=pass|drop, keepalive=off|on|IDLE/INTERVAL/PROBES,
- * dead=close|report, msl=TIME, and for the daemon's app=NAME, which it needs, and gone=drop|refuse. Pure: no map, no
- * file, no name look-up.
+ * Keys: policy=auto|always|monitor|off, owner=kernel|daemon, md5=pass|drop, keepalive=off|on|IDLE/INTERVAL/PROBES,
+ * dead=close|report, msl=TIME, half-open=N, and for the daemon's app=NAME, which it needs, and gone=drop|refuse. Pure:
+ * no map, no file, no name look-up.
  */
 #ifndef SYNKEEP_SERVICE_SPEC_H
 #define SYNKEEP_SERVICE_SPEC_H
@@ -31,7 +31,9 @@ struct service_spec {
 	enum flow_owner owner;
 	bool passes_signed; /* SYNs that are signed (MD5, AO) */
 	struct keepalive keepalive;
-	__u32 msl_ms; /* 0: the device's */
+	__u32 msl_ms;	 /* 0: the device's */
+	__u32 half_open; /* for policy auto; 0: SENTRY_HALF_OPEN_DEFAULT */
+	__u32 sentry;	 /* its element in the map "sentries", of one that was read from the table */
 	/* If the owner is the daemon. */
 	char app[SERVICE_APP_BYTES];
 	enum service_gone gone;

@@ -96,7 +96,9 @@ static const struct entry *find_twin(const struct table *table, const struct ent
 	    twin->service.owner != entry->service.owner || twin->service.gone != entry->service.gone ||
 	    strcmp(twin->service.app, entry->service.app) ||
 	    twin->service.passes_signed != entry->service.passes_signed ||
-	    twin->service.msl_ms != entry->service.msl_ms ||
+	    twin->service.msl_ms != entry->service.msl_ms || twin->service.half_open != entry->service.half_open ||
+	    twin->service.flows_max != entry->service.flows_max ||
+	    memcmp(&twin->service.limits, &entry->service.limits, sizeof(struct source_limits)) ||
 	    memcmp(&twin->service.keepalive, &entry->service.keepalive, sizeof(struct keepalive)))
 		return NULL;
 	return twin;
@@ -174,7 +176,7 @@ static __u8 protected_families(const struct table *table)
 	for (size_t i = 0; i < table->count; i++) {
 		const struct entry *entry = &table->entries[i];
 
-		if (entry->service.policy == POLICY_ALWAYS)
+		if (entry->service.policy == POLICY_ALWAYS || entry->service.policy == POLICY_AUTO)
 			found |= entry->key.family == FAMILY_IPV4 ? PROTECTED_IPV4 : PROTECTED_IPV6;
 	}
 	return found;
@@ -247,6 +249,44 @@ static int check_room(const struct device *device, const struct service_spec *sp
 	return wanted > SYNKEEP_SERVICES_MAX ? -ENOSPC : 0;
 }
 
+/* Whether another service than the spec's has the sentry. */
+static bool sentry_is_taken(const struct table *table, const struct service_spec *spec, __u32 sentry)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const struct entry *entry = &table->entries[i];
+		struct service_key key = make_key(spec, entry->key.family);
+
+		if (entry->service.sentry == sentry && memcmp(&key, &entry->key, sizeof(key)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The sentry of a service: the one that it has, or that its other half has, if nobody else does; else a free one, which
+ * begins with zeros. There are as many as entries of the table. 0 or -errno.
+ */
+static int find_sentry(const struct device *device, const struct service_spec *spec, __u32 *sentry)
+{
+	static const struct sentry zeros;
+	struct table table;
+	int err;
+
+	err = read_table(device, &table);
+	if (err)
+		return err;
+	for (size_t i = 0; i < table.count; i++) {
+		struct service_key key = make_key(spec, table.entries[i].key.family);
+
+		*sentry = table.entries[i].service.sentry;
+		if (!memcmp(&key, &table.entries[i].key, sizeof(key)) && !sentry_is_taken(&table, spec, *sentry))
+			return 0;
+	}
+	for (*sentry = 0; sentry_is_taken(&table, spec, *sentry);)
+		++*sentry;
+	return bpf_map_update_elem(device->sentries_fd, sentry, &zeros, BPF_ANY) < 0 ? -errno : 0;
+}
+
 int service_table_add(struct device *device, const struct service_spec *spec)
 {
 	struct service service = {
@@ -255,6 +295,7 @@ int service_table_add(struct device *device, const struct service_spec *spec)
 		.passes_signed = spec->passes_signed,
 		.gone = spec->gone,
 		.msl_ms = spec->msl_ms,
+		.half_open = spec->half_open ? spec->half_open : SENTRY_HALF_OPEN_DEFAULT,
 		.keepalive = spec->keepalive,
 	};
 	int err;
@@ -263,6 +304,8 @@ int service_table_add(struct device *device, const struct service_spec *spec)
 	err = delete_expired(device);
 	if (!err)
 		err = check_room(device, spec);
+	if (!err)
+		err = find_sentry(device, spec, &service.sentry);
 	if (err)
 		return err;
 	for (size_t i = 0; i < ARRAY_LEN(families) && !err; i++) {
@@ -276,13 +319,14 @@ int service_table_add(struct device *device, const struct service_spec *spec)
 }
 
 /*
- * How long cookies of this service may still come back. With policy always, a program may be about to send one; with
- * policy off, it may have had the other a moment ago, and all that is known is when the device last sent any.
+ * How long cookies of this service may still come back. With policy always or auto, a program may be about to send one;
+ * with policy off, it may have had the other a moment ago, and all that is known is when the device last sent any.
  */
 static int cookies_left_ns(const struct device *device, const struct service *service, __u64 *left_ns)
 {
 	*left_ns = DRAIN_NS;
-	return service->policy == POLICY_ALWAYS ? 0 : drain_remaining_ns(device, left_ns);
+	return service->policy == POLICY_ALWAYS || service->policy == POLICY_AUTO ? 0
+										  : drain_remaining_ns(device, left_ns);
 }
 
 /* 0 or -errno; -ENOENT: not there, or deleted before. */
@@ -368,6 +412,8 @@ static struct service_spec make_spec(const struct entry *entry)
 		.gone = entry->service.gone,
 		.keepalive = entry->service.keepalive,
 		.msl_ms = entry->service.msl_ms,
+		.half_open = entry->service.half_open,
+		.sentry = entry->service.sentry,
 	};
 
 	memcpy(spec.address, entry->key.address, sizeof(spec.address));

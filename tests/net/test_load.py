@@ -42,7 +42,7 @@ def assert_refused(done, status, *words):
 
 @pytest.mark.parametrize("arguments, word", [
     (["--service", "*:80,colour=red"], "colour"),
-    (["--service", "*:80,policy=auto"], "not there yet"),
+    (["--service", "*:80,policy=auto,half-open=0"], "half-open"),
     (["--service", "*:80,owner=gateway"], "not there yet"),
     (["--service", "*:80,owner=daemon"], "needs app=NAME"),
     (["--policy", "monitor", "--service", "*:7,owner=daemon,app=echo"], "always or off"),
@@ -51,7 +51,6 @@ def assert_refused(done, status, *words):
     (["--service", "10.0.0.300:80"], "10.0.0.300"),
     (["--service", "2001:db8::1:80"], "brackets"),
     (["--service", "10.0.0.2"], "port"),
-    (["--policy", "auto"], "not there yet"),
     (["--xdp", "magic"], "magic"),
     (["--flows", "some"], "some"),
     (["--service", "*:80", "--service", "*:80,policy=off"], "twice"),
