@@ -8,9 +8,10 @@
 const volatile struct flood_config config = {};
 
 /* One thread runs the program, so its variables need no care. */
-__u64 frames;	      /* sent so far */
-static __u64 due_ns;  /* when the next frame is due by the rate */
-static __u64 next_ns; /* when it may be sent */
+__u64 frames;		 /* sent so far */
+static __u64 started_ns; /* when the first was asked for */
+static __u64 due_ns;	 /* when the next frame is due by the rate, in time that the flood is on */
+static __u64 next_ns;	 /* when it may be sent */
 
 /*
  * Whether it is time for a frame. A call of BPF_PROG_TEST_RUN is followed by a pause of tens of milliseconds; what was
@@ -20,9 +21,15 @@ static __always_inline bool is_time(void)
 {
 	__u64 now = bpf_ktime_get_ns();
 
+	if (!started_ns)
+		started_ns = now;
+	now -= started_ns;
+	if (flood_pause_ns(&config, now))
+		return false;
+	now = flood_on_ns(&config, now);
 	if (now < next_ns)
 		return false;
-	due_ns = (due_ns ? due_ns : now) + config.interval_ns;
+	due_ns += config.interval_ns;
 	next_ns = due_ns > now ? due_ns : now + config.interval_ns / 2;
 	return true;
 }
@@ -34,7 +41,7 @@ int flood_live(struct xdp_md *ctx)
 
 	if (data + config.template.length > data_end)
 		return XDP_ABORTED;
-	if (config.interval_ns && !is_time())
+	if ((config.interval_ns || config.off_ns) && !is_time())
 		return XDP_DROP; /* the frame comes back at once: with a rate, the program spins */
 	flood_frame_write(data, &config.template, config.first_frame + frames);
 	frames++;

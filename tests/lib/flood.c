@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * flood: sends TCP segments from many spoofed addresses out of a device, and says how many and at what cost.
+ * flood: sends TCP segments of one kind (flood_kinds.h) out of a device, from one address or many, to one port or many,
+ * steadily or in pulses, and says how many and at what cost.
  *
  * The live source runs flood.bpf.c over live frames: millions a second from one core, or a rate that it keeps by
  * spinning. The paced source is a packet socket: half a million a second, and it sleeps in between. Either stops after
@@ -8,7 +9,7 @@
  *
  * It is for a namespace whose other end is a namespace too: nobody is asked whether he wants the packets.
  */
-#include "flood.h"
+#include "flood_template.h"
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -20,12 +21,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "judge.h"
-#include "tcp_options.h"
 #include "tool.h"
 
-#define TCP_HEADER_BYTES 20
-#define SYN_OPTION_BYTES 20
 #define LIVE_CHUNK (1 << 24) /* runs of the program a call; each ends by waiting for RCU, tens of milliseconds */
 #define PACED_BATCH 16
 #define PACED_MIN_SLEEP_S 0.0002
@@ -33,31 +30,33 @@
 struct options {
 	bool paced;
 	const char *device;
-	int family;
-	__u8 to[16];
-	__u8 from[16];
-	__u8 to_mac[ETH_ALEN];
-	__u8 from_mac[ETH_ALEN];
-	__u16 port;
-	__u8 flags; /* enum tcp_flag */
-	__u32 sources;
+	struct flood_ends ends;
+	const struct flood_kind *kind;
+	const char *replay; /* a frame in hexadecimal digits; NULL: frames of the kind */
 	double seconds;
 	double rate; /* frames a second; 0: as many as it can */
-	int cpu;     /* -1: any */
+	double on_ms, off_ms;
+	int cpu; /* -1: any */
 };
 
 static const char usage[] =
 	"usage: flood --to ADDRESS --to-mac MAC [option]... DEVICE\n"
 	"  --source live|paced   live frames (the default: fast, takes the CPU) or a packet socket (sleeps)\n"
-	"  --kind syn|ack|rst    what to send (syn)\n"
-	"  --port PORT           destination port (80)\n"
+	"  --kind KIND           what to send (syn); kinds are below\n"
+	"  --replay HEX          this frame again and again, as it is; --to and what is said of a kind are not asked "
+	"then\n"
+	"  --port PORT           the first destination port (80)\n"
+	"  --ports N             how many destination ports (1)\n"
 	"  --from ADDRESS        the first source address (198.18.0.0 or 2001:2::)\n"
-	"  --sources N           how many source addresses (100000)\n"
+	"  --sources N           how many source addresses (100000); 256 are a prefix of IPv4, 1 is one source\n"
+	"  --from-port PORT      the one source port (any from 1024 to 33791)\n"
 	"  --from-mac MAC        source MAC address (the device's)\n"
 	"  --seconds S           how long (1)\n"
 	"  --rate N              segments a second (0: as many as it can)\n"
+	"  --pulse ON/OFF        in pulses, of so many milliseconds, with such pauses; the rate is that of a pulse\n"
 	"  --cpu N               the CPU to run on (any)\n"
-	"Prints what was sent, and the CPU time of this thread and of the CPU's ksoftirqd, as JSON.\n";
+	"Prints what was sent, and the CPU time of this thread and of the CPU's ksoftirqd, as JSON.\n"
+	"Kinds:\n";
 
 /* --- the command line -------------------------------------------------------------------------------------------- */
 
@@ -93,15 +92,29 @@ static int parse_address(const char *text, __u8 *address)
 	return AF_INET6;
 }
 
-static __u8 parse_kind(const char *text)
+static const struct flood_kind *parse_kind(const char *name)
 {
-	if (!strcmp(text, "syn"))
-		return TCP_FLAG_SYN;
-	if (!strcmp(text, "ack"))
-		return TCP_FLAG_ACK;
-	if (!strcmp(text, "rst"))
-		return TCP_FLAG_RST;
-	tool_wrong_usage("--kind is syn, ack or rst");
+	for (size_t i = 0; i < ARRAY_LEN(flood_kinds); i++) {
+		if (!strcmp(flood_kinds[i].name, name))
+			return &flood_kinds[i];
+	}
+	tool_wrong_usage("there is no such kind");
+}
+
+static void parse_pulse(const char *text, struct options *o)
+{
+	int end = 0;
+
+	if (sscanf(text, "%lf/%lf%n", &o->on_ms, &o->off_ms, &end) != 2 || text[end] || o->on_ms <= 0 || o->off_ms <= 0)
+		tool_wrong_usage("a pulse is two times in milliseconds with a slash between");
+}
+
+__attribute__((noreturn)) static void print_help(void)
+{
+	fputs(usage, stdout);
+	for (size_t i = 0; i < ARRAY_LEN(flood_kinds); i++)
+		printf("  %-21s %s\n", flood_kinds[i].name, flood_kinds[i].what);
+	exit(0);
 }
 
 /* The options that are judged when all have been read. */
@@ -118,13 +131,25 @@ static void take_option(struct options *o, struct texts *texts, int option)
 			tool_wrong_usage("--source is live or paced");
 		return;
 	case 'k':
-		o->flags = parse_kind(optarg);
+		o->kind = parse_kind(optarg);
+		return;
+	case 'x':
+		o->replay = optarg;
 		return;
 	case 'p':
-		o->port = (__u16)tool_number(optarg, 1, 65535, false);
+		o->ends.to_ports.first = (__u16)tool_number(optarg, 1, 65535, false);
+		return;
+	case 'P':
+		o->ends.to_ports.count = (__u16)tool_number(optarg, 1, 65535, false);
+		return;
+	case 'q':
+		o->ends.from_ports = (struct flood_ports){ (__u16)tool_number(optarg, 1, 65535, false), 1 };
+		return;
+	case 'u':
+		parse_pulse(optarg, o);
 		return;
 	case 'n':
-		o->sources = (__u32)tool_number(optarg, 1, 1 << 24, false);
+		o->ends.sources = (__u32)tool_number(optarg, 1, 1 << 24, false);
 		return;
 	case 't':
 		o->seconds = tool_number(optarg, 0.001, 3600, true);
@@ -148,8 +173,7 @@ static void take_option(struct options *o, struct texts *texts, int option)
 		texts->from_mac = optarg;
 		return;
 	case 'h':
-		fputs(usage, stdout);
-		exit(0);
+		print_help();
 	default:
 		exit(2);
 	}
@@ -159,7 +183,11 @@ static void parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = { { "source", 1, NULL, 's' },
 					       { "kind", 1, NULL, 'k' },
+					       { "replay", 1, NULL, 'x' },
 					       { "port", 1, NULL, 'p' },
+					       { "ports", 1, NULL, 'P' },
+					       { "from-port", 1, NULL, 'q' },
+					       { "pulse", 1, NULL, 'u' },
 					       { "sources", 1, NULL, 'n' },
 					       { "seconds", 1, NULL, 't' },
 					       { "rate", 1, NULL, 'r' },
@@ -175,124 +203,41 @@ static void parse_options(int argc, char **argv, struct options *o)
 
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		take_option(o, &texts, option);
-	if (argc - optind != 1 || !texts.to || !texts.to_mac)
-		tool_wrong_usage("it takes one device, --to and --to-mac");
+	if (argc - optind != 1 || (!o->replay && (!texts.to || !texts.to_mac)))
+		tool_wrong_usage("it takes one device, and --to and --to-mac or --replay");
 	o->device = argv[optind];
-	o->family = parse_address(texts.to, o->to);
+	if (o->replay)
+		return;
+	if (o->ends.to_ports.first + o->ends.to_ports.count > 65536)
+		tool_wrong_usage("there are not so many ports");
+	o->ends.family = parse_address(texts.to, o->ends.to);
 	if (!texts.from)
-		texts.from = o->family == AF_INET ? "198.18.0.0" : "2001:2::";
-	if (parse_address(texts.from, o->from) != o->family)
+		texts.from = o->ends.family == AF_INET ? "198.18.0.0" : "2001:2::";
+	if (parse_address(texts.from, o->ends.from) != o->ends.family)
 		tool_wrong_usage("--to and --from are of one family");
-	parse_mac(texts.to_mac, o->to_mac);
+	parse_mac(texts.to_mac, o->ends.to_mac);
 	if (texts.from_mac)
-		parse_mac(texts.from_mac, o->from_mac);
+		parse_mac(texts.from_mac, o->ends.from_mac);
 	else
-		device_mac(o->device, o->from_mac);
+		device_mac(o->device, o->ends.from_mac);
 }
 
 /* --- the template ------------------------------------------------------------------------------------------------ */
 
-/* Of length bytes, an even number, in memory order. */
-static __u64 sum_bytes(const void *bytes, size_t length)
+/* The template that is sent as it is. */
+static void take_template(struct flood_template *t, const char *hex)
 {
-	__u64 sum = 0;
-	__u16 word;
+	size_t digits = strlen(hex);
+	__u8 *frame = (__u8 *)t->words;
 
-	for (size_t i = 0; i < length; i += sizeof(word)) {
-		memcpy(&word, (const __u8 *)bytes + i, sizeof(word));
-		sum += word;
+	if (digits % 4 || digits < 2 * ETH_HLEN || digits > 2 * FLOOD_FRAME_BYTES)
+		tool_wrong_usage("a frame has an even number of bytes, 14 to 128, of two digits each");
+	for (size_t i = 0; i < digits / 2; i++) {
+		if (sscanf(hex + 2 * i, "%2hhx", &frame[i]) != 1)
+			tool_wrong_usage("a frame is written in hexadecimal digits");
 	}
-	return sum;
-}
-
-static void put_be16(__u8 *p, unsigned int value)
-{
-	p[0] = (__u8)(value >> 8);
-	p[1] = (__u8)value;
-}
-
-/* Returns the length of the IP header, whose payload has tcp_bytes. */
-static unsigned int write_ip(__u8 *ip, const struct options *o, unsigned int tcp_bytes)
-{
-	if (o->family == AF_INET) {
-		ip[0] = 0x45; /* version, header words */
-		put_be16(ip + 2, 20 + tcp_bytes);
-		ip[6] = 0x40; /* do not fragment */
-		ip[8] = 64;   /* time to live */
-		ip[9] = IPPROTO_TCP;
-		memcpy(ip + 12, o->from, 4);
-		memcpy(ip + 16, o->to, 4);
-		return 20;
-	}
-	ip[0] = 0x60;
-	put_be16(ip + 4, tcp_bytes);
-	ip[6] = IPPROTO_TCP;
-	ip[7] = 64; /* hop limit */
-	memcpy(ip + 8, o->from, 16);
-	memcpy(ip + 24, o->to, 16);
-	return 40;
-}
-
-/* Returns the length of the segment. Its options are those of a Linux SYN. */
-static unsigned int write_tcp(__u8 *tcp, const struct options *o)
-{
-	static const __u8 syn_options[SYN_OPTION_BYTES] = { TCP_OPTION_MSS,
-							    4,
-							    1460 >> 8,
-							    1460 & 0xff,
-							    TCP_OPTION_SACK_PERMITTED,
-							    2,
-							    TCP_OPTION_TIMESTAMPS,
-							    10,
-							    0,
-							    0,
-							    0,
-							    0,
-							    0,
-							    0,
-							    0,
-							    0,
-							    TCP_OPTION_NOP,
-							    TCP_OPTION_WSCALE,
-							    3,
-							    7 };
-	unsigned int bytes = TCP_HEADER_BYTES;
-
-	put_be16(tcp + 2, o->port);
-	tcp[13] = o->flags;
-	put_be16(tcp + 14, 64240); /* window */
-	if (o->flags == TCP_FLAG_SYN) {
-		memcpy(tcp + bytes, syn_options, sizeof(syn_options));
-		bytes += sizeof(syn_options);
-	}
-	tcp[12] = (__u8)(bytes / 4 << 4);
-	return bytes;
-}
-
-static void make_template(struct flood_template *t, const struct options *o)
-{
-	unsigned int address_bytes = o->family == AF_INET ? 4 : 16, ip_bytes, tcp_bytes;
-	__u8 *frame = (__u8 *)t->words, *ip = frame + ETH_HLEN, *tcp = ip + (o->family == AF_INET ? 20 : 40);
-	__be16 length, protocol = htons(IPPROTO_TCP);
-
-	memcpy(frame, o->to_mac, ETH_ALEN);
-	memcpy(frame + ETH_ALEN, o->from_mac, ETH_ALEN);
-	put_be16(frame + 2 * ETH_ALEN, o->family == AF_INET ? ETH_P_IP : ETH_P_IPV6);
-	tcp_bytes = write_tcp(tcp, o);
-	ip_bytes = write_ip(ip, o, tcp_bytes);
-	t->length = ETH_HLEN + ip_bytes + tcp_bytes;
-	t->tcp_at = ETH_HLEN + ip_bytes;
-	t->source_at = ETH_HLEN + (o->family == AF_INET ? 12 : 20);
-	t->ip_checksum_at = o->family == AF_INET ? ETH_HLEN + 10 : 0;
-	t->word_at = o->flags == TCP_FLAG_SYN ? t->tcp_at + 28 : o->flags == TCP_FLAG_ACK ? t->tcp_at + 8 : 0;
-	t->first_source = get_be32(o->from + address_bytes - 4);
-	t->sources = o->sources;
-
-	memset(frame + t->source_at, 0, 4);
-	length = htons((__u16)tcp_bytes);
-	t->ip_sum = sum_bytes(ip, ip_bytes);
-	t->tcp_sum =
-		sum_bytes(tcp, tcp_bytes) + sum_bytes(tcp - 2 * address_bytes, 2 * address_bytes) + protocol + length;
+	t->length = (__u32)digits / 2;
+	t->replay = true;
 }
 
 /* --- the sources ------------------------------------------------------------------------------------------------- */
@@ -333,11 +278,15 @@ static int open_packet_socket(__u32 ifindex)
 	return fd;
 }
 
-/* Sleeps while the source is ahead of the rate; a little is let be, for a sleep is never short. */
-static void wait_for_turn(const struct options *o, double started, __u64 sent)
+/* Sleeps while it is in a pause, or ahead of the rate; a little is let be, for a sleep is never short. */
+static void wait_for_turn(const struct options *o, const struct flood_config *config, double started, __u64 sent)
 {
-	double ahead_s = o->rate ? started + (double)sent / o->rate - tool_seconds(CLOCK_MONOTONIC) : 0;
+	__u64 elapsed_ns = (__u64)((tool_seconds(CLOCK_MONOTONIC) - started) * 1e9);
+	double pause_s = (double)flood_pause_ns(config, elapsed_ns) * 1e-9;
+	double ahead_s = o->rate ? (double)sent / o->rate - (double)flood_on_ns(config, elapsed_ns) * 1e-9 : 0;
 
+	if (ahead_s < pause_s)
+		ahead_s = pause_s;
 	if (ahead_s > PACED_MIN_SLEEP_S)
 		usleep((useconds_t)(ahead_s * 1e6));
 }
@@ -365,7 +314,7 @@ static __u64 send_paced(const struct options *o, const struct flood_config *conf
 		if (count < 0 && errno != EINTR && errno != ENOBUFS)
 			tool_fail("sending");
 		sent += count > 0 ? (__u64)count : 0;
-		wait_for_turn(o, *started, sent);
+		wait_for_turn(o, config, *started, sent);
 	} while (!tool_stopped);
 	close(fd);
 	return sent;
@@ -425,7 +374,10 @@ static double cpu_seconds(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .port = 80, .flags = TCP_FLAG_SYN, .sources = 100000, .seconds = 1, .cpu = -1 };
+	struct options o = { .kind = &flood_kinds[0],
+			     .ends = { .to_ports = { 80, 1 }, .from_ports = { 1024, 32768 }, .sources = 100000 },
+			     .seconds = 1,
+			     .cpu = -1 };
 	struct flood_config config = {};
 	double started, seconds, cpu_before, cpu_spent;
 	__u64 sent;
@@ -436,7 +388,12 @@ int main(int argc, char **argv)
 		tool_fail(o.device);
 	config.interval_ns = o.rate ? (__u32)(1e9 / o.rate) : 0;
 	config.first_frame = (__u64)(tool_seconds(CLOCK_REALTIME) * 1e9);
-	make_template(&config.template, &o);
+	config.on_ns = (__u64)(o.on_ms * 1e6);
+	config.off_ns = (__u64)(o.off_ms * 1e6);
+	if (o.replay)
+		take_template(&config.template, o.replay);
+	else
+		flood_template_make(&config.template, o.kind, &o.ends);
 	if (o.cpu >= 0)
 		tool_pin_cpu(o.cpu);
 	tool_catch_signals();
