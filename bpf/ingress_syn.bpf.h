@@ -18,6 +18,7 @@
 #include "monitor.bpf.h"
 #include "options.bpf.h"
 #include "presence.bpf.h"
+#include "source_list.bpf.h"
 #include "time_wait.bpf.h"
 #include "verdict.bpf.h"
 
@@ -244,7 +245,7 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 }
 
 /* What policy always makes of a SYN, but that it is not answered where the policy is monitor. */
-static __always_inline enum verdict syn_judge(struct xdp_md *ctx, const struct packet *p, struct local_end *end,
+static __always_inline enum verdict syn_judge(struct xdp_md *ctx, struct packet *p, struct local_end *end,
 					      struct cpu_clock *clock, const struct config *conf)
 {
 	struct ethhdr *eth = (void *)(long)ctx->data;
@@ -253,6 +254,8 @@ static __always_inline enum verdict syn_judge(struct xdp_md *ctx, const struct p
 		return V_BAD_FLAGS;
 	if (config_is_draining(conf, clock->now_ns))
 		return V_SYN_DRAINING;
+	if (source_list_denies(p, clock, conf))
+		return V_DENIED;
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end || !addresses_possible(&p->tuple, eth))
 		return V_IMPOSSIBLE_ADDRESS;
 	if (p->has_ip_options && ip_options_need_owner(ctx, p))

@@ -12,6 +12,7 @@
 #include "config.h"
 #include "journal.h"
 #include "monitor.h"
+#include "source_list.h"
 #include "watch.h"
 
 struct {
@@ -161,6 +162,30 @@ struct {
 			__uint(max_entries, 4096);
 		});
 } watchers SEC(".maps");
+
+/* The list of sources, made and put in place by the command line; no element: nothing is listed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+			__uint(map_flags, BPF_F_NO_PREALLOC);
+			__uint(max_entries, 1);
+			__uint(key_size, sizeof(struct source_key));
+			__uint(value_size, sizeof(struct source_entry));
+		});
+} source_lists SEC(".maps");
+
+/* Bits of it are set before a prefix comes into the list, and cleared by the command line alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, SOURCE_FILTER_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} source_filter SEC(".maps");
 
 /* NULL while the load is under way: the key may still be zeros, and cookies by that one anybody could make. */
 static __always_inline struct config *config_get(void)

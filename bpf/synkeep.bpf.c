@@ -6,6 +6,7 @@
  *     packet.h                cuts it into what is judged
  *     service.bpf.h           is it for a service?
  *     records.bpf.h           is it of a flow? the judge (include/judge.h) steps the flow's state
+ *     source_list.bpf.h       is its source denied? asked of what no flow claims
  *     ingress_syn.bpf.h       a SYN: to its owner, or answered by a cookie (answer.bpf.h)
  *       local_end.bpf.h         which listener it is for
  *       presence.bpf.h          whether its tuple may have a socket
@@ -75,8 +76,8 @@ static __always_inline enum packet_kind ingress_weigh(struct xdp_md *ctx, struct
  * What hides whether it is TCP, and for which port. It may be a SYN for a service only if a service of its family is
  * protected, and, where the addresses are known, if it is for this host: a router's transit is left alone.
  */
-static __always_inline enum verdict ingress_obscure(struct xdp_md *ctx, const struct packet *p,
-						    const struct cpu_clock *clock, const struct config *conf)
+static __always_inline enum verdict ingress_obscure(struct xdp_md *ctx, struct packet *p, const struct cpu_clock *clock,
+						    const struct config *conf)
 {
 	__u8 families = p->tuple.family ? PROTECTED_IPV6 : PROTECTED_IPV4 | PROTECTED_IPV6;
 
@@ -84,6 +85,8 @@ static __always_inline enum verdict ingress_obscure(struct xdp_md *ctx, const st
 		return V_OTHER;
 	if (p->tuple.family && !socket_address_is_local(ctx, p))
 		return V_OTHER;
+	if (p->tuple.family && source_list_denies(p, clock, conf))
+		return V_DENIED;
 	return budget_spend(POLICY_ALWAYS, BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
 }
 
@@ -135,6 +138,8 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 		return tracked.owner == FLOW_OWNER_DAEMON ? daemon_segment_of_flow(ctx, p, &tracked)
 							  : segment_of_flow(ctx, p, &tracked, clock, conf);
 	match = service_find(&p->tuple, port_kinds, clock->now_ns);
+	if (source_list_denies_unclaimed(ctx, p, &match, clock, conf))
+		return match.service->policy == POLICY_MONITOR ? monitor_segment(p, clock, V_DENIED) : V_DENIED;
 	if (service_port_of_daemon(port_kinds)) {
 		verdict = ingress_of_daemon(ctx, p, kind, &match, clock, conf);
 		if (verdict != V_NO_SERVICE)

@@ -71,6 +71,7 @@ struct packet {
 	__u16 tcp_options_bytes;
 	__u16 headers_bytes; /* IP and TCP, on the wire; by packet_weigh() */
 	bool has_ip_options; /* IPv4 options or IPv6 extension headers */
+	bool source_allowed; /* by the list: written by who asks that (bpf/source_list.bpf.h) */
 };
 
 /* Where a frame's headers are, and which end of it is ours. */

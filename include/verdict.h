@@ -40,6 +40,8 @@ enum verdict_severity {
 	  "SYN from or to broadcast, multicast, loopback, an IPv4 address in IPv6, or from its own destination")       \
 	X(MONITORED, PASS, NORMAL,                                                                                     \
 	  "packet that policy always would have answered or dropped, passed: its service is only monitored")           \
+	X(DENIED, DROP, ATTACK, "packet from a source that `synkeep deny` names, of no connection that is there")      \
+	X(DENY_MONITORED, NOTE, ATTACK, "packet from a source that is denied with --monitor: it goes its way")         \
 	/* xdp_ingress: SYNs */                                                                                        \
 	X(SYN_COOKIE, TX, NORMAL, "SYN answered with a cookie")                                                        \
 	X(SYN_OFF, PASS, NORMAL, "SYN passed: the service's policy is off")                                            \

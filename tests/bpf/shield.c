@@ -710,6 +710,13 @@ void shield_fill_presence(void)
 	presence_write(~0ULL);
 }
 
+static void forget_sources(void)
+{
+	__u32 zero = 0;
+
+	bpf_map_delete_elem(bpf_map__fd(skeleton->maps.source_lists), &zero);
+}
+
 int shield_reset(void **state)
 {
 	static const struct budget no_budget[CPUS_MAX];
@@ -749,6 +756,7 @@ int shield_reset(void **state)
 	shield_track_outgoing(false);
 	shield_put_daemon(true);
 	shield_put_daemon_port(PORT_EPHEMERAL, false);
+	forget_sources();
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include <unistd.h>
 
+#include "listed.h"
 #include "sockets.h"
 #include "stimuli.h"
 
@@ -92,6 +93,14 @@ static enum hook from_loopback_address(struct frame *f)
 	syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
 	f->bytes[FRAME_ETH_BYTES + 12] = 127;
 	return XDP_INGRESS;
+}
+
+static enum hook from_denied_source(struct frame *f)
+{
+	struct tuple t = shield_tuple(FAMILY_IPV4, PORT_ALWAYS);
+
+	listed_put(&t, 24, SOURCE_DENY, 0);
+	return syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
 }
 
 /* --- XDP: SYNs --- */
@@ -680,6 +689,7 @@ const struct stimulus stimuli[] = {
 	{ V_BAD_FLAGS, syn_with_fin },
 	{ V_BAD_OPTIONS, option_of_length_zero },
 	{ V_IMPOSSIBLE_ADDRESS, from_loopback_address },
+	{ V_DENIED, from_denied_source },
 	{ V_MONITORED, syn_to_monitored_service },
 	{ V_SYN_COOKIE, syn },
 	{ V_SYN_OFF, syn_to_service_off },

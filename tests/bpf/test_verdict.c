@@ -7,6 +7,7 @@
 #include <linux/bpf.h>
 #include <unistd.h>
 
+#include "listed.h"
 #include "sockets.h"
 #include "stimuli.h"
 #include "watch.h"
@@ -110,6 +111,18 @@ static void test_established_new_handshake_replaces_flow(void **state)
 	talk_get_cookie(&next);
 	ack = talk_peer_segment(&next, TCP_FLAG_ACK, 0);
 	assert_noted(shield_receive_packet(&ack), V_FLOW_REPLACED);
+}
+
+static void test_syn_from_source_denied_with_monitor_noted(void **state)
+{
+	struct packet_spec syn;
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV6, PORT_ALWAYS);
+	listed_put(&t.tuple, 32, SOURCE_DENY_MONITOR, 0);
+	syn = talk_syn(&t);
+	assert_noted(shield_receive_packet(&syn), V_DENY_MONITORED);
 }
 
 static void test_flow_table_full_cookie_ack_noted(void **state)
@@ -241,6 +254,7 @@ int main(void)
 		cmocka_unit_test_setup(test_listener_cookie_ack_on_device_handed_over, shield_reset),
 		cmocka_unit_test_setup(test_queued_connection_not_there_noted_lost, shield_reset),
 		cmocka_unit_test_setup(test_established_new_handshake_replaces_flow, shield_reset),
+		cmocka_unit_test_setup(test_syn_from_source_denied_with_monitor_noted, shield_reset),
 		cmocka_unit_test_setup(test_flow_table_full_cookie_ack_noted, shield_reset),
 		cmocka_unit_test_setup(test_sweep_expired_flow_noted, shield_reset),
 		cmocka_unit_test_setup(test_probe_port_unreachable_noted, shield_reset),
