@@ -8,18 +8,7 @@
 #ifndef SYNKEEP_CLOCK_BPF_H
 #define SYNKEEP_CLOCK_BPF_H
 
-#include "maps.bpf.h"
-
-/* Since Linux 6.6; before that nobody knows how full a table is. */
-extern __s64 bpf_map_sum_elem_count(const struct bpf_map *map) __ksym __weak;
-
-const volatile __u32 ended_full_at = ~0U; /* written by the loader: config_ended_full_at() */
-
-/* Whether a table of ended connections has no more room but by giving up another of them. */
-static __always_inline bool clock_sees_full(const void *map)
-{
-	return bpf_map_sum_elem_count && bpf_map_sum_elem_count(map) >= ended_full_at;
-}
+#include "fill.bpf.h"
 
 __noinline int clock_read(struct cpu_clock *clock, const struct config *conf, __u64 jiffies)
 {
@@ -29,8 +18,7 @@ __noinline int clock_read(struct cpu_clock *clock, const struct config *conf, __
 		return -1;
 	cookie_time_ns = bpf_ktime_get_tai_ns() - conf->cookie_time_offset_ns + conf->test_advance_ns;
 	clock->now_ns = bpf_ktime_get_ns() + conf->test_advance_ns;
-	clock->tw4_full = clock_sees_full(&tw4);
-	clock->tw6_full = clock_sees_full(&tw6);
+	fill_look(clock);
 	cookie_clock_set(&clock->cookie, &conf->master_key, cookie_time_ns);
 	clock->jiffies = jiffies;
 	return 0;

@@ -66,6 +66,22 @@ static __always_inline const struct service *daemon_service(struct xdp_md *ctx, 
 }
 
 /*
+ * A segment of nobody's for a service whose owner sees everything: the record of a young connection may be on its way.
+ * More than the budget is a flood, in which each connection has its record from the first on.
+ */
+static __always_inline enum verdict daemon_stranger(struct xdp_md *ctx, const struct packet *p,
+						    const struct service *service, const struct cpu_clock *clock,
+						    const struct config *conf)
+{
+	enum verdict verdict = budget_spend(service->policy, BUDGET_STRANGER, V_DAEMON_STRANGER, clock, conf);
+
+	if (verdict == V_DAEMON_STRANGER)
+		return daemon_give(ctx, DAEMON_STRANGER);
+	service_alarm(p, clock, SENTRY_STRANGERS);
+	return verdict;
+}
+
+/*
  * A segment that no flow claims, on a port where connections of the daemon's may be. A connection that has ended stays
  * in its record for a while: who sends on its tuple is told so again, in TIME-WAIT from here, else by the daemon,
  * unless with a new cookie.
@@ -86,7 +102,7 @@ static __always_inline enum verdict daemon_segment(struct xdp_md *ctx, struct pa
 	replayed = e && ended_is_shown_again(e, s->seq, s->ack);
 	if (replayed && !(e->flags & FLOW_SND_RST)) /* else the peer has not heard the RST */
 		return V_COOKIE_REPLAY;
-	if (service && service->policy != POLICY_OFF && packet_flags_impossible(s->flags))
+	if (service && packet_flags_impossible(s->flags) && !sentry_lets_pass(service, clock))
 		return V_BAD_FLAGS;
 	if (service && !replayed && options_read_timestamps(ctx, p) &&
 	    segment_has_cookie(p, clock, conf, FLOW_OWNER_DAEMON, &terms))
@@ -95,8 +111,7 @@ static __always_inline enum verdict daemon_segment(struct xdp_md *ctx, struct pa
 		return daemon_give(ctx, DAEMON_SEGMENT);
 	if (!service)
 		return V_NO_SERVICE;
-	/* Under policy off its owner sees everything; a young connection's record may be on its way. */
-	return service->policy == POLICY_OFF ? daemon_give(ctx, DAEMON_STRANGER) : V_NO_FLOW;
+	return sentry_lets_pass(service, clock) ? daemon_stranger(ctx, p, service, clock, conf) : V_NO_FLOW;
 }
 
 /* What is no SYN and of no flow. V_NO_SERVICE: nor is it the daemon's. */

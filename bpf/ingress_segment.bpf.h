@@ -165,7 +165,7 @@ static __always_inline enum verdict segment_of_socket(struct xdp_md *ctx, const 
 static __always_inline bool strangers_are_welcome(const struct service *service, const struct cpu_clock *clock,
 						  const struct config *conf)
 {
-	return service->policy == POLICY_OFF || config_is_draining(conf, clock->now_ns) ||
+	return sentry_lets_pass(service, clock) || config_is_draining(conf, clock->now_ns) ||
 	       clock->now_ns - conf->loaded_at_ns < STRANGERS_WELCOME_NS;
 }
 

@@ -206,6 +206,16 @@ __noinline bool syn_answer(struct xdp_md *ctx, const struct packet *p, const str
 	return answer_write(ctx, &answer);
 }
 
+/* The sentry knows when a cookie was last sent: once a jiffy it is told. */
+static __always_inline void syn_note_cookie(struct local_end *end, const struct cpu_clock *clock)
+{
+	struct sentry *s = end->cookie_noted ? NULL : sentry_of(&end->service);
+
+	if (s)
+		s->cookie_sent_ns = clock->now_ns;
+	end->cookie_noted = true;
+}
+
 /* A SYN that a cookie could answer, as far as the packet alone tells. */
 static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const struct packet *p, struct local_end *end,
 						  struct cpu_clock *clock, const struct config *conf)
@@ -232,6 +242,7 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 	case V_SYN_NO_LISTENER:
 		return budget_spend(end->service.policy, BUDGET_SYN_NO_LISTENER, V_SYN_NO_LISTENER, clock, conf);
 	case V_SYN_COOKIE:
+		syn_note_cookie(end, clock);
 		syn_offer(p, &options, &end->listener, clock, &offer);
 		break;
 	case V_SYN_KERNEL_COOKIE:
@@ -324,6 +335,50 @@ static __always_inline enum verdict syn_again(struct xdp_md *ctx, struct packet 
 	return verdict == V_DAEMON_SYN ? daemon_give(ctx, DAEMON_SYN) : verdict;
 }
 
+/*
+ * Policy auto: whether the SYN goes to its owner. In calm it costs the sentry's look, and once a jiffy and CPU one at
+ * the listener; what presses it too much is answered already.
+ */
+__noinline bool syn_is_calm(struct xdp_md *ctx, const struct packet *p, struct local_end *end,
+			    const struct cpu_clock *clock)
+{
+	struct sentry *s = end ? sentry_of(&end->service) : NULL;
+	enum sentry_cause cause = SENTRY_NONE;
+	struct service_key key;
+
+	if (!s || !p || !clock)
+		return true;
+	if (sentry_is_flooded(s, clock->now_ns)) {
+		end->syns++;
+		return false;
+	}
+	key = end->service_key; /* as in local_end_read() */
+	if (s->flood_since_ns)
+		sentry_all_clear(s, &key, clock->now_ns);
+	if (sentry_press(s, end->service.half_open, 1, clock->now_ns))
+		cause = SENTRY_HALF_OPEN;
+	else if (end->service.owner == FLOW_OWNER_KERNEL) {
+		if (!end->has_listener)
+			syn_find_owner(ctx, p, end);
+		if (end->has_listener && end->listener.pressed)
+			cause = SENTRY_QUEUE;
+	}
+	if (cause != SENTRY_NONE)
+		sentry_alarm(&end->service, &key, cause, clock->now_ns);
+	return cause == SENTRY_NONE;
+}
+
+/* What the service's policy makes of a SYN. */
+static __always_inline enum verdict syn_by_policy(struct xdp_md *ctx, const struct packet *p, struct local_end *end,
+						  struct cpu_clock *clock, const struct config *conf)
+{
+	if (end->service.policy == POLICY_OFF)
+		return V_SYN_OFF;
+	if (end->service.policy == POLICY_AUTO && syn_is_calm(ctx, p, end, clock))
+		return V_SYN_CALM;
+	return syn_judge(ctx, p, end, clock, conf);
+}
+
 static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, struct packet *p, struct cpu_clock *clock,
 						const struct config *conf)
 {
@@ -337,7 +392,7 @@ static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, struct packe
 		return V_NO_SERVICE;
 	if (end->is_transit)
 		return V_TRANSIT;
-	verdict = end->service.policy == POLICY_OFF ? V_SYN_OFF : syn_judge(ctx, p, end, clock, conf);
+	verdict = syn_by_policy(ctx, p, end, clock, conf);
 	if (end->service.owner == FLOW_OWNER_DAEMON)
 		return syn_for_daemon(ctx, p, end, verdict);
 	return end->service.policy == POLICY_MONITOR ? monitor_syn(ctx, p, end, verdict) : verdict;

@@ -22,10 +22,12 @@ struct local_end {
 	bool is_transit;   /* the service is for every address, but this one is not the host's */
 	bool has_listener; /* the last two fields are known */
 	bool is_daemon_port;
+	bool cookie_noted; /* by the service's sentry */
 	struct service service;
 	struct service_key service_key;
 	enum verdict listener_verdict; /* V_SYN_COOKIE or V_SYN_KERNEL_COOKIE where one may be sent */
 	struct listener listener;
+	__u32 syns; /* under flood, since all this was looked up: what the service's sentry has not heard of */
 };
 
 struct {
@@ -50,6 +52,16 @@ static __always_inline bool local_end_is_fresh(const struct local_end *end, cons
 	       end->address[3] == t->local[3] && end->port == t->local_port && end->family == t->family;
 }
 
+/* Tells the sentry of the SYNs of the last jiffy. */
+static __always_inline void local_end_flush(struct local_end *end, const struct cpu_clock *clock)
+{
+	struct sentry *s = end->syns ? sentry_of(&end->service) : NULL;
+
+	if (s)
+		sentry_press(s, end->service.half_open, end->syns, clock->now_ns);
+	end->syns = 0;
+}
+
 __noinline int local_end_read(struct xdp_md *ctx, const struct packet *p, const struct cpu_clock *clock,
 			      const struct config *conf, struct local_end *end)
 {
@@ -59,6 +71,7 @@ __noinline int local_end_read(struct xdp_md *ctx, const struct packet *p, const 
 
 	if (!p || !clock || !conf || !end)
 		return -1;
+	local_end_flush(end, clock);
 	port_kinds = service_port_kinds(p->tuple.local_port);
 	end->generation = conf->services_generation;
 	end->jiffies = clock->jiffies;
@@ -66,6 +79,7 @@ __noinline int local_end_read(struct xdp_md *ctx, const struct packet *p, const 
 	end->port = p->tuple.local_port;
 	end->family = p->tuple.family;
 	end->has_listener = false;
+	end->cookie_noted = false;
 	end->is_daemon_port = service_port_of_daemon(port_kinds);
 	match = service_find_key(&p->tuple, port_kinds, clock->now_ns, &key);
 	end->service_key = key; /* Linux 6.1 looks nothing up by a key that is not on the stack */

@@ -3,7 +3,7 @@
 #ifndef SYNKEEP_SERVICE_BPF_H
 #define SYNKEEP_SERVICE_BPF_H
 
-#include "maps.bpf.h"
+#include "sentry.bpf.h"
 
 /* enum port_kind of this port, and shifted left by ANY_PORT_SHIFT that of any port. */
 #define ANY_PORT_SHIFT 4
@@ -106,6 +106,18 @@ __noinline __u64 service_msl_ns(const struct tuple *t, const struct cpu_clock *c
 		return TCP_MSL_DEFAULT_S * NSEC_PER_SEC;
 	service = service_find(t, service_port_kinds(t->local_port), clock->now_ns).service;
 	return service && service->msl_ms ? service->msl_ms * NSEC_PER_MSEC : conf->msl_ns;
+}
+
+/* What showed a flood was no SYN: the service is looked up once more, for its key. */
+__noinline int service_alarm(const struct packet *p, const struct cpu_clock *clock, enum sentry_cause cause)
+{
+	const struct service *service;
+	struct service_key key;
+
+	if (!p || !clock)
+		return -1;
+	service = service_find_key(&p->tuple, service_port_kinds(p->tuple.local_port), clock->now_ns, &key).service;
+	return service ? sentry_alarm(service, &key, cause, clock->now_ns) : -1;
 }
 
 /* The keepalive of the tuple's connections, as its service has it now; off where there is none. */

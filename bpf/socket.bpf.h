@@ -11,6 +11,7 @@
 #include "cookie.h"
 #include "handover.h"
 #include "packet.h"
+#include "sentry.h"
 
 #define SOCK_RCVBUF_LOCK 2 /* in sk_userlocks: SO_RCVBUF was set */
 
@@ -27,6 +28,7 @@ struct listener {
 	__u32 window_clamp; /* bytes that it will ever offer; 0: no such limit */
 	bool queue_full;    /* its accept queue has no room */
 	bool queue_filling; /* it is half full at least, and may be full with the next packets */
+	bool pressed;	    /* half of its room for handshakes is taken */
 	bool mptcp;
 	bool syncookies; /* its namespace's net.ipv4.tcp_syncookies is not 0 */
 	bool wscale;	 /* the options that its namespace's sysctls leave on */
@@ -173,6 +175,15 @@ static __always_inline bool socket_queue_is_full(const struct tcp_sock *tp)
 	return listener->sk_ack_backlog > listener->sk_max_ack_backlog;
 }
 
+/* Full it is as inet_csk_reqsk_queue_is_full() has it. */
+static __always_inline bool socket_is_pressed(const struct tcp_sock *tp)
+{
+	const struct inet_connection_sock *icsk = &tp->inet_conn;
+	__u32 handshakes = icsk->icsk_accept_queue.qlen.counter;
+
+	return handshakes >= SENTRY_QUEUE_MIN && handshakes >= icsk->icsk_inet.sk.sk_max_ack_backlog / 2;
+}
+
 static __always_inline void socket_read_listener(const struct tcp_sock *tp, struct listener *l)
 {
 	const struct sock *sk = &tp->inet_conn.icsk_inet.sk;
@@ -182,6 +193,7 @@ static __always_inline void socket_read_listener(const struct tcp_sock *tp, stru
 	l->window = socket_window(tp, sysctls);
 	l->queue_full = socket_queue_is_full(tp);
 	l->queue_filling = sk->sk_ack_backlog >= sk->sk_max_ack_backlog / 2;
+	l->pressed = socket_is_pressed(tp);
 	l->window_clamp = socket_window_clamp(tp, l->window);
 	l->mptcp = bpf_core_field_exists(tp->is_mptcp) ? tp->is_mptcp : false;
 	l->syncookies = sysctls->sysctl_tcp_syncookies;

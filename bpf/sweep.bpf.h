@@ -147,7 +147,11 @@ static __always_inline bool sweep_has_workqueue(void)
 static int sweep_tick(void *map, int *key, struct sweep *s)
 {
 	bool is_due = bpf_ktime_get_ns() >= sweep_due_ns;
+	const struct config *conf = config_get();
+	__u64 now_ns = conf ? bpf_ktime_get_ns() + conf->test_advance_ns : 0;
 
+	if (conf)
+		bpf_for_each_map_elem(&services, sentry_look, &now_ns, 0);
 	if (is_due && sweep_has_workqueue())
 		bpf_wq_start(&s->work, 0);
 	else if (is_due)

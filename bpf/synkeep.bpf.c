@@ -5,6 +5,7 @@
  *   xdp_ingress   every frame that arrives
  *     packet.h                cuts it into what is judged
  *     service.bpf.h           is it for a service?
+ *     sentry.bpf.h            is the service calm, or under flood?
  *     records.bpf.h           is it of a flow? the judge (include/judge.h) steps the flow's state
  *     source_list.bpf.h       is its source denied? asked of what no flow claims
  *     ingress_syn.bpf.h       a SYN: to its owner, or answered by a cookie (answer.bpf.h)
@@ -101,9 +102,19 @@ static __always_inline enum verdict ingress_unclaimed(struct xdp_md *ctx, struct
 		return budget_spend(service->policy, BUDGET_FRAGMENT, V_FRAGMENT, clock, conf);
 	if (kind == PACKET_MALFORMED)
 		return V_MALFORMED;
-	if (packet_flags_impossible(p->segment.flags) && service->policy != POLICY_OFF)
+	if (packet_flags_impossible(p->segment.flags) && !sentry_lets_pass(service, clock))
 		return V_BAD_FLAGS;
 	return segment_without_flow(ctx, p, service, clock, conf);
+}
+
+/* The sentry of a service hears of each peer that has shown that it is there. */
+static __always_inline enum verdict ingress_welcome(const struct service *service, const struct cpu_clock *clock,
+						    enum verdict verdict)
+{
+	if (service && (verdict == V_HALF_OPEN_ACK || verdict == V_COOKIE_ACK || verdict == V_KERNEL_COOKIE_ACK ||
+			verdict == V_DAEMON_COOKIE_ACK))
+		sentry_welcome(service, clock);
+	return verdict;
 }
 
 /* bytes: of the frame's first buffer, and of all where more than that was looked at. */
@@ -143,7 +154,7 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 	if (service_port_of_daemon(port_kinds)) {
 		verdict = ingress_of_daemon(ctx, p, kind, &match, clock, conf);
 		if (verdict != V_NO_SERVICE)
-			return verdict;
+			return ingress_welcome(match.service, clock, verdict);
 	}
 	if (!match.service && kind == PACKET_TCP && service_ports_outgoing(port_kinds))
 		return outgoing_without_flow(ctx, p, clock, conf);
@@ -152,6 +163,7 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 	if (match.any_address && !socket_address_is_local(ctx, p))
 		return V_TRANSIT;
 	verdict = ingress_unclaimed(ctx, p, kind, match.service, clock, conf);
+	ingress_welcome(match.service, clock, verdict);
 	return match.service->policy == POLICY_MONITOR ? monitor_segment(p, clock, verdict) : verdict;
 }
 

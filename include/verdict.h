@@ -45,6 +45,7 @@ enum verdict_severity {
 	/* xdp_ingress: SYNs */                                                                                        \
 	X(SYN_COOKIE, TX, NORMAL, "SYN answered with a cookie")                                                        \
 	X(SYN_OFF, PASS, NORMAL, "SYN passed: the service's policy is off")                                            \
+	X(SYN_CALM, PASS, NORMAL, "SYN passed: the service's policy is auto, and it is calm")                          \
 	X(SYN_DRAINING, PASS, NORMAL, "SYN passed: the shield is being unloaded")                                      \
 	X(SYN_LIVE, PASS, NORMAL, "SYN on a tuple that is live or in TIME-WAIT: its owner decides")                    \
 	X(SYN_NO_LISTENER, PASS, TROUBLE, "SYN passed: nothing listens there")                                         \

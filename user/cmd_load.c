@@ -436,7 +436,8 @@ const struct command command_load = {
 	.name = "load",
 	.summary = "put the shield on a device; it works on without a process",
 	.usage =
-		"Usage: synkeep load DEV [--service SPEC]... [--policy auto|always|monitor|off] [--xdp native|generic]\n"
+		"Usage: synkeep load DEV [--service SPEC]... [--policy auto|always|monitor|off] [--xdp "
+		"native|generic]\n"
 		"                    [--handover kfunc|helper|pass] [--track-outgoing] [--try TIME] [--key-file FILE]\n"
 		"                    [--flows N] [--msl TIME] [--pin-root DIR] [--verbose]\n"
 		"\n"

@@ -199,6 +199,8 @@ static int load_programs(const struct load *load, struct synkeep *skeleton, cons
 
 	*refused = false;
 	skeleton->rodata->ended_full_at = config_ended_full_at(load->flows, libbpf_num_possible_cpus());
+	skeleton->rodata->half_full_at = config_ended_full_at(SYNKEEP_HALF_OPEN_MAX, libbpf_num_possible_cpus());
+	skeleton->rodata->flows_full_at = load->flows;
 	if (!err)
 		err = set_pin_paths(skeleton, pin_dir);
 	if (err)

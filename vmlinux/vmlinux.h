@@ -47,6 +47,10 @@ typedef __u32 __wsum;
 
 typedef _Bool bool;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 enum bpf_map_type {
 	BPF_MAP_TYPE_UNSPEC = 0,
 	BPF_MAP_TYPE_HASH = 1,
@@ -549,8 +553,13 @@ struct ipv6_pinfo {
 	int mcast_oif;
 };
 
+struct request_sock_queue {
+	atomic_t qlen;
+};
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct request_sock_queue icsk_accept_queue;
 };
 
 struct tcp_options_received {

@@ -130,7 +130,7 @@ struct tuple shield_tuple(__u8 family, __u16 local_port)
 
 static int *listener_of(__u8 family, __u16 port)
 {
-	static int listeners[2][PORT_MONITOR - PORT_ALWAYS + 1];
+	static int listeners[2][PORT_AUTO - PORT_ALWAYS + 1];
 
 	return &listeners[family == FAMILY_IPV6][port - PORT_ALWAYS];
 }
@@ -145,6 +145,30 @@ static struct service_key service_key(__u8 family, __u16 port, bool any_address)
 	return key;
 }
 
+/* Each service has one of its own. */
+static __u32 sentry_index(__u8 family, __u16 port)
+{
+	return port - PORT_ALWAYS + (family == FAMILY_IPV6 ? SYNKEEP_SERVICES_MAX / 2 : 0);
+}
+
+struct sentry shield_sentry(__u8 family, __u16 port)
+{
+	__u32 index = sentry_index(family, port);
+	struct sentry s;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.sentries), &index, &s), 0);
+	return s;
+}
+
+struct journal_event shield_last_event(void)
+{
+	static struct journal journal;
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.journal), &zero, &journal), 0);
+	return journal.events[journal.last % JOURNAL_EVENTS];
+}
+
 static void put_port_kinds(__u16 port, __u8 kinds)
 {
 	__u32 index = port;
@@ -156,7 +180,13 @@ static void put_port_kinds(__u16 port, __u8 kinds)
 void shield_put_service(__u8 family, __u16 port, bool any_address, enum service_policy policy, __u64 retired_ns)
 {
 	struct service_key key = service_key(family, port, any_address);
-	struct service service = { .policy = policy, .owner = FLOW_OWNER_KERNEL, .retired_ns = retired_ns };
+	const struct service service = {
+		.policy = policy,
+		.owner = FLOW_OWNER_KERNEL,
+		.sentry = sentry_index(family, port),
+		.half_open = SHIELD_HALF_OPEN,
+		.retired_ns = retired_ns,
+	};
 
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.services), &key, &service, BPF_ANY), 0);
 	put_port_kinds(port, PORT_EXACT | PORT_ANY_ADDRESS); /* one kind too many costs a look-up */
@@ -165,7 +195,13 @@ void shield_put_service(__u8 family, __u16 port, bool any_address, enum service_
 void shield_put_daemon_service(__u8 family, __u16 port, bool any_address, enum service_policy policy,
 			       enum service_gone gone)
 {
-	const struct service service = { .policy = policy, .owner = FLOW_OWNER_DAEMON, .gone = gone };
+	const struct service service = {
+		.policy = policy,
+		.owner = FLOW_OWNER_DAEMON,
+		.gone = gone,
+		.sentry = sentry_index(family, port),
+		.half_open = SHIELD_HALF_OPEN,
+	};
 	struct service_key key = service_key(family, port, any_address);
 
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.services), &key, &service, BPF_ANY), 0);
@@ -377,6 +413,23 @@ static void map_clear(const struct bpf_map *map)
 
 	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, &key))
 		bpf_map_delete_elem(bpf_map__fd(map), &key);
+}
+
+void shield_clear_flows(void)
+{
+	map_clear(skeleton->maps.flows4);
+}
+
+/* All elements of an array are zeros again, on all CPUs. */
+static void array_clear(const struct bpf_map *map)
+{
+	size_t bytes = (bpf_map__value_size(map) + 7) / 8 * 8;
+	void *zeros = calloc(bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY ? cpus : 1, bytes);
+
+	assert_non_null(zeros);
+	for (__u32 i = 0; i < bpf_map__max_entries(map); i++)
+		assert_int_equal(bpf_map_update_elem(bpf_map__fd(map), &i, zeros, BPF_ANY), 0);
+	free(zeros);
 }
 
 void shield_start_sweep(void)
@@ -719,8 +772,6 @@ static void forget_sources(void)
 
 int shield_reset(void **state)
 {
-	static const struct budget no_budget[CPUS_MAX];
-
 	(void)state;
 	map_clear(skeleton->maps.flows4);
 	map_clear(skeleton->maps.flows6);
@@ -729,9 +780,10 @@ int shield_reset(void **state)
 	map_clear(skeleton->maps.tw4);
 	map_clear(skeleton->maps.tw6);
 	presence_write(0);
-	for (__u32 reason = 0; reason < 2 * BUDGET_COUNT; reason++)
-		assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.budgets), &reason, no_budget, BPF_ANY),
-				 0);
+	array_clear(skeleton->maps.budgets);
+	array_clear(skeleton->maps.local_ends);
+	array_clear(skeleton->maps.sentries);
+	array_clear(skeleton->maps.journal);
 	shield_config = (struct config){
 		.layout_version = SYNKEEP_LAYOUT_VERSION,
 		.phase = DEVICE_ACTIVE,
@@ -787,6 +839,9 @@ static void services_add(void)
 		shield_put_service(families[i], PORT_MONITOR, false, POLICY_ALWAYS, 0);
 		shield_monitor(families[i], PORT_MONITOR, false);
 		listener_open(families[i], PORT_MONITOR);
+		shield_put_service(families[i], PORT_AUTO, false, POLICY_AUTO, 0);
+		listener_open(families[i], PORT_AUTO);
+		shield_put_daemon_service(families[i], PORT_DAEMON_AUTO, false, POLICY_AUTO, GONE_DROP);
 		shield_put_daemon_service(families[i], PORT_DAEMON_ALWAYS, false, POLICY_ALWAYS, GONE_DROP);
 		shield_put_daemon_service(families[i], PORT_DAEMON_OFF, false, POLICY_OFF, GONE_DROP);
 		shield_put_daemon_service(families[i], PORT_DAEMON_REFUSE, false, POLICY_ALWAYS, GONE_REFUSE);
@@ -806,7 +861,8 @@ static int programs_load(void)
 	bpf_map__set_max_entries(skeleton->maps.tw4, SHIELD_FLOWS);
 	bpf_map__set_max_entries(skeleton->maps.tw6, SHIELD_FLOWS);
 	bpf_map__set_max_entries(skeleton->maps.presence, 3 * SHIELD_PRESENCE_WORDS);
-	skeleton->rodata->ended_full_at = config_ended_full_at(SHIELD_FLOWS, cpus);
+	skeleton->rodata->ended_full_at = skeleton->rodata->half_full_at = config_ended_full_at(SHIELD_FLOWS, cpus);
+	skeleton->rodata->flows_full_at = SHIELD_FLOWS;
 	if (shield_takes_frags)
 		bpf_program__set_flags(skeleton->progs.xdp_ingress, BPF_F_XDP_HAS_FRAGS);
 	return synkeep__load(skeleton);

@@ -17,6 +17,7 @@
 
 #include "config.h"
 #include "daemon.h"
+#include "journal.h"
 #include "monitor.h"
 #include "packet_build.h"
 #include "verdict.h"
@@ -29,10 +30,12 @@
 #define PORT_NO_SERVICE 8084	  /* a listener, no service */
 #define PORT_WILDCARD 8085	  /* policy always for every address, a listener on this host's */
 #define PORT_MONITOR 8086	  /* policy monitor, a listener */
+#define PORT_AUTO 8087		  /* policy auto, a listener */
 #define PORT_DAEMON_ALWAYS 8090	  /* of the daemon's, as are the next: policy always */
 #define PORT_DAEMON_OFF 8091	  /* policy off */
 #define PORT_DAEMON_REFUSE 8092	  /* policy always, gone=refuse */
 #define PORT_DAEMON_WILDCARD 8093 /* policy always for every address */
+#define PORT_DAEMON_AUTO 8094	  /* policy auto */
 #define PORT_EPHEMERAL 50000	  /* what this host opens connections from: no service, no listener */
 #define REMOTE_PORT 40000
 
@@ -42,7 +45,8 @@
 #define SHIELD_DAEMON_RCV_WSCALE 9
 #define SHIELD_DAEMON_WINDOW 40000
 #define SHIELD_MSL_NS (60 * NSEC_PER_SEC)
-#define SHIELD_FLOWS 512 /* max_entries of the flows, half and tw maps */
+#define SHIELD_HALF_OPEN 8 /* handshakes that are calm, of each service */
+#define SHIELD_FLOWS 512   /* max_entries of the flows, half and tw maps */
 #define SHIELD_PRESENCE_WORDS 1024
 #define SHIELD_EPOCH 1001 /* the cookies' epoch after a reset, SHIELD_EPOCH_AGE_NS old */
 #define SHIELD_EPOCH_AGE_NS (20 * NSEC_PER_SEC)
@@ -94,6 +98,12 @@ void shield_put_daemon_port(__u16 port, bool is_daemons);
 
 /* Whether a daemon serves the only receive queue: after a reset one does. */
 void shield_put_daemon(bool is_here);
+
+/* What its sentry knows of the service of a port. */
+struct sentry shield_sentry(__u8 family, __u16 port);
+
+/* The newest event of the journal; kind JOURNAL_NONE: there is none since the reset. */
+struct journal_event shield_last_event(void);
 
 /* Gives a service that there is policy monitor, with nothing counted yet; what has been counted since, on all CPUs. */
 void shield_monitor(__u8 family, __u16 port, bool any_address);
@@ -156,6 +166,7 @@ void shield_put_flow(const struct tuple *t, const struct flow *f);
 void shield_put_half_open(const struct tuple *t, const struct half_open *h);
 void shield_put_ended(const struct tuple *t, const struct ended *e);
 int shield_fill_flows(void);	 /* every free slot of flows4, by records of no importance; how many */
+void shield_clear_flows(void);	 /* all of flows4 */
 void shield_fill_presence(void); /* every tuple is in the filter */
 void shield_start_sweep(void);
 void shield_rest_sweep(__u64 until_ns); /* CLOCK_MONOTONIC as it is; 0: it walks with its next turn */

@@ -133,6 +133,11 @@ static enum hook syn_to_service_off(struct frame *f)
 	return syn_frame(f, FAMILY_IPV6, PORT_OFF);
 }
 
+static enum hook syn_to_service_in_calm(struct frame *f)
+{
+	return syn_frame(f, FAMILY_IPV4, PORT_AUTO);
+}
+
 static enum hook syn_while_draining(struct frame *f)
 {
 	shield_config.phase = DEVICE_DRAINING;
@@ -693,6 +698,7 @@ const struct stimulus stimuli[] = {
 	{ V_MONITORED, syn_to_monitored_service },
 	{ V_SYN_COOKIE, syn },
 	{ V_SYN_OFF, syn_to_service_off },
+	{ V_SYN_CALM, syn_to_service_in_calm },
 	{ V_SYN_DRAINING, syn_while_draining },
 	{ V_SYN_LIVE, syn_on_connection },
 	{ V_SYN_NO_LISTENER, syn_without_listener },

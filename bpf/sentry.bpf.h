@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The sentries of the services (include/sentry.h): who presses, who relieves, and what is written down. */
+#ifndef SYNKEEP_SENTRY_BPF_H
+#define SYNKEEP_SENTRY_BPF_H
+
+#include "journal.bpf.h"
+
+static __always_inline struct sentry *sentry_of(const struct service *service)
+{
+	__u32 index = service->sentry;
+
+	return bpf_map_lookup_elem(&sentries, &index);
+}
+
+static __always_inline void sentry_note(const struct service_key *key, enum journal_kind kind, enum sentry_cause cause,
+					__u64 value, __u64 now_ns)
+{
+	const struct journal_event event = { .kind = kind, .cause = cause, .value = value, .service = *key };
+
+	journal_note(&event, now_ns);
+}
+
+__noinline int sentry_alarm(const struct service *service, const struct service_key *key, enum sentry_cause cause,
+			    __u64 now_ns)
+{
+	struct sentry *s = service && key ? sentry_of(service) : NULL;
+
+	if (s && sentry_begin_flood(s, cause, now_ns))
+		sentry_note(key, JOURNAL_FLOOD_BEGAN, cause, sentry_pressure(s, service->half_open, now_ns), now_ns);
+	return 0;
+}
+
+/* The flood's hold time has passed. */
+__noinline int sentry_all_clear(struct sentry *s, const struct service_key *key, __u64 now_ns)
+{
+	if (s && key && sentry_end_flood(s, now_ns))
+		sentry_note(key, JOURNAL_FLOOD_ENDED, s->cause, s->lasted_ns / NSEC_PER_MSEC, now_ns);
+	return 0;
+}
+
+/* Whether the owner sees all that comes for the service: the policy is off, or auto and it is calm. */
+static __always_inline bool sentry_lets_pass(const struct service *service, const struct cpu_clock *clock)
+{
+	const struct sentry *s;
+
+	if (service->policy != POLICY_AUTO)
+		return service->policy == POLICY_OFF;
+	s = sentry_of(service);
+	return s && !sentry_is_flooded(s, clock->now_ns);
+}
+
+/* A peer of the service's is verified. */
+static __always_inline void sentry_welcome(const struct service *service, const struct cpu_clock *clock)
+{
+	struct sentry *s = service->policy == POLICY_AUTO ? sentry_of(service) : NULL;
+
+	if (s)
+		sentry_relieve(s, service->half_open, clock->now_ns);
+}
+
+/* For bpf_for_each_map_elem(): where no SYN comes any more, the sweep notes that a flood is over. */
+static int sentry_look(void *map, const struct service_key *key, const struct service *service, const __u64 *now_ns)
+{
+	struct service_key copy = *key;
+	struct sentry *s = sentry_of(service);
+
+	if (s && s->flood_since_ns)
+		sentry_all_clear(s, &copy, *now_ns);
+	return 0;
+}
+
+#endif /* SYNKEEP_SENTRY_BPF_H */
