@@ -129,19 +129,19 @@ static __noinline enum verdict egress_adopt(struct __sk_buff *skb, const struct 
 {
 	struct bpf_sock *socket = skb->sk;
 	struct tcp_sock *tp = socket ? bpf_skc_to_tcp_sock(socket) : NULL;
+	struct flow *f = flow_at_hand();
 	struct tracked tracked;
 	enum tcp_state before;
-	struct flow f = {};
 	struct ended *e;
 
-	if (!tp || (!of_service && socket_was_accepted(tp)))
+	if (!tp || !f || (!of_service && socket_was_accepted(tp)))
 		return V_OWN_UNTRACKED;
 	e = ended_alive(&p->tuple, clock->now_ns);
 	if (e && ended_state(e, clock->now_ns) == TCPS_TIME_WAIT)
 		return V_OWN_UNTRACKED; /* the last ACK leaves before the socket itself is in TIME-WAIT */
-	socket_read_flow(tp, socket->state, &f);
+	socket_read_flow(tp, socket->state, f);
 	before = half_open_delete(&p->tuple) ? TCPS_CLOSED : TCPS_COUNT;
-	if (!flow_make(&f, &p->tuple, before, clock, conf))
+	if (!flow_make(f, &p->tuple, before, clock, conf))
 		return V_OWN_UNTRACKED;
 	flow_track(p, DIRECTION_SND, clock, conf, &tracked);
 	return V_OWN_ADOPTED;

@@ -28,15 +28,14 @@ static __always_inline __u64 fill_count(const void *map)
 
 __noinline int fill_tell(__u32 table, __u64 records, __u64 full_at, __u64 now_ns)
 {
-	struct journal_event event = { .table = table, .value = records };
 	__u32 bit = 1U << (table & 31), told = fill_told;
 	bool fills = !(told & bit) && records * 100 >= full_at * FILL_FULL_PERCENT;
 	bool eases = (told & bit) && records * 100 < full_at * FILL_EASY_PERCENT;
 
 	if ((!fills && !eases) || __sync_val_compare_and_swap(&fill_told, told, told ^ bit) != told)
 		return 0;
-	event.kind = fills ? JOURNAL_TABLE_FILLS : JOURNAL_TABLE_EASES;
-	return journal_note(&event, now_ns);
+	return journal_note(NULL, journal_what(fills ? JOURNAL_TABLE_FILLS : JOURNAL_TABLE_EASES, 0, table), records,
+			    now_ns);
 }
 
 __noinline int fill_look(struct cpu_clock *clock)

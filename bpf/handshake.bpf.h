@@ -13,6 +13,7 @@
 
 #include "handshake.h"
 #include "options.bpf.h"
+#include "packet_at_hand.bpf.h"
 #include "records.bpf.h"
 #include "way.bpf.h"
 
@@ -38,13 +39,13 @@ static __always_inline void handshake_tell(const struct tuple *t, const struct h
 __noinline int handshake_make_flow(struct xdp_md *ctx, const struct packet *p, const struct half_open *h,
 				   const struct cpu_clock *clock, const struct config *conf)
 {
-	struct flow f = {};
+	struct flow *f = flow_at_hand();
 
-	if (!p || !h || !clock || !conf)
+	if (!p || !h || !clock || !conf || !f)
 		return -1;
-	handshake_to_flow(h, &p->segment, &f);
-	way_back(ctx, p, &f);
-	if (!flow_make(&f, &p->tuple, h->state, clock, conf))
+	handshake_to_flow(h, &p->segment, f);
+	way_back(ctx, p, f);
+	if (!flow_make(f, &p->tuple, h->state, clock, conf))
 		handshake_tell(&p->tuple, h, h->state, FLOW_END_UNTRACKED, clock);
 	half_open_delete(&p->tuple);
 	return 0;

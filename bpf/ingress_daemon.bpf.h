@@ -69,9 +69,9 @@ static __always_inline const struct service *daemon_service(struct xdp_md *ctx, 
  * A segment of nobody's for a service whose owner sees everything: the record of a young connection may be on its way.
  * More than the budget is a flood, in which each connection has its record from the first on.
  */
-static __always_inline enum verdict daemon_stranger(struct xdp_md *ctx, const struct packet *p,
-						    const struct service *service, const struct cpu_clock *clock,
-						    const struct config *conf)
+static __noinline enum verdict daemon_stranger(struct xdp_md *ctx, const struct packet *p,
+					       const struct service *service, const struct cpu_clock *clock,
+					       const struct config *conf)
 {
 	enum verdict verdict = budget_spend(service->policy, BUDGET_STRANGER, V_DAEMON_STRANGER, clock, conf);
 

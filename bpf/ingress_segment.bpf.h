@@ -58,35 +58,35 @@ __noinline bool flow_from_cookie(struct xdp_md *ctx, const struct packet *p, con
 {
 	const struct config *conf = config_get();
 	const struct segment *s;
-	struct flow f = {};
+	struct flow *f = flow_at_hand();
 
-	if (!p || !terms || !clock || !conf)
+	if (!p || !terms || !clock || !conf || !f)
 		return false;
 	s = &p->segment;
-	f.state = TCPS_SYN_RECEIVED;
-	f.owner = owner;
-	f.flags = FLOW_COOKIE | FLOW_HANDOVER | flow_flags_from_terms(terms);
-	f.mss = terms->mss;
-	f.irs = s->seq - 1;
-	f.iss = s->ack - 1;
-	f.rcv_nxt = s->seq;
-	f.rcv_wup = s->seq;
-	f.rcv_edge = s->seq + 0xffff;
-	f.snd_nxt = s->ack;
-	f.snd_una = s->ack - 1;
-	f.rcv_tsval = s->tsval;
-	f.snd_tsval = s->tsecr;
-	way_back(ctx, p, &f);
-	if (f.flags & FLOW_WSCALE) {
-		f.snd_wscale = terms->wscale;
-		f.rcv_wscale = terms->rcv_wscale;
+	f->state = TCPS_SYN_RECEIVED;
+	f->owner = owner;
+	f->flags = FLOW_COOKIE | FLOW_HANDOVER | flow_flags_from_terms(terms);
+	f->mss = terms->mss;
+	f->irs = s->seq - 1;
+	f->iss = s->ack - 1;
+	f->rcv_nxt = s->seq;
+	f->rcv_wup = s->seq;
+	f->rcv_edge = s->seq + 0xffff;
+	f->snd_nxt = s->ack;
+	f->snd_una = s->ack - 1;
+	f->rcv_tsval = s->tsval;
+	f->snd_tsval = s->tsecr;
+	way_back(ctx, p, f);
+	if (f->flags & FLOW_WSCALE) {
+		f->snd_wscale = terms->wscale;
+		f->rcv_wscale = terms->rcv_wscale;
 	}
 	if (owner == FLOW_OWNER_DAEMON) {
-		flow_step(&f, TCPE_RCV_ACK_OF_SYN);
-		f.snd_una = s->ack;
-		f.snd_wnd = s->window;
+		flow_step(f, TCPE_RCV_ACK_OF_SYN);
+		f->snd_una = s->ack;
+		f->snd_wnd = s->window;
 	}
-	return flow_make(&f, &p->tuple, TCPS_CLOSED, clock, conf);
+	return flow_make(f, &p->tuple, TCPS_CLOSED, clock, conf);
 }
 
 /*
@@ -122,13 +122,13 @@ __noinline bool segment_has_kernel_cookie(struct xdp_md *ctx, const struct packe
 __noinline enum verdict segment_ask_socket(struct xdp_md *ctx, const struct packet *p, const struct cpu_clock *clock,
 					   const struct config *conf)
 {
+	struct flow *f = flow_at_hand();
 	enum verdict verdict = V_SOCKET;
 	enum socket_kind kind;
 	struct bpf_sock *socket;
-	struct flow f = {};
 	struct tcp_sock *tp;
 
-	if (!p || !clock || !conf)
+	if (!p || !clock || !conf || !f)
 		return V_NO_FLOW;
 	socket = socket_find(ctx, &p->tuple);
 	if (!socket)
@@ -138,13 +138,13 @@ __noinline enum verdict segment_ask_socket(struct xdp_md *ctx, const struct pack
 	if (kind == SOCKET_LISTENING) {
 		verdict = V_NO_FLOW;
 	} else if (tp) {
-		socket_read_flow(tp, socket->state, &f);
+		socket_read_flow(tp, socket->state, f);
 		verdict = V_ADOPTED;
 	}
 	bpf_sk_release(socket);
 	if (kind != SOCKET_LISTENING)
 		presence_mark(conf, &p->tuple);
-	if (verdict == V_ADOPTED && !flow_make(&f, &p->tuple, TCPS_CLOSED, clock, conf))
+	if (verdict == V_ADOPTED && !flow_make(f, &p->tuple, TCPS_CLOSED, clock, conf))
 		return V_SOCKET_NO_ROOM;
 	return verdict;
 }

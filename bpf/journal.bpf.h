@@ -5,25 +5,34 @@
 
 #include "maps.bpf.h"
 
-/* An event of which a program knows all but number and time. The number is written last, and says that the rest is. */
-__noinline int journal_note(const struct journal_event *what, __u64 now_ns)
+/* What an event is, in one word, for the stack's sake: its kind, cause and table. */
+static __always_inline __u32 journal_what(enum journal_kind kind, enum sentry_cause cause, __u8 table)
+{
+	return (__u32)kind << 16 | (__u32)cause << 8 | table;
+}
+
+/* The number is written last, and says that the rest is. service: NULL where the event is of none. */
+__noinline int journal_note(const struct service_key *service, __u32 what, __u64 value, __u64 now_ns)
 {
 	__u32 zero = 0;
 	struct journal *j = bpf_map_lookup_elem(&journal, &zero);
 	struct journal_event *event;
 	__u64 number;
 
-	if (!j || !what)
+	if (!j)
 		return -1;
 	number = __sync_fetch_and_add(&j->last, 1) + 1;
 	event = &j->events[number % JOURNAL_EVENTS];
 	__sync_lock_test_and_set(&event->number, 0);
 	event->time_ns = now_ns;
-	event->value = what->value;
-	event->kind = what->kind;
-	event->cause = what->cause;
-	event->table = what->table;
-	event->service = what->service;
+	event->value = value;
+	event->kind = (__u8)(what >> 16);
+	event->cause = (__u8)(what >> 8);
+	event->table = (__u8)what;
+	if (service)
+		event->service = *service;
+	else
+		__builtin_memset(&event->service, 0, sizeof(event->service));
 	__sync_lock_test_and_set(&event->number, number);
 	return 0;
 }

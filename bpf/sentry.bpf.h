@@ -12,21 +12,14 @@ static __always_inline struct sentry *sentry_of(const struct service *service)
 	return bpf_map_lookup_elem(&sentries, &index);
 }
 
-static __always_inline void sentry_note(const struct service_key *key, enum journal_kind kind, enum sentry_cause cause,
-					__u64 value, __u64 now_ns)
-{
-	const struct journal_event event = { .kind = kind, .cause = cause, .value = value, .service = *key };
-
-	journal_note(&event, now_ns);
-}
-
 __noinline int sentry_alarm(const struct service *service, const struct service_key *key, enum sentry_cause cause,
 			    __u64 now_ns)
 {
 	struct sentry *s = service && key ? sentry_of(service) : NULL;
 
 	if (s && sentry_begin_flood(s, cause, now_ns))
-		sentry_note(key, JOURNAL_FLOOD_BEGAN, cause, sentry_pressure(s, service->half_open, now_ns), now_ns);
+		journal_note(key, journal_what(JOURNAL_FLOOD_BEGAN, cause, 0),
+			     sentry_pressure(s, service->half_open, now_ns), now_ns);
 	return 0;
 }
 
@@ -34,7 +27,7 @@ __noinline int sentry_alarm(const struct service *service, const struct service_
 __noinline int sentry_all_clear(struct sentry *s, const struct service_key *key, __u64 now_ns)
 {
 	if (s && key && sentry_end_flood(s, now_ns))
-		sentry_note(key, JOURNAL_FLOOD_ENDED, s->cause, s->lasted_ns / NSEC_PER_MSEC, now_ns);
+		journal_note(key, journal_what(JOURNAL_FLOOD_ENDED, s->cause, 0), s->lasted_ns / NSEC_PER_MSEC, now_ns);
 	return 0;
 }
 
