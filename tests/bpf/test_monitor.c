@@ -59,10 +59,11 @@ static __u64 counted(enum verdict verdict)
 /* Of no service, of one with policy off, or claimed by a flow: that is nothing to monitor. */
 static bool is_none_of_its_business(enum verdict verdict)
 {
-	static const enum verdict others[] = { V_OTHER,	    V_SYN_ACK,	 V_NO_SERVICE,	  V_TRANSIT,
-					       V_SYN_OFF,   V_STRANGER,	 V_HALF_OPEN_ACK, V_HALF_OPEN_SEGMENT,
-					       V_MONITORED, V_SEGMENT,	 V_OUT_OF_WINDOW, V_CHALLENGED,
-					       V_BAD_ACK,   V_NO_ACK_BIT };
+	static const enum verdict others[] = { V_OTHER,	     V_SYN_ACK,	      V_NO_SERVICE,
+					       V_TRANSIT,    V_SYN_OFF,	      V_SYN_CALM,
+					       V_STRANGER,   V_HALF_OPEN_ACK, V_HALF_OPEN_SEGMENT,
+					       V_MONITORED,  V_SEGMENT,	      V_OUT_OF_WINDOW,
+					       V_CHALLENGED, V_BAD_ACK,	      V_NO_ACK_BIT };
 
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
 		if (others[i] == verdict)
