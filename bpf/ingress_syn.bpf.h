@@ -265,8 +265,6 @@ static __always_inline enum verdict syn_judge(struct xdp_md *ctx, struct packet 
 		return V_BAD_FLAGS;
 	if (config_is_draining(conf, clock->now_ns))
 		return V_SYN_DRAINING;
-	if (source_list_denies(p, clock, conf))
-		return V_DENIED;
 	if ((void *)(eth + 1) > (void *)(long)ctx->data_end || !addresses_possible(&p->tuple, eth))
 		return V_IMPOSSIBLE_ADDRESS;
 	if (p->has_ip_options && ip_options_need_owner(ctx, p))
@@ -369,11 +367,13 @@ __noinline bool syn_is_calm(struct xdp_md *ctx, const struct packet *p, struct l
 }
 
 /* What the service's policy makes of a SYN. */
-static __always_inline enum verdict syn_by_policy(struct xdp_md *ctx, const struct packet *p, struct local_end *end,
+static __always_inline enum verdict syn_by_policy(struct xdp_md *ctx, struct packet *p, struct local_end *end,
 						  struct cpu_clock *clock, const struct config *conf)
 {
 	if (end->service.policy == POLICY_OFF)
 		return V_SYN_OFF;
+	if (source_list_denies(p, clock, conf))
+		return V_DENIED;
 	if (end->service.policy == POLICY_AUTO && syn_is_calm(ctx, p, end, clock))
 		return V_SYN_CALM;
 	return syn_judge(ctx, p, end, clock, conf);
