@@ -51,16 +51,12 @@ __noinline int handshake_make_flow(struct xdp_md *ctx, const struct packet *p, c
 	return 0;
 }
 
-/*
- * Shows a segment of the peer's to the tuple's half-open record. V_SYN_ACK, V_HALF_OPEN_ACK: it made the flow;
- * V_HALF_OPEN_SEGMENT: it did not; V_NO_FLOW: there is no such record.
- */
-__noinline enum verdict handshake_of_peer(struct xdp_md *ctx, const struct packet *p, const struct cpu_clock *clock,
-					  const struct config *conf)
+/* The half-open record's part in a segment of the peer's: what handshake_of_peer() says, the flow being made. */
+__noinline enum verdict handshake_step_by_peer(struct xdp_md *ctx, const struct packet *p,
+					       const struct cpu_clock *clock, const struct config *conf)
 {
 	struct tcp_options options;
 	struct half_open h = {};
-	struct tracked tracked;
 	enum tcp_state before;
 
 	if (!p || !clock || !conf || !half_open_read(&p->tuple, clock->now_ns, &h))
@@ -71,7 +67,6 @@ __noinline enum verdict handshake_of_peer(struct xdp_md *ctx, const struct packe
 	switch (handshake_receive(&h, &p->segment, &options)) {
 	case HANDSHAKE_COMPLETE:
 		handshake_make_flow(ctx, p, &h, clock, conf);
-		flow_track(p, DIRECTION_RCV, clock, conf, &tracked);
 		return p->segment.flags & TCP_FLAG_SYN ? V_SYN_ACK : V_HALF_OPEN_ACK;
 	case HANDSHAKE_ENDED:
 		handshake_tell(&p->tuple, &h, before, FLOW_END_RESET_BY_PEER, clock);
@@ -85,6 +80,21 @@ __noinline enum verdict handshake_of_peer(struct xdp_md *ctx, const struct packe
 		break;
 	}
 	return V_HALF_OPEN_SEGMENT;
+}
+
+/*
+ * Shows a segment of the peer's to the tuple's half-open record. V_SYN_ACK, V_HALF_OPEN_ACK: it made the flow, and is
+ * shown to that; V_HALF_OPEN_SEGMENT: it did not; V_NO_FLOW: there is no such record.
+ */
+static __always_inline enum verdict handshake_of_peer(struct xdp_md *ctx, const struct packet *p,
+						      const struct cpu_clock *clock, const struct config *conf)
+{
+	enum verdict verdict = handshake_step_by_peer(ctx, p, clock, conf);
+	struct tracked tracked;
+
+	if (verdict == V_SYN_ACK || verdict == V_HALF_OPEN_ACK)
+		flow_track(p, DIRECTION_RCV, clock, conf, &tracked);
+	return verdict;
 }
 
 /* A segment of the owner's that is no SYN. */
