@@ -12,11 +12,11 @@
 
 #include "checksum.h"
 #include "packet.h"
+#include "verdict.h"
 
 #define ANSWER_OPTION_WORDS 5
 #define ANSWER_TTL 64
 #define IPV4_DONT_FRAGMENT 0x4000
-#define ETH_MIN_FRAME_BYTES 60 /* without the checksum: what the wire needs at least */
 
 struct answer {
 	struct tuple tuple;

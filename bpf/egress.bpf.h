@@ -8,6 +8,8 @@
 
 #include "ingress_segment.bpf.h"
 
+#define SOCK_STREAM 1
+
 /* The peer's options and numbers as the request socket has them; a SYN-ACK with a kernel cookie has no socket. */
 static __always_inline void half_open_read_request(struct half_open *h, const struct tcp_request_sock *request)
 {
@@ -147,6 +149,22 @@ static __noinline enum verdict egress_adopt(struct __sk_buff *skb, const struct 
 	return V_OWN_ADOPTED;
 }
 
+/*
+ * Whether the segment answers one of nobody's: the kernel sends those by a socket of its own, or in a handshake. What
+ * ends or follows a connection without a record has been sent by its socket, or goes to a peer in TIME-WAIT.
+ */
+static __always_inline bool egress_answers_stranger(struct __sk_buff *skb, const struct packet *p,
+						    const struct cpu_clock *clock)
+{
+	struct bpf_sock *socket = skb->sk ? bpf_sk_fullsock(skb->sk) : NULL;
+	const struct ended *e;
+
+	if (socket && socket->type == SOCK_STREAM && socket->state != TCP_LISTEN)
+		return false;
+	e = ended_alive(&p->tuple, clock->now_ns);
+	return !e || ended_state(e, clock->now_ns) != TCPS_TIME_WAIT;
+}
+
 static __always_inline enum verdict egress_without_flow(struct __sk_buff *skb, const struct packet *p, bool of_service,
 							const struct cpu_clock *clock, const struct config *conf)
 {
@@ -156,7 +174,7 @@ static __always_inline enum verdict egress_without_flow(struct __sk_buff *skb, c
 	if (connected && !(p->segment.flags & TCP_FLAG_RST))
 		return egress_adopt(skb, p, of_service, clock, conf);
 	handshake_of_owner(p, clock, conf);
-	return V_OWN_UNTRACKED;
+	return of_service && egress_answers_stranger(skb, p, clock) ? V_OWN_ANSWER : V_OWN_UNTRACKED;
 }
 
 /* A SYN on a flow's tuple that is not the flow's own again: the owner has begun a new connection there. */

@@ -65,6 +65,14 @@ static __always_inline const struct service *daemon_service(struct xdp_md *ctx, 
 	return match->any_address && !socket_address_is_local(ctx, p) ? NULL : match->service;
 }
 
+/* The daemon's TCP is the judge, too, of what comes before it knows its peer, and after a connection. */
+static __always_inline enum verdict daemon_give_unverified(struct xdp_md *ctx)
+{
+	enum verdict verdict = daemon_give(ctx, DAEMON_SEGMENT);
+
+	return verdict == V_DAEMON_SEGMENT ? V_DAEMON_UNVERIFIED : verdict;
+}
+
 /*
  * A segment of nobody's for a service whose owner sees everything: the record of a young connection may be on its way.
  * More than the budget is a flood, in which each connection has its record from the first on.
@@ -95,7 +103,7 @@ static __always_inline enum verdict daemon_segment(struct xdp_md *ctx, struct pa
 	bool replayed;
 
 	if (daemon_has_half_open(&p->tuple, clock, conf))
-		return daemon_give(ctx, DAEMON_SEGMENT);
+		return daemon_give_unverified(ctx);
 	e = daemon_ended(&p->tuple, clock);
 	if (e && ended_state(e, clock->now_ns) == TCPS_TIME_WAIT)
 		return time_wait_segment(ctx, p, POLICY_ALWAYS, clock, conf);
@@ -108,7 +116,7 @@ static __always_inline enum verdict daemon_segment(struct xdp_md *ctx, struct pa
 	    segment_has_cookie(p, clock, conf, FLOW_OWNER_DAEMON, &terms))
 		return daemon_accept(ctx, p, &terms, clock, conf);
 	if (e)
-		return daemon_give(ctx, DAEMON_SEGMENT);
+		return daemon_give_unverified(ctx);
 	if (!service)
 		return V_NO_SERVICE;
 	return sentry_lets_pass(service, clock) ? daemon_stranger(ctx, p, service, clock, conf) : V_NO_FLOW;

@@ -17,6 +17,7 @@
 #include "local_end.bpf.h"
 #include "monitor.bpf.h"
 #include "options.bpf.h"
+#include "prefix_budget.bpf.h"
 #include "presence.bpf.h"
 #include "source_list.bpf.h"
 #include "time_wait.bpf.h"
@@ -236,6 +237,8 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 	/* Whether the kernel would give its cookie is not asked: to ask tells its listener of an overflow. */
 	if (end->service.policy == POLICY_MONITOR && verdict_action(verdict) == VERDICT_TX)
 		return verdict;
+	if (verdict_action(verdict) == VERDICT_TX && !prefix_budget_spend(p, clock, conf))
+		return V_SYN_PREFIX_OVER_BUDGET;
 	switch (verdict) {
 	case V_SYN_LIVE:
 		return budget_spend(end->service.policy, BUDGET_SYN_LIVE, V_SYN_LIVE, clock, conf);
@@ -290,21 +293,23 @@ __noinline enum verdict syn_refuse(struct xdp_md *ctx, const struct packet *p)
 
 /* A SYN that the daemon was to have, and what becomes of it where none is. */
 static __always_inline enum verdict syn_given(struct xdp_md *ctx, const struct packet *p, const struct local_end *end,
+					      const struct cpu_clock *clock, const struct config *conf,
 					      enum verdict verdict)
 {
 	if (verdict == V_DAEMON_GONE && end->has_service && end->service.gone == GONE_REFUSE)
-		verdict = syn_refuse(ctx, p);
+		verdict = prefix_budget_spend(p, clock, conf) ? syn_refuse(ctx, p) : V_SYN_PREFIX_OVER_BUDGET;
 	make_opaque(verdict); /* clang 19 knows what a global function can return, the verifier does not */
 	return verdict;
 }
 
 /* What is not answered or dropped, the daemon sees. */
 static __always_inline enum verdict syn_for_daemon(struct xdp_md *ctx, const struct packet *p,
-						   const struct local_end *end, enum verdict verdict)
+						   const struct local_end *end, const struct cpu_clock *clock,
+						   const struct config *conf, enum verdict verdict)
 {
 	if (verdict_action(verdict) == VERDICT_PASS)
 		verdict = daemon_give(ctx, DAEMON_SYN);
-	return syn_given(ctx, p, end, verdict);
+	return syn_given(ctx, p, end, clock, conf, verdict);
 }
 
 /*
@@ -387,14 +392,14 @@ static __always_inline enum verdict ingress_syn(struct xdp_md *ctx, struct packe
 	enum verdict verdict;
 
 	if (has)
-		return syn_given(ctx, p, end, syn_again(ctx, p, end, has, clock, conf));
+		return syn_given(ctx, p, end, clock, conf, syn_again(ctx, p, end, has, clock, conf));
 	if (!end || !end->has_service)
 		return V_NO_SERVICE;
 	if (end->is_transit)
 		return V_TRANSIT;
 	verdict = syn_by_policy(ctx, p, end, clock, conf);
 	if (end->service.owner == FLOW_OWNER_DAEMON)
-		return syn_for_daemon(ctx, p, end, verdict);
+		return syn_for_daemon(ctx, p, end, clock, conf, verdict);
 	return end->service.policy == POLICY_MONITOR ? monitor_syn(ctx, p, end, verdict) : verdict;
 }
 

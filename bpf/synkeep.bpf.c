@@ -12,6 +12,7 @@
  *       local_end.bpf.h         which listener it is for
  *       presence.bpf.h          whether its tuple may have a socket
  *       kernel_cookie.bpf.h     cookies of the kernel's own
+ *       prefix_budget.bpf.h     how many answers a prefix of addresses may get
  *     ingress_segment.bpf.h   anything else: handshakes, cookies, adoption (socket.bpf.h), strangers (budget.bpf.h)
  *     ingress_daemon.bpf.h    what is the daemon's: to its AF_XDP socket (daemon.bpf.h)
  *     time_wait.bpf.h         what is left of its connections for 2MSL, answered here
@@ -179,7 +180,7 @@ int xdp_ingress(struct xdp_md *ctx)
 	__u32 bytes = ctx->data_end - ctx->data;
 	enum verdict verdict = ingress(ctx, &f, &bytes);
 
-	return verdict_leave_xdp(verdict, bytes);
+	return verdict_leave_xdp(ctx, verdict, bytes);
 }
 
 SEC("tc")

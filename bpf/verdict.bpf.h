@@ -25,9 +25,12 @@ static __always_inline void verdict_note(enum verdict verdict)
 	verdict_count(verdict, 0);
 }
 
-static __always_inline int verdict_leave_xdp(enum verdict verdict, __u32 bytes)
+/* bytes: of the frame as it came. An answer to an unverified source is counted by what it is now. */
+static __always_inline int verdict_leave_xdp(const struct xdp_md *ctx, enum verdict verdict, __u32 bytes)
 {
-	verdict_count(verdict, bytes);
+	verdict_count(verdict, verdict_bytes(bytes));
+	if (verdict_action(verdict) == VERDICT_TX && verdict_ledger(verdict) == LEDGER_IN)
+		verdict_count(V_SYN_ANSWER, verdict_bytes(ctx->data_end - ctx->data));
 	switch (verdict_action(verdict)) {
 	case VERDICT_DROP:
 		return XDP_DROP;
@@ -42,7 +45,7 @@ static __always_inline int verdict_leave_xdp(enum verdict verdict, __u32 bytes)
 
 static __always_inline int verdict_leave_tc(enum verdict verdict, __u32 bytes)
 {
-	verdict_count(verdict, bytes);
+	verdict_count(verdict, verdict_bytes(bytes));
 	return verdict_action(verdict) == VERDICT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 

@@ -19,6 +19,7 @@
 #define SYNKEEP_HALF_OPEN_MAX 65536
 #define SYNKEEP_SERVICES_MAX 1024
 #define SYNKEEP_BUDGET_DEFAULT 10000	/* unverified packets a second and CPU */
+#define SYNKEEP_ANSWERS_DEFAULT 25000	/* to one prefix of unverified sources, a second and CPU */
 #define SYNKEEP_DAEMON_FRAME_BYTES 3840 /* what a page as an AF_XDP chunk has behind the kernel's headroom */
 
 /*
@@ -67,6 +68,7 @@ struct config {
 	__u16 mss_ipv4;	  /* what our SYN-ACKs offer, from the device's MTU */
 	__u16 mss_ipv6;
 	__u32 budget_per_second;	 /* unverified packets passed a second and CPU, for each reason; 0: none */
+	__u32 answers_per_prefix;	 /* to unverified sources, a second and CPU; 0: no limit */
 	__u8 protected_families;	 /* enum protected_family: those that have a service with policy always */
 	enum handover_way best_handover; /* that a listener may get */
 	bool track_outgoing;		 /* the programs read PORT_OUTGOING instead, which follows from it */
@@ -201,6 +203,7 @@ struct cpu_clock {
 	__u64 now_ns;  /* CLOCK_MONOTONIC */
 	bool tw4_full; /* an ended connection's record only finds room by the going of another */
 	bool tw6_full;
+	__u32 answer_cost_ns; /* a second divided by config.answers_per_prefix; 0: no limit */
 	__u64 cookie_sent_ns; /* when this CPU last sent a cookie; 0: never. Two lifetimes later none can come back */
 	__u64 fill_seen_ns;   /* when this CPU last looked how full the tables are */
 	struct cookie_clock cookie;

@@ -163,6 +163,7 @@ static int load_for_this(struct connection *connection)
 	struct load load = {
 		.pin_root = connection->options->pin_root,
 		.name = connection->device_name,
+		.answers_per_prefix = SYNKEEP_ANSWERS_DEFAULT,
 		.flows = FLOWS,
 	};
 	char error[ERROR_BYTES];

@@ -94,17 +94,17 @@ static int set_handover(struct options *options, const char *text)
 	return command_misused(&command_load, "--handover %s: it is kfunc, helper or pass", text);
 }
 
-static int set_flows(struct options *options, const char *text)
+static int set_number(const char *option, const char *text, __u32 min, __u32 max, __u32 *number)
 {
-	unsigned long flows;
+	unsigned long value;
 	char *end;
 
 	errno = 0;
-	flows = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end || errno || flows < LOAD_FLOWS_MIN || flows > LOAD_FLOWS_MAX)
-		return command_misused(&command_load, "--flows %s: a number from %u to %u is wanted", text,
-				       LOAD_FLOWS_MIN, LOAD_FLOWS_MAX);
-	options->load.flows = flows;
+	value = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || value < min || value > max)
+		return command_misused(&command_load, "--%s %s: a number from %u to %u is wanted", option, text, min,
+				       max);
+	*number = value;
 	return EXIT_DONE;
 }
 
@@ -134,6 +134,7 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 		HANDOVER,
 		KEY_FILE,
 		FLOWS,
+		ANSWERS_PER_PREFIX,
 		MSL,
 		TRACK_OUTGOING,
 		TRY,
@@ -146,6 +147,7 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 		{ "handover", required_argument, NULL, HANDOVER },
 		{ "key-file", required_argument, NULL, KEY_FILE },
 		{ "flows", required_argument, NULL, FLOWS },
+		{ "answers-per-prefix", required_argument, NULL, ANSWERS_PER_PREFIX },
 		{ "msl", required_argument, NULL, MSL },
 		{ "track-outgoing", no_argument, NULL, TRACK_OUTGOING },
 		{ "try", required_argument, NULL, TRY },
@@ -173,7 +175,11 @@ static int parse_options(struct options *options, int argc, char **argv, bool *h
 			options->key_file = optarg;
 			break;
 		case FLOWS:
-			status = set_flows(options, optarg);
+			status = set_number("flows", optarg, LOAD_FLOWS_MIN, LOAD_FLOWS_MAX, &options->load.flows);
+			break;
+		case ANSWERS_PER_PREFIX:
+			status = set_number("answers-per-prefix", optarg, 0, LOAD_ANSWERS_MAX,
+					    &options->load.answers_per_prefix);
 			break;
 		case MSL:
 			status = set_msl(options, optarg);
@@ -403,6 +409,7 @@ static int run(int argc, char **argv)
 	struct options options = {
 		.load = { .pin_root = PINS_ROOT,
 			  .flows = SYNKEEP_FLOWS_DEFAULT,
+			  .answers_per_prefix = SYNKEEP_ANSWERS_DEFAULT,
 			  .msl_ns = TCP_MSL_DEFAULT_S * NSEC_PER_SEC },
 	};
 	bool help = false;
@@ -439,7 +446,7 @@ const struct command command_load = {
 		"Usage: synkeep load DEV [--service SPEC]... [--policy auto|always|monitor|off] [--xdp "
 		"native|generic]\n"
 		"                    [--handover kfunc|helper|pass] [--track-outgoing] [--try TIME] [--key-file FILE]\n"
-		"                    [--flows N] [--msl TIME] [--pin-root DIR] [--verbose]\n"
+		"                    [--flows N] [--answers-per-prefix N] [--msl TIME] [--pin-root DIR] [--verbose]\n"
 		"\n"
 		"Attaches the programs to a network device, pins them and their maps, and exits.\n"
 		"\n"
@@ -467,6 +474,9 @@ const struct command command_load = {
 		"                     that share it take each other's cookies. By default a random key\n"
 		"      --flows N      connections to track at the same time, of each address family; 262144 by\n"
 		"                     default, of about 700 bytes each\n"
+		"      --answers-per-prefix N\n"
+		"                     answers that the sources in one /24 or /48 get in a second, by each CPU; 25000\n"
+		"                     by default, 0: no limit. For whoever is attacked in whose name SYNs come here\n"
 		"      --msl TIME     maximum segment lifetime, of services that do not say: TIME-WAIT lasts two of\n"
 		"                     them; 60s by default\n"
 		"      --pin-root DIR where to pin, in a BPF file system; " PINS_ROOT " by default\n"

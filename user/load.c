@@ -239,6 +239,7 @@ static int write_config(const struct load *load, struct device *device, enum dev
 		.mss_ipv4 = system_mss(load->system.mtu, IPV4_AND_TCP_BYTES, COOKIE_MIN_MSS_IPV4),
 		.mss_ipv6 = system_mss(load->system.mtu, IPV6_AND_TCP_BYTES, COOKIE_MIN_MSS_IPV6),
 		.budget_per_second = SYNKEEP_BUDGET_DEFAULT,
+		.answers_per_prefix = load->answers_per_prefix,
 		.best_handover = load->best_handover,
 		.track_outgoing = load->track_outgoing,
 		.cookie_time_offset_ns = system_tai_offset_ns(),

@@ -13,6 +13,7 @@
 
 #define LOAD_FLOWS_MIN 64 /* LRU maps need a few elements a CPU */
 #define LOAD_FLOWS_MAX (1U << 27)
+#define LOAD_ANSWERS_MAX 1000000000 /* a second: one each nanosecond */
 /* In flows4, flows6, tw4, tw6, with their share of the buckets; the presence filter comes on top of it. */
 #define LOAD_BYTES_PER_FLOW 704
 #define LOAD_BYTES_CONSTANT (17 << 20) /* half4 and half6 */
@@ -31,7 +32,8 @@ struct load {
 	enum handover_way best_handover;
 	__u64 try_ns; /* not 0: a trial, over after this time unless someone keeps it */
 	__u64 msl_ns;
-	__u32 flows; /* slots of flows4, of flows6, of tw4 and of tw6 */
+	__u32 answers_per_prefix; /* as in the config */
+	__u32 flows;		  /* slots of flows4, of flows6, of tw4 and of tw6 */
 	bool track_outgoing;
 	struct siphash_key key;
 	const struct service_spec *services;

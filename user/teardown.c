@@ -72,7 +72,7 @@ static bool is_of_others(const char *pin_dir)
 	static const char *const maps[] = {
 		"config",   "services", "ports",      "counters", "clocks", "budgets",	"monitored",
 		"flows4",   "flows6",	"half4",      "half6",	  "tw4",    "tw6",	"packets",
-		"presence", "sweeper",	"local_ends", "agenda",	  "watch",  "watchers",
+		"presence", "sweeper",	"local_ends", "agenda",	  "watch",  "watchers", "prefix_budgets",
 	};
 	int others = 0;
 	DIR *dir;

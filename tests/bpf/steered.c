@@ -9,6 +9,12 @@ void steered_assert(const struct outcome *o, enum daemon_frame kind)
 		assert_int_equal(o->daemon.flags | o->daemon.mss | o->daemon.snd_wscale | o->daemon.rcv_wscale, 0);
 }
 
+void steered_assert_unverified(const struct outcome *o)
+{
+	assert_verdict(*o, V_DAEMON_UNVERIFIED);
+	assert_int_equal(o->daemon.kind, DAEMON_SEGMENT);
+}
+
 struct outcome steered_syn(const struct talk *t)
 {
 	struct packet_spec syn = talk_syn(t);

@@ -17,6 +17,9 @@ struct outcome steered_segment(const struct talk *t, __u8 flags, __u32 payload_b
 /* The frame goes to the daemon as this; terms are told with a cookie only. */
 void steered_assert(const struct outcome *o, enum daemon_frame kind);
 
+/* The same of what no verified peer sends: a handshake's segments, and those of a connection that has ended. */
+void steered_assert_unverified(const struct outcome *o);
+
 /* Records of the daemon's that never expire: the numbers of a flow and of one that ended are t's. */
 struct flow steered_flow(const struct talk *t);
 struct half_open steered_half_open(enum tcp_state state);

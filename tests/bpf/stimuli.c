@@ -3,6 +3,7 @@
 
 #include "listed.h"
 #include "sockets.h"
+#include "steered.h"
 #include "stimuli.h"
 
 #define ACK TCP_FLAG_ACK
@@ -204,6 +205,16 @@ static enum hook syn_without_syncookies(struct frame *f)
 {
 	sockets_sysctl("tcp_syncookies", 0); /* stimuli_end() sets it back */
 	return syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
+}
+
+/* The second within the time that one answer takes. */
+static enum hook syns_from_one_prefix(struct frame *f)
+{
+	shield_config.answers_per_prefix = 1;
+	shield_configure();
+	syn(f);
+	shield_receive(f);
+	return syn(f);
 }
 
 static enum hook syn_with_small_mss(struct frame *f)
@@ -507,6 +518,15 @@ static enum hook daemon_stranger(struct frame *f)
 	return daemon_frame(f, PORT_DAEMON_OFF, ACK);
 }
 
+static enum hook daemon_handshake_segment(struct frame *f)
+{
+	struct talk t;
+
+	steered_put_record(&t, FAMILY_IPV4, PORT_DAEMON_ALWAYS, STEERED_HALF_OPEN);
+	segment_frame(f, &t, ACK, 0);
+	return XDP_INGRESS;
+}
+
 static enum hook daemon_gone(struct frame *f)
 {
 	shield_put_daemon(false);
@@ -670,6 +690,20 @@ static enum hook owner_syn(struct frame *f)
 	return TC_EGRESS;
 }
 
+/* The ACK that a connection of the owner's ends with, by its record: the socket in TIME-WAIT can not be asked. */
+static enum hook owner_ack_in_time_wait(struct frame *f)
+{
+	const struct ended e = { .state = TCPS_TIME_WAIT, .deadline_ms = shield_now_ms() + 60000 };
+	struct packet_spec spec;
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	shield_put_ended(&t.tuple, &e);
+	spec = talk_owner_segment(&t, ACK, 0);
+	packet_build(f, &spec);
+	return TC_EGRESS;
+}
+
 static enum hook owner_rst_without_flow(struct frame *f)
 {
 	struct packet_spec spec;
@@ -710,6 +744,7 @@ const struct stimulus stimuli[] = {
 	{ V_SYN_SMALL_MSS, syn_with_small_mss },
 	{ V_SYN_SIGNED, syn_with_md5_that_may_pass },
 	{ V_SYN_SIGNED_REFUSED, syn_with_md5 },
+	{ V_SYN_PREFIX_OVER_BUDGET, syns_from_one_prefix },
 	{ V_SEGMENT, next_segment },
 	{ V_OUT_OF_WINDOW, segment_far_ahead },
 	{ V_CHALLENGED, rst_inexact },
@@ -736,6 +771,7 @@ const struct stimulus stimuli[] = {
 	{ V_DAEMON_STRANGER, daemon_stranger },
 	{ V_DAEMON_SYN_AGAIN, daemon_syn_again },
 	{ V_DAEMON_ICMP, daemon_icmp },
+	{ V_DAEMON_UNVERIFIED, daemon_handshake_segment },
 	{ V_DAEMON_GONE, daemon_gone },
 	{ V_DAEMON_GONE_REFUSED, daemon_gone_refused },
 	{ V_DAEMON_FRAGMENT, daemon_fragment },
@@ -751,8 +787,9 @@ const struct stimulus stimuli[] = {
 	{ V_HANDOVER_REFUSED, first_segment_outside_tc },
 	{ V_OWN_SEGMENT, owner_segment },
 	{ V_OWN_SYN_ACK, owner_syn_ack },
-	{ V_OWN_UNTRACKED, owner_rst_without_flow },
+	{ V_OWN_UNTRACKED, owner_ack_in_time_wait },
 	{ V_OWN_SYN, owner_syn },
+	{ V_OWN_ANSWER, owner_rst_without_flow },
 };
 
 const size_t stimuli_count = ARRAY_LEN(stimuli);

@@ -224,10 +224,10 @@ static void test_ended_by_our_rst_segment_given(void **state)
 		e = steered_ended(&t, TCPS_CLOSED, FLOW_COOKIE | FLOW_SND_RST);
 		shield_put_ended(&t.tuple, &e);
 		o = steered_segment(&t, ACK, 0);
-		steered_assert(&o, DAEMON_SEGMENT);
+		steered_assert_unverified(&o);
 		t.peer_nxt += 10;
 		o = steered_segment(&t, ACK, 0);
-		steered_assert(&o, DAEMON_SEGMENT);
+		steered_assert_unverified(&o);
 		assert_false(shield_flow(&t.tuple, &t.model));
 	}
 }

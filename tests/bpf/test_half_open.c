@@ -209,7 +209,7 @@ static void test_half_open_rst_from_owner_ends_it(void **state)
 	(void)state;
 	half_open(&t, FAMILY_IPV4);
 	rst = talk_owner_segment(&t, TCP_FLAG_RST, 0);
-	assert_verdict(owner_sends(&rst), V_OWN_UNTRACKED);
+	assert_verdict(owner_sends(&rst), V_OWN_ANSWER);
 	assert_false(shield_half_open(&t.tuple, &h));
 }
 

@@ -81,9 +81,14 @@ static bool is_beside_the_policy(enum verdict verdict)
 	return (verdict >= V_DAEMON_SEGMENT && verdict <= V_TIME_WAIT_NO_TIMESTAMP) || verdict == V_PROBE_ANSWER;
 }
 
-/* As it is counted. Whether the kernel would give a cookie of its own is not asked: that changes its listener. */
+/*
+ * As it is counted. Whether the kernel would give a cookie of its own is not asked: that changes its listener. Nor
+ * whether a prefix has had its answers, for it gets none.
+ */
 static enum verdict verdict_of_always(enum verdict verdict)
 {
+	if (verdict == V_SYN_PREFIX_OVER_BUDGET)
+		return V_SYN_COOKIE;
 	return verdict == V_SYN_NO_COOKIE ? V_SYN_KERNEL_COOKIE : verdict;
 }
 

@@ -216,7 +216,7 @@ static void test_syn_sent_fast_open_acknowledged_or_not(void **state)
 	}
 }
 
-/* A server with TCP Fast Open sends before the handshake is complete. */
+/* A server with TCP Fast Open sends before the handshake is complete; its segment has no socket here. */
 static void test_syn_received_own_text_before_the_ack_is_acknowledged_with_it(void **state)
 {
 	(void)state;
@@ -227,7 +227,7 @@ static void test_syn_received_own_text_before_the_ack_is_acknowledged_with_it(vo
 		ladder(&l,
 	{ PEER,  SYN,           0,   0,    0, V_SYN_OFF,          NO_RECORD,              0,   0,     0,   0 },
 	{ OWNER, SYN | ACK,     0,   1,    0, V_OWN_SYN_ACK,      TCPS_SYN_RECEIVED,      1,   1,     1,   0 },
-	{ OWNER, ACK,           1,   1,  500, V_OWN_UNTRACKED,    TCPS_SYN_RECEIVED,      1,   1,   501,   0 },
+	{ OWNER, ACK,           1,   1,  500, V_OWN_ANSWER,       TCPS_SYN_RECEIVED,      1,   1,   501,   0 },
 	{ PEER,  ACK,           1, 502,    0, V_HALF_OPEN_SEGMENT, TCPS_SYN_RECEIVED,     1,   1,   501,   0 },
 	{ PEER,  ACK,           1, 501,    0, V_HALF_OPEN_ACK,    TCPS_ESTABLISHED,       1,   1,   501, 501 });
 	}

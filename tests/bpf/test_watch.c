@@ -246,7 +246,7 @@ static void test_half_open_ends_told_with_cause(void **state)
 	{ OWNER, SYN | ACK, 0, 1, 0, V_OWN_SYN_ACK,       TCPS_SYN_RECEIVED, 0, 0, 1, 0 });
 	look(w);
 	ladder(&l,
-	{ OWNER, RST,       1, 0, 0, V_OWN_UNTRACKED,     NO_RECORD,         0, 0, 0, 0 });
+	{ OWNER, RST,       1, 0, 0, V_OWN_ANSWER,        NO_RECORD,         0, 0, 0, 0 });
 	assert_one(w, &l.tuple, TCPS_SYN_RECEIVED, TCPS_CLOSED, FLOW_END_RESET_BY_OWNER);
 }
 
