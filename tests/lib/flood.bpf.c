@@ -7,11 +7,7 @@
 
 const volatile struct flood_config config = {};
 
-/* One thread runs the program, so its variables need no care. */
-__u64 frames;		 /* sent so far */
-static __u64 started_ns; /* when the first was asked for */
-static __u64 due_ns;	 /* when the next frame is due by the rate, in time that the flood is on */
-static __u64 next_ns;	 /* when it may be sent */
+struct flood_variables variables = {};
 
 /*
  * Whether it is time for a frame. A call of BPF_PROG_TEST_RUN is followed by a pause of tens of milliseconds; what was
@@ -19,18 +15,15 @@ static __u64 next_ns;	 /* when it may be sent */
  */
 static __always_inline bool is_time(void)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns() - variables.began_ns;
 
-	if (!started_ns)
-		started_ns = now;
-	now -= started_ns;
 	if (flood_pause_ns(&config, now))
 		return false;
 	now = flood_on_ns(&config, now);
-	if (now < next_ns)
+	if (now < variables.next_ns)
 		return false;
-	due_ns += config.interval_ns;
-	next_ns = due_ns > now ? due_ns : now + config.interval_ns / 2;
+	variables.due_ns += config.interval_ns;
+	variables.next_ns = variables.due_ns > now ? variables.due_ns : now + config.interval_ns / 2;
 	return true;
 }
 
@@ -41,10 +34,12 @@ int flood_live(struct xdp_md *ctx)
 
 	if (data + config.template.length > data_end)
 		return XDP_ABORTED;
+	if (!variables.began_ns)
+		variables.began_ns = bpf_ktime_get_ns();
 	if ((config.interval_ns || config.off_ns) && !is_time())
 		return XDP_DROP; /* the frame comes back at once: with a rate, the program spins */
-	flood_frame_write(data, &config.template, config.first_frame + frames);
-	frames++;
+	flood_frame_write(data, &config.template, config.first_frame + variables.frames);
+	variables.frames++;
 	return bpf_redirect(config.ifindex, 0);
 }
 

@@ -55,7 +55,8 @@ static const char usage[] =
 	"  --rate N              segments a second (0: as many as it can)\n"
 	"  --pulse ON/OFF        in pulses, of so many milliseconds, with such pauses; the rate is that of a pulse\n"
 	"  --cpu N               the CPU to run on (any)\n"
-	"Prints what was sent, and the CPU time of this thread and of the CPU's ksoftirqd, as JSON.\n"
+	"Prints what was sent, when it began (CLOCK_MONOTONIC), and the CPU time of this thread and of the CPU's\n"
+	"ksoftirqd, as JSON.\n"
 	"Kinds:\n";
 
 /* --- the command line -------------------------------------------------------------------------------------------- */
@@ -94,11 +95,11 @@ static int parse_address(const char *text, __u8 *address)
 
 static const struct flood_kind *parse_kind(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(flood_kinds); i++) {
-		if (!strcmp(flood_kinds[i].name, name))
-			return &flood_kinds[i];
-	}
-	tool_wrong_usage("there is no such kind");
+	const struct flood_kind *kind = flood_kind_find(name);
+
+	if (!kind)
+		tool_wrong_usage("there is no such kind");
+	return kind;
 }
 
 static void parse_pulse(const char *text, struct options *o)
@@ -248,23 +249,24 @@ static __u64 send_live(const struct options *o, const struct flood_config *confi
 	struct bpf_object *object = tool_open_programs(config, sizeof(*config));
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = config->template.words, .data_size_in = config->template.length,
 		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .repeat = LIVE_CHUNK);
-	__u64 sent = 0;
+	struct flood_variables variables;
 	__u32 zero = 0;
-	int program, variables;
+	int program, map;
 
 	if (bpf_object__load(object))
 		tool_fail("loading the program");
 	program = bpf_program__fd(bpf_object__find_program_by_name(object, "flood_live"));
-	variables = bpf_map__fd(bpf_object__find_map_by_name(object, ".bss"));
-	*started = tool_seconds(CLOCK_MONOTONIC);
+	map = bpf_map__fd(bpf_object__find_map_by_name(object, ".bss"));
 	tool_stop_after(o->seconds);
 	do {
 		if (bpf_prog_test_run_opts(program, &run) && errno != EINTR)
 			tool_fail("running the program");
-		bpf_map_lookup_elem(variables, &zero, &sent);
+		if (bpf_map_lookup_elem(map, &zero, &variables))
+			tool_fail("reading the variables");
 	} while (!tool_stopped);
 	bpf_object__close(object);
-	return sent;
+	*started = (double)variables.began_ns * 1e-9;
+	return variables.frames;
 }
 
 static int open_packet_socket(__u32 ifindex)
@@ -401,7 +403,7 @@ int main(int argc, char **argv)
 	sent = o.paced ? send_paced(&o, &config, &started) : send_live(&o, &config, &started);
 	seconds = tool_seconds(CLOCK_MONOTONIC) - started;
 	cpu_spent = cpu_seconds(&o) - cpu_before;
-	printf("{\"sent\": %llu, \"seconds\": %.3f, \"per_second\": %.0f, \"cpu_seconds\": %.4f}\n",
-	       (unsigned long long)sent, seconds, (double)sent / seconds, cpu_spent);
+	printf("{\"sent\": %llu, \"began\": %.6f, \"seconds\": %.3f, \"per_second\": %.0f, \"cpu_seconds\": %.4f}\n",
+	       (unsigned long long)sent, started, seconds, (double)sent / seconds, cpu_spent);
 	return 0;
 }

@@ -45,7 +45,7 @@ struct flood_template {
 	__u64 tcp_sum; /* of the words of the TCP header, its text and the pseudo-header */
 };
 
-/* What flood.c tells flood.bpf.c; the program counts what it sends in its variable frames. */
+/* What flood.c tells flood.bpf.c. */
 struct flood_config {
 	struct flood_template template;
 	__u64 first_frame; /* its number, so that no two runs send the same frames */
@@ -53,6 +53,14 @@ struct flood_config {
 	__u64 off_ns;
 	__u32 ifindex;
 	__u32 interval_ns; /* from frame to frame, while it is on; 0: as fast as it goes */
+};
+
+/* What flood.bpf.c keeps. One thread runs the program, so its variables need no care. */
+struct flood_variables {
+	__u64 frames;	/* sent so far */
+	__u64 began_ns; /* CLOCK_MONOTONIC: when the first was asked for; the others are times since */
+	__u64 due_ns;	/* when the next frame is due by the rate, in time that the flood is on */
+	__u64 next_ns;	/* when it may be sent */
 };
 
 /* How much of the time since its beginning the flood was on. */

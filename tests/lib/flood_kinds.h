@@ -6,6 +6,8 @@
 #ifndef SYNKEEP_TESTS_FLOOD_KINDS_H
 #define SYNKEEP_TESTS_FLOOD_KINDS_H
 
+#include <string.h>
+
 #include "flood.h"
 #include "judge.h"
 
@@ -87,5 +89,15 @@ static const struct flood_kind flood_kinds[] = {
 	  .flags = { 0, TCP_FLAG_SYN | TCP_FLAG_FIN, TCP_FLAG_SYN | TCP_FLAG_RST, TCP_FLAG_FIN | TCP_FLAG_RST,
 		     TCP_FLAG_PSH | TCP_FLAG_URG, TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_ACK, 0x3f, 0xff } },
 };
+
+/* NULL: there is none of that name. */
+static inline const struct flood_kind *flood_kind_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(flood_kinds); i++) {
+		if (!strcmp(flood_kinds[i].name, name))
+			return &flood_kinds[i];
+	}
+	return NULL;
+}
 
 #endif /* SYNKEEP_TESTS_FLOOD_KINDS_H */
