@@ -19,7 +19,7 @@ __noinline int clock_read(struct cpu_clock *clock, const struct config *conf, __
 	cookie_time_ns = bpf_ktime_get_tai_ns() - conf->cookie_time_offset_ns + conf->test_advance_ns;
 	clock->now_ns = bpf_ktime_get_ns() + conf->test_advance_ns;
 	fill_look(clock);
-	cookie_clock_set(&clock->cookie, &conf->master_key, cookie_time_ns);
+	cookie_clock_set(&clock->cookie, &conf->keys, cookie_time_ns);
 	clock->answer_cost_ns = conf->answers_per_prefix ? NSEC_PER_SEC / conf->answers_per_prefix : 0;
 	clock->jiffies = jiffies;
 	return 0;

@@ -72,15 +72,7 @@ struct config {
 	__u8 protected_families;	 /* enum protected_family: those that have a service with policy always */
 	enum handover_way best_handover; /* that a listener may get */
 	bool track_outgoing;		 /* the programs read PORT_OUTGOING instead, which follows from it */
-	/*
-	 * The cookies' keys of an epoch come from master_key if that is not before key_from_epoch, else from
-	 * former_key: a change of the key takes effect with an epoch, and what was sent before it stays good for its
-	 * time.
-	 */
-	struct siphash_key master_key;
-	struct siphash_key former_key;
-	__u32 key_from_epoch;
-	__u32 key_generation;	     /* raised with every change of the three: what was derived from them is stale */
+	struct cookie_keys keys;
 	bool key_is_shared;	     /* other machines have it too: cookies may come back here that another one sent */
 	__u64 cookie_time_offset_ns; /* TAI less this is the cookies' time: TAI's offset from UTC when the key was set
 				      */

@@ -30,6 +30,11 @@
 #define COOKIE_SKEW_NS (5 * NSEC_PER_SEC)
 #define COOKIE_LIFETIME_NS (2 * COOKIE_EPOCH_NS) /* at the most; the skew comes on top */
 
+static __always_inline __u32 cookie_epoch(__u64 time_ns)
+{
+	return (__u32)(time_ns / COOKIE_EPOCH_NS);
+}
+
 /* When (CLOCK_MONOTONIC) no cookie can be shown any more of a connection that was born in that second. */
 static __always_inline __u64 cookie_stale_ns(__u32 born_s)
 {
@@ -63,9 +68,21 @@ struct cookie_terms {
 	__u8 rcv_wscale; /* the shift of the windows that we send, if there is wscale */
 };
 
+/*
+ * What the keys of the epochs come from: master for from_epoch and those after it, former for those before. So a change
+ * of the key takes effect with an epoch, and what was sent before it stays good for its time.
+ */
+struct cookie_keys {
+	struct siphash_key master;
+	struct siphash_key former; /* the same as master where there was none */
+	__u32 from_epoch;
+	__u32 generation; /* raised when a change is complete: what was derived before is stale; 0: no keys yet */
+};
+
 /* The time as cookies see it, and the keys that are good now. */
 struct cookie_clock {
 	__u32 epoch;
+	__u32 generation;  /* of the keys */
 	__u32 tsval_ms;	   /* the TSval clock, milliseconds */
 	bool next_is_good; /* within COOKIE_SKEW_NS of the epoch's end */
 	bool has_keys;	   /* keys[] are those of epoch - 1, epoch, epoch + 1 */
@@ -87,24 +104,34 @@ static __always_inline void cookie_key_derive(const struct siphash_key *master, 
 	key->k1 = siphash24(master, second, 2);
 }
 
-/* Sets the clock to time_ns (nanoseconds that all machines with the key agree on); derives keys only in a new epoch. */
-static __always_inline void cookie_clock_set(struct cookie_clock *clock, const struct siphash_key *master,
-					     __u64 time_ns)
+/* Epochs are compared as numbers: they have 32 bits, which last for 8,700 years. */
+static __always_inline const struct siphash_key *cookie_master(const struct cookie_keys *keys, __u32 epoch)
 {
-	__u32 epoch = (__u32)(time_ns / COOKIE_EPOCH_NS);
+	return epoch < keys->from_epoch ? &keys->former : &keys->master;
+}
+
+/*
+ * Sets the clock to time_ns (nanoseconds that all machines with the key agree on); derives keys only in a new epoch,
+ * and when they have changed.
+ */
+static __always_inline void cookie_clock_set(struct cookie_clock *clock, const struct cookie_keys *keys, __u64 time_ns)
+{
+	__u32 epoch = cookie_epoch(time_ns);
+	__u32 generation = keys->generation; /* read first, written last: so what was derived is not newer than it */
 
 	clock->tsval_ms = (__u32)(time_ns / NSEC_PER_MSEC);
 	clock->next_is_good = time_ns % COOKIE_EPOCH_NS >= COOKIE_EPOCH_NS - COOKIE_SKEW_NS;
-	if (clock->has_keys && clock->epoch == epoch)
+	if (clock->has_keys && clock->epoch == epoch && clock->generation == generation)
 		return;
 	/* Who interrupts here derives them too; the epoch is written last, so that a mixture is derived anew. */
 	clock->has_keys = false;
 	compiler_barrier();
-	cookie_key_derive(master, epoch - 1, &clock->keys[0]);
-	cookie_key_derive(master, epoch, &clock->keys[1]);
-	cookie_key_derive(master, epoch + 1, &clock->keys[2]);
+	cookie_key_derive(cookie_master(keys, epoch - 1), epoch - 1, &clock->keys[0]);
+	cookie_key_derive(cookie_master(keys, epoch), epoch, &clock->keys[1]);
+	cookie_key_derive(cookie_master(keys, epoch + 1), epoch + 1, &clock->keys[2]);
 	compiler_barrier();
 	clock->epoch = epoch;
+	clock->generation = generation;
 	clock->has_keys = true;
 }
 

@@ -17,7 +17,7 @@ __u64 clocks_now_ns(const struct device *device)
 	return system_monotonic_ns() + device->config.test_advance_ns;
 }
 
-__u32 clocks_cookie_epoch(const struct device *device)
+__u64 clocks_cookie_time_ns(const struct device *device)
 {
 	const struct config *config = &device->config;
 	struct timespec tai;
@@ -25,7 +25,7 @@ __u32 clocks_cookie_epoch(const struct device *device)
 
 	clock_gettime(CLOCK_TAI, &tai);
 	tai_ns = (__u64)tai.tv_sec * NSEC_PER_SEC + (__u64)tai.tv_nsec;
-	return (__u32)((tai_ns - config->cookie_time_offset_ns + config->test_advance_ns) / COOKIE_EPOCH_NS);
+	return tai_ns - config->cookie_time_offset_ns + config->test_advance_ns;
 }
 
 int clocks_cookie_sent(const struct device *device, __u64 *sent_ns)

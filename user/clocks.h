@@ -10,8 +10,8 @@
 /* CLOCK_MONOTONIC, and what tests add to it: what deadlines are compared with. */
 __u64 clocks_now_ns(const struct device *device);
 
-/* The epoch whose key new cookies get. */
-__u32 clocks_cookie_epoch(const struct device *device);
+/* The cookies' time, which machines that share a key agree on; its epoch is that whose key new cookies get. */
+__u64 clocks_cookie_time_ns(const struct device *device);
 
 /* When a CPU last sent a cookie, 0 for never. 0 or -errno. */
 int clocks_cookie_sent(const struct device *device, __u64 *sent_ns);

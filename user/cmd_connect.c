@@ -174,11 +174,11 @@ static int load_for_this(struct connection *connection)
 	if (!err && (load.system.loopback || !load.system.ethernet))
 		return command_failed(&command_connect, "%s is not an Ethernet device", load.name);
 	if (!err)
-		err = key_file_random(&load.key);
+		err = key_file_random(&load.keys.master);
 	if (err)
 		return command_failed(&command_connect, "%s: %s", load.name, strerror(-err));
 	err = load_device(&load, &result, error, sizeof(error));
-	explicit_bzero(&load.key, sizeof(load.key));
+	explicit_bzero(&load.keys, sizeof(load.keys));
 	if (err)
 		return command_failed(&command_connect, "%s: %s", load.name, error);
 	connection->loaded_here = true;

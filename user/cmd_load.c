@@ -278,11 +278,12 @@ static int get_key(struct options *options)
 	int err;
 
 	if (!options->key_file) {
-		err = key_file_random(&options->load.key);
+		err = key_file_random(&options->load.keys.master);
 		return err ? command_failed(&command_load, "no random key: %s", strerror(-err)) : EXIT_DONE;
 	}
-	if (key_file_read(options->key_file, &options->load.key, error, sizeof(error)))
+	if (key_file_read(options->key_file, &options->load.keys, error, sizeof(error)))
 		return command_failed(&command_load, "%s", error);
+	options->load.key_is_shared = true;
 	return EXIT_DONE;
 }
 
@@ -393,7 +394,7 @@ static int load_and_tell(struct options *options)
 	if (options->load.try_ns)
 		signal(SIGHUP, SIG_IGN);
 	err = load_device(&options->load, &result, error, sizeof(error));
-	explicit_bzero(&options->load.key, sizeof(options->load.key)); /* the guard is to inherit nothing of it */
+	explicit_bzero(&options->load.keys, sizeof(options->load.keys)); /* the guard is to inherit nothing of it */
 	if (!err && options->load.try_ns)
 		begin_trial(&options->load, &result);
 	print_notes(&options->load, &result);

@@ -43,6 +43,7 @@ extern const struct command command_unload;
 extern const struct command command_run;
 extern const struct command command_connect;
 extern const struct command command_service;
+extern const struct command command_key;
 extern const struct command command_status;
 extern const struct command command_flows;
 extern const struct command command_counters;

@@ -115,7 +115,7 @@ static int read_config_head(struct device *device, bool *same_size)
 		err = -errno;
 	else
 		memcpy(&device->config, value, CONFIG_HEAD_BYTES);
-	explicit_bzero(value, info.value_size); /* it holds the key */
+	explicit_bzero(value, info.value_size); /* it holds the keys */
 	free(value);
 	*same_size = info.value_size == sizeof(struct config);
 	return err;
@@ -374,8 +374,7 @@ int device_config_read(struct device *device)
 
 void device_forget_key(struct device *device)
 {
-	explicit_bzero(&device->config.master_key, sizeof(device->config.master_key));
-	explicit_bzero(&device->config.former_key, sizeof(device->config.former_key));
+	explicit_bzero(&device->config.keys, sizeof(device->config.keys));
 }
 
 int device_config_write(struct device *device)

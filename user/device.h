@@ -68,7 +68,7 @@ int device_open(const char *pin_root, const char *name, struct device *device);
  */
 int device_open_remains(const char *pin_root, const char *name, struct device *device);
 
-/* Closes what is open, and forgets the key. A device that was not opened must have been initialised. */
+/* Closes what is open, and forgets the keys. A device that was not opened must have been initialised. */
 void device_close(struct device *device);
 void device_init(struct device *device);
 
@@ -91,7 +91,7 @@ int device_list(const char *pin_root, char (**names)[IFNAMSIZ]);
 int device_config_read(struct device *device);
 int device_config_write(struct device *device);
 
-/* What talks to strangers is not to have the cookies' key beside it. The config is to be read afresh to be written. */
+/* What talks to strangers is not to have the cookies' keys beside it. The config is to be read afresh to be written. */
 void device_forget_key(struct device *device);
 
 #endif /* SYNKEEP_DEVICE_H */

@@ -20,6 +20,7 @@
 
 #include "clocks.h"
 #include "device.h"
+#include "keys.h"
 #include "load.h"
 #include "pins.h"
 #include "seed.h"
@@ -242,6 +243,7 @@ static int write_config(const struct load *load, struct device *device, enum dev
 		.answers_per_prefix = load->answers_per_prefix,
 		.best_handover = load->best_handover,
 		.track_outgoing = load->track_outgoing,
+		.key_is_shared = load->key_is_shared,
 		.cookie_time_offset_ns = system_tai_offset_ns(),
 		.loaded_at_ns = now_ns,
 		.msl_ns = load->msl_ns,
@@ -254,7 +256,10 @@ static int write_config(const struct load *load, struct device *device, enum dev
 			.rcv_wscale = system_rcv_wscale(),
 		},
 	};
-	device->config.master_key = load->key; /* not above, which would leave a copy on the stack */
+	device->config.keys = load->keys; /* not above, which would leave a copy on the stack */
+	if (!load->keys.from_epoch)
+		keys_begin(&device->config.keys, &load->keys.master, cookie_epoch(clocks_cookie_time_ns(device)));
+	device->config.keys.generation = 1;
 	err = random_presence_key(&device->config.presence_key);
 	return err ? err : device_config_write(device);
 }
@@ -404,7 +409,7 @@ int load_device(const struct load *load, struct load_result *result, char *error
 	err = clear_remains(load, &device, result, &failure);
 	if (!err)
 		err = load_afresh(load, &device, result, &failure);
-	explicit_bzero(&device.config.master_key, sizeof(device.config.master_key));
+	device_forget_key(&device);
 	if (err)
 		pins_remove_empty(load->pin_root, pin_dir);
 	pins_unlock(lock);

@@ -7,7 +7,7 @@
 
 #include "attach.h"
 #include "service_spec.h"
-#include "siphash.h"
+#include "cookie.h"
 #include "system.h"
 #include "teardown.h"
 
@@ -35,7 +35,8 @@ struct load {
 	__u32 answers_per_prefix; /* as in the config */
 	__u32 flows;		  /* slots of flows4, of flows6, of tw4 and of tw6 */
 	bool track_outgoing;
-	struct siphash_key key;
+	struct cookie_keys keys; /* from_epoch 0: the master key alone, from the load on */
+	bool key_is_shared;
 	const struct service_spec *services;
 	size_t service_count;
 };

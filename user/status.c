@@ -204,7 +204,7 @@ int status_read(const struct device *device, struct status *status)
 	int err = status_read_services(device, status);
 
 	status->now_ns = clocks_now_ns(device);
-	status->cookie_epoch = clocks_cookie_epoch(device);
+	status->cookie_time_ns = clocks_cookie_time_ns(device);
 	if (!err)
 		err = clocks_cookie_sent(device, &status->cookie_sent_ns);
 	if (!err)

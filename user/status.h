@@ -50,7 +50,7 @@ struct status {
 	__u64 now_ns;	      /* as the programs see it */
 	__u64 cookie_sent_ns; /* 0: never */
 	__u64 cookie_left_ns; /* how long a cookie that was sent may still come back; 0: none can */
-	__u32 cookie_epoch;
+	__u64 cookie_time_ns;
 	struct status_table tables[STATUS_TABLES];
 	__u64 memory_bytes; /* of all pinned maps, by the kernel's account */
 	struct verdict_counter counters[VERDICT_COUNT];

@@ -95,7 +95,7 @@ static void print_cookies(const struct status *status)
 {
 	char age[FORMAT_DURATION_BYTES], left[FORMAT_DURATION_BYTES];
 
-	printf("  cookies  epoch %u, ", status->cookie_epoch);
+	printf("  cookies  epoch %u, ", cookie_epoch(status->cookie_time_ns));
 	if (!status->cookie_sent_ns) {
 		puts("none sent");
 		return;
@@ -105,6 +105,26 @@ static void print_cookies(const struct status *status)
 		printf("may come back for %s\n", format_duration(left, status->cookie_left_ns));
 	else
 		puts("none can come back");
+}
+
+/* Since when the key is what it is: the cookies' time; of one that has not begun, negative. */
+static __s64 key_age_ns(const struct status *status)
+{
+	return (__s64)(status->cookie_time_ns - status->config->keys.from_epoch * COOKIE_EPOCH_NS);
+}
+
+static void print_key(const struct status *status)
+{
+	char time[FORMAT_DURATION_BYTES];
+	__s64 age_ns = key_age_ns(status);
+
+	if (age_ns < 0)
+		printf("  key      a new one in %s, from epoch %u on", format_duration(time, -age_ns),
+		       status->config->keys.from_epoch);
+	else
+		printf("  key      since epoch %u, which began %s ago", status->config->keys.from_epoch,
+		       format_duration(time, age_ns));
+	puts(status->config->key_is_shared ? "; other machines may have it" : "; this machine's alone");
 }
 
 /* How the work goes, in packets since the load. */
@@ -295,6 +315,7 @@ int status_print_text(const struct status *status)
 	print_trial(status);
 	print_attachment(status);
 	print_cookies(status);
+	print_key(status);
 	print_work(status);
 	daemon_print_line(&status->daemon);
 	daemon_print_ager_line(&status->daemon);
@@ -343,12 +364,23 @@ static void add_cookies(struct json_object *object, const struct status *status)
 {
 	struct json_object *cookies = json_out_member(object, "cookies", json_object_new_object());
 
-	json_out_number(cookies, "epoch", status->cookie_epoch);
+	json_out_number(cookies, "epoch", cookie_epoch(status->cookie_time_ns));
 	if (status->cookie_sent_ns)
 		json_out_number(cookies, "last_sent_ms_ago", cookie_age_ns(status) / NSEC_PER_MSEC);
 	else
 		json_out_text(cookies, "last_sent_ms_ago", NULL);
 	json_out_number(cookies, "may_return_ms", status->cookie_left_ns / NSEC_PER_MSEC);
+}
+
+static void add_key(struct json_object *object, const struct status *status)
+{
+	struct json_object *key = json_out_member(object, "key", json_object_new_object());
+	__s64 age_ns = key_age_ns(status);
+
+	json_out_number(key, "from_epoch", status->config->keys.from_epoch);
+	json_out_bool(key, "pending", age_ns < 0);
+	json_out_number(key, age_ns < 0 ? "begins_in_ms" : "age_ms", (age_ns < 0 ? -age_ns : age_ns) / NSEC_PER_MSEC);
+	json_out_bool(key, "shared", status->config->key_is_shared);
 }
 
 static const char *listener_word(const struct status *status, const struct status_service *service)
@@ -466,6 +498,7 @@ struct json_object *status_print_json(const struct status *status)
 	json_out_number(object, "msl_ms", status->config->msl_ns / NSEC_PER_MSEC);
 	add_attachment(object, status);
 	add_cookies(object, status);
+	add_key(object, status);
 	json_out_member(object, "daemon", daemon_print_json(&status->daemon));
 	json_out_member(object, "ager", daemon_print_ager_json(&status->daemon));
 	add_services(object, status);

@@ -92,7 +92,7 @@ struct cookie_clock shield_cookie_clock(void)
 {
 	struct cookie_clock clock = {};
 
-	cookie_clock_set(&clock, &shield_config.master_key,
+	cookie_clock_set(&clock, &shield_config.keys,
 			 clock_ns(CLOCK_TAI) - shield_config.cookie_time_offset_ns + shield_config.test_advance_ns);
 	return clock;
 }
@@ -795,7 +795,7 @@ int shield_reset(void **state)
 		.mss_ipv6 = SHIELD_MSS_IPV6,
 		.budget_per_second = SYNKEEP_BUDGET_DEFAULT,
 		.protected_families = PROTECTED_IPV4 | PROTECTED_IPV6,
-		.master_key = { 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL },
+		.keys = { .master = { 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL } },
 		.loaded_at_ns = clock_ns(CLOCK_MONOTONIC),
 		.msl_ns = SHIELD_MSL_NS,
 		.test_advance_ns = TEST_ADVANCE_NS,

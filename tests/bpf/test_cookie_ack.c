@@ -274,7 +274,7 @@ static void test_cookie_ack_under_another_key_refused(void **state)
 	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
 	talk_get_cookie(&t);
 	ack = talk_peer_segment(&t, ACK, 0);
-	shield_config.master_key.k1 ^= 1;
+	shield_config.keys.master.k1 ^= 1;
 	shield_configure();
 	assert_refused(&ack);
 }

@@ -10,7 +10,7 @@
 
 /* All that decides; the rest of the input is read in this order. */
 struct handshake {
-	struct siphash_key master;
+	struct cookie_keys keys; /* they change within the epochs that are judged, or not */
 	__u64 time_ns;
 	struct cookie_site site;
 	struct tuple tuple;
@@ -27,10 +27,11 @@ static bool take_handshake(struct fuzz_input *in, struct handshake *h)
 {
 	__u8 bits, shifts;
 
-	if (!fuzz_take(in, &h->master, sizeof(h->master)))
+	if (!fuzz_take(in, &h->keys, sizeof(h->keys)))
 		return false;
 	fuzz_take(in, &h->time_ns, sizeof(h->time_ns));
 	h->time_ns >>= 1; /* 146 years from where the clock begins; what comes later is added to it */
+	h->keys.from_epoch = h->time_ns / COOKIE_EPOCH_NS + h->keys.from_epoch % 8 - 3;
 	fuzz_take(in, &h->tuple.remote, sizeof(h->tuple.remote));
 	fuzz_take(in, &h->tuple.local, sizeof(h->tuple.local));
 	fuzz_take(in, &h->tuple.remote_port, sizeof(h->tuple.remote_port));
@@ -58,7 +59,7 @@ static struct cookie_clock clock_of(const struct handshake *h, __u64 time_ns)
 {
 	struct cookie_clock clock = { 0 };
 
-	cookie_clock_set(&clock, &h->master, time_ns);
+	cookie_clock_set(&clock, &h->keys, time_ns);
 	return clock;
 }
 
@@ -91,7 +92,7 @@ static bool would_be_made(const struct handshake *h, const struct cookie_clock *
 		struct cookie_clock other = { .epoch = clock->epoch + i, .tsval_ms = clock->tsval_ms };
 		struct cookie made;
 
-		cookie_key_derive(&h->master, other.epoch, &other.keys[1]);
+		cookie_key_derive(cookie_master(&h->keys, other.epoch), other.epoch, &other.keys[1]);
 		made = cookie_make(&other, &h->site, &h->tuple, h->client_isn, terms);
 		if (made.isn == c->isn && (!terms->timestamps || (made.tsval & data) == (c->tsval & data)))
 			return true;

@@ -10,7 +10,7 @@
 #include "unit.h"
 #include "cookie.h"
 
-static const struct siphash_key master = { 0x1122334455667788ULL, 0x99aabbccddeeff00ULL };
+static const struct cookie_keys first_keys = { .master = { 0x1122334455667788ULL, 0x99aabbccddeeff00ULL } };
 static const __u8 families[] = { FAMILY_IPV4, FAMILY_IPV6 };
 
 /* Both ends of a handshake: what the SYN-ACK was made from, and what the ACK is checked against. */
@@ -26,7 +26,7 @@ static inline struct cookie_clock clock_at(__u64 time_ns)
 {
 	struct cookie_clock clock = { 0 };
 
-	cookie_clock_set(&clock, &master, time_ns);
+	cookie_clock_set(&clock, &first_keys, time_ns);
 	return clock;
 }
 

@@ -180,10 +180,10 @@ static void test_wrong_key_is_refused(void **state)
 		struct cookie c = make(&h);
 
 		for (int bit = 0; bit < 64; bit++) {
-			struct siphash_key low = master, high = master;
+			struct cookie_keys low = first_keys, high = first_keys;
 
-			low.k0 ^= 1ULL << bit;
-			high.k1 ^= 1ULL << bit;
+			low.master.k0 ^= 1ULL << bit;
+			high.master.k1 ^= 1ULL << bit;
 			h.clock = (struct cookie_clock){ 0 };
 			cookie_clock_set(&h.clock, &low, mid_epoch_ns(1000));
 			assert_false(check(&h, &c));

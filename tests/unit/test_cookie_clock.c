@@ -73,7 +73,7 @@ static struct cookie_clock clock_in_epoch(__u32 epoch, bool next_is_good)
 	struct cookie_clock clock = { .epoch = epoch, .next_is_good = next_is_good, .has_keys = true };
 
 	for (int i = 0; i < 3; i++)
-		cookie_key_derive(&master, epoch - 1 + i, &clock.keys[i]);
+		cookie_key_derive(&first_keys.master, epoch - 1 + i, &clock.keys[i]);
 	return clock;
 }
 
@@ -129,9 +129,9 @@ static void test_each_epoch_has_a_key_of_its_own(void **state)
 
 	(void)state;
 	for (int i = 0; i < EPOCHS; i++) {
-		cookie_key_derive(&master, (__u32)i - EPOCHS / 2, &keys[i]);
+		cookie_key_derive(&first_keys.master, (__u32)i - EPOCHS / 2, &keys[i]);
 		assert_true(keys[i].k0 != keys[i].k1);
-		assert_true(keys_differ(&keys[i], &master));
+		assert_true(keys_differ(&keys[i], &first_keys.master));
 		for (int j = 0; j < i; j++)
 			assert_true(keys_differ(&keys[i], &keys[j]));
 	}
@@ -151,7 +151,7 @@ static void test_clock_has_the_keys_of_three_epochs(void **state)
 		for (int k = 0; k < 3; k++) {
 			struct siphash_key want;
 
-			cookie_key_derive(&master, clock.epoch - 1 + k, &want);
+			cookie_key_derive(&first_keys.master, clock.epoch - 1 + k, &want);
 			assert_memory_equal(&clock.keys[k], &want, sizeof(want));
 		}
 	}
@@ -167,7 +167,7 @@ static void test_clock_moves_on_and_back_as_a_fresh_one(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		struct cookie_clock fresh = clock_at(steps[i]);
 
-		cookie_clock_set(&clock, &master, steps[i]);
+		cookie_clock_set(&clock, &first_keys, steps[i]);
 		assert_int_equal(clock.epoch, fresh.epoch);
 		assert_int_equal(clock.tsval_ms, fresh.tsval_ms);
 		assert_int_equal(clock.next_is_good, fresh.next_is_good);
@@ -182,9 +182,9 @@ static void test_clock_derives_keys_only_in_a_new_epoch(void **state)
 
 	(void)state;
 	clock.keys[1] = mark;
-	cookie_clock_set(&clock, &master, 8 * COOKIE_EPOCH_NS - 1);
+	cookie_clock_set(&clock, &first_keys, 8 * COOKIE_EPOCH_NS - 1);
 	assert_memory_equal(&clock.keys[1], &mark, sizeof(mark));
-	cookie_clock_set(&clock, &master, 8 * COOKIE_EPOCH_NS);
+	cookie_clock_set(&clock, &first_keys, 8 * COOKIE_EPOCH_NS);
 	assert_memory_not_equal(&clock.keys[0], &mark, sizeof(mark));
 	assert_memory_not_equal(&clock.keys[1], &mark, sizeof(mark));
 }
