@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * synkeep counters: what became of every packet, one line a verdict.
+ * synkeep counters: what became of every packet, one line a verdict, and the ledger.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -11,7 +11,9 @@
 #include "counters.h"
 #include "daemon_print.h"
 #include "json_out.h"
+#include "ledger.h"
 #include "monitored_print.h"
+#include "system.h"
 #include "table.h"
 
 /* Where each group of the list in verdict.h begins. */
@@ -60,6 +62,35 @@ static const char *severity_name(enum verdict_severity severity)
 	return names[severity];
 }
 
+static int read_sums(const struct device *device, struct verdict_counter sums[VERDICT_COUNT], struct ledger *ledger)
+{
+	struct daemon_view view;
+	int err = counters_read(device, sums);
+
+	if (!err)
+		err = daemon_view_read(device, system_monotonic_ns(), &view);
+	if (!err)
+		*ledger = ledger_sum(sums, &view.sum.to_unverified);
+	return err;
+}
+
+static void add_side(struct json_object *object, const char *name, const struct verdict_counter *side)
+{
+	struct json_object *counts = json_out_member(object, name, json_object_new_object());
+
+	json_out_number(counts, "packets", side->packets);
+	json_out_number(counts, "bytes", side->bytes);
+}
+
+static struct json_object *ledger_to_json(const struct ledger *ledger)
+{
+	struct json_object *object = json_object_new_object();
+
+	add_side(object, "in", &ledger->in);
+	add_side(object, "out", &ledger->out);
+	return object;
+}
+
 static struct json_object *verdict_to_json(enum verdict verdict, const struct verdict_counter *sum)
 {
 	const struct verdict_info *info = verdict_info(verdict);
@@ -83,7 +114,8 @@ static int print_json(const struct cmd_devices *devices, const struct options *o
 		struct json_object *object, *verdicts, *monitored = NULL;
 		struct json_object *daemon = NULL, *ager = NULL;
 		struct verdict_counter sums[VERDICT_COUNT];
-		int err = counters_read(&devices->list[i], sums);
+		struct ledger ledger;
+		int err = read_sums(&devices->list[i], sums, &ledger);
 
 		if (!err)
 			err = monitored_print_json(&devices->list[i], &monitored);
@@ -104,6 +136,7 @@ static int print_json(const struct cmd_devices *devices, const struct options *o
 			if (sums[verdict].packets || options->all)
 				json_object_array_add(verdicts, verdict_to_json(verdict, &sums[verdict]));
 		}
+		json_out_member(object, "ledger", ledger_to_json(&ledger));
 		json_out_member(object, "monitored", monitored);
 		json_out_member(object, "daemon", daemon);
 		json_out_member(object, "ager", ager);
@@ -111,11 +144,20 @@ static int print_json(const struct cmd_devices *devices, const struct options *o
 	return json_out_print(list);
 }
 
+static void add_counts(struct table *table, const struct verdict_counter *counts, bool has_bytes)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%llu", counts->packets);
+	table_cell(table, number);
+	snprintf(number, sizeof(number), "%llu", counts->bytes);
+	table_cell(table, has_bytes ? number : "-");
+}
+
 static void add_row(struct table *table, const char *device, enum verdict verdict, const struct verdict_counter *sum)
 {
 	const struct verdict_info *info = verdict_info(verdict);
 	bool trouble = info->severity == VERDICT_TROUBLE && sum->packets;
-	char number[24];
 
 	if (device)
 		table_cell(table, device);
@@ -123,11 +165,44 @@ static void add_row(struct table *table, const char *device, enum verdict verdic
 	table_cell(table, group_of(verdict));
 	table_cell(table, info->name);
 	table_cell(table, action_name(info->action));
-	snprintf(number, sizeof(number), "%llu", sum->packets);
-	table_cell(table, number);
-	snprintf(number, sizeof(number), "%llu", sum->bytes);
-	table_cell(table, info->action == VERDICT_NOTE ? "-" : number);
+	add_counts(table, sum, info->action != VERDICT_NOTE || sum->bytes);
 	table_cell(table, info->sentence);
+}
+
+static void add_ledger_row(struct table *table, const char *device, const char *side,
+			   const struct verdict_counter *counts, const char *meaning)
+{
+	if (device)
+		table_cell(table, device);
+	table_cell(table, side);
+	add_counts(table, counts, true);
+	table_cell(table, meaning);
+}
+
+static int print_ledger(const struct cmd_devices *devices)
+{
+	static const struct table_column columns[] = {
+		{ "DEVICE", false }, { "LEDGER", false }, { "PACKETS", true }, { "BYTES", true }, { "MEANING", false },
+	};
+	bool several = devices->count > 1;
+	struct table *table = table_new(several ? columns : columns + 1, (int)ARRAY_LEN(columns) - !several);
+	int err = table ? 0 : -ENOMEM;
+
+	for (int i = 0; i < devices->count && !err; i++) {
+		const char *name = several ? devices->list[i].name : NULL;
+		struct verdict_counter sums[VERDICT_COUNT];
+		struct ledger ledger;
+
+		err = read_sums(&devices->list[i], sums, &ledger);
+		if (err)
+			break;
+		add_ledger_row(table, name, "in", &ledger.in, "what came from sources that are not verified");
+		add_ledger_row(table, name, "out", &ledger.out, "what left for them");
+	}
+	if (!err)
+		err = table_flush(table, stdout);
+	table_free(table);
+	return err;
 }
 
 static int print_table(const struct cmd_devices *devices, const struct options *options)
@@ -155,6 +230,8 @@ static int print_table(const struct cmd_devices *devices, const struct options *
 	if (!err)
 		err = table_flush(table, stdout);
 	table_free(table);
+	if (!err)
+		err = print_ledger(devices);
 	if (!err)
 		err = monitored_print_text(devices->list, devices->count);
 	return err ? err : daemon_print_counters(devices->list, devices->count, options->all);
@@ -210,6 +287,9 @@ const struct command command_counters = {
 		 "Shows what became of the packets: each verdict with its group, what was done, packets, bytes and "
 		 "what it\n"
 		 "means. Verdicts marked \"!\" want an operator to look. Counts run since the device was loaded.\n"
+		 "The ledger sums up what came from sources that are not verified, and what left for them, frames of "
+		 "60 bytes at\n"
+		 "least: under policy always, and in a flood, never more left than came.\n"
 		 "Of services with policy monitor it shows, besides, what policy always would have done, and what SYNs "
 		 "would have\n"
 		 "lost by that; of a daemon (`synkeep run`), what its TCP did with each segment, and its ager with "

@@ -60,6 +60,8 @@ static void add(struct worker_state *sum, const struct worker_state *state)
 	RIM_COUNTERS(X)
 #undef X
 	sum->tcp.segments_sent += state->tcp.segments_sent;
+	sum->to_unverified.packets += state->to_unverified.packets;
+	sum->to_unverified.bytes += state->to_unverified.bytes;
 }
 
 /* What there is now: of workers that are alive. */

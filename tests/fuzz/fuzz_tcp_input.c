@@ -96,11 +96,12 @@ static __u32 ip_bytes(void)
 	return f.tuple.family == FAMILY_IPV4 ? 20 : 40;
 }
 
-static void take_frame(void *context, __u32 bytes)
+static void take_frame(void *context, __u32 bytes, bool to_unverified)
 {
 	const __u8 *tcp = f.room + ip_bytes();
 
 	(void)context;
+	(void)to_unverified;
 	must(bytes >= ip_bytes() + 20 && bytes <= MTU);
 	must(f.room[0] >> 4 == (f.tuple.family == FAMILY_IPV4 ? 4 : 6));
 	must(tcp_checksum(f.room, tcp, bytes - ip_bytes(), IPPROTO_TCP) == 0);

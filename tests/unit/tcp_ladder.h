@@ -74,7 +74,8 @@ static struct ladder {
 	__u8 room[WIRE_FRAME_MAX];
 	struct ladder_sent sent[LADDER_QUEUE];
 	unsigned int head, count;
-	__u64 last_sent_ns; /* when the segment left that was expected last */
+	unsigned int to_unverified; /* how many of what left */
+	__u64 last_sent_ns;	    /* when the segment left that was expected last */
 } l;
 
 /* --- the rim and the application ---------------------------------------------------------------------------------- */
@@ -87,13 +88,14 @@ static __u8 *ladder_frame(void *context, __u32 path, __u32 bytes)
 	return l.no_room ? NULL : (__u8 *)(((uintptr_t)l.room + 3) & ~(uintptr_t)3);
 }
 
-static void ladder_send(void *context, __u32 bytes)
+static void ladder_send(void *context, __u32 bytes, bool to_unverified)
 {
 	struct ladder_sent *sent = &l.sent[(l.head + l.count) % LADDER_QUEUE];
 	const __u8 *frame = (__u8 *)(((uintptr_t)l.room + 3) & ~(uintptr_t)3);
 	struct tuple tuple = l.tuple;
 
 	(void)context;
+	l.to_unverified += to_unverified;
 	assert_in_range(bytes, 40, l.mtu);
 	assert_true(l.count++ < LADDER_QUEUE);
 	sent->frame = malloc(bytes);

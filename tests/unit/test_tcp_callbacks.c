@@ -57,11 +57,12 @@ static __u8 *link_frame(void *context, __u32 path, __u32 bytes)
 	return c.room + WIRE_ETH_BYTES + 2;
 }
 
-static void link_send(void *context, __u32 bytes)
+static void link_send(void *context, __u32 bytes, bool to_unverified)
 {
 	struct packet_in_flight *packet = &c.queue[(c.head + c.count) % QUEUE];
 
 	(void)context;
+	(void)to_unverified;
 	if (!chance(20) || c.count == QUEUE)
 		return;
 	*packet = (struct packet_in_flight){ c.room, WIRE_ETH_BYTES + bytes };

@@ -22,6 +22,7 @@ static void test_closed_ack_is_reset_at_its_acknowledgement(void **state)
 	expect(RST, .seq = 9);
 	peer_sends(SYN | ACK, .seq = 5, .ack = 9);
 	expect(RST, .seq = 9);
+	assert_int_equal(l.to_unverified, 3);
 }
 
 static void test_closed_syn_is_reset_behind_itself(void **state)

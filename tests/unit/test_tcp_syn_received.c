@@ -68,6 +68,26 @@ static void test_syn_received_out_of_window_is_acknowledged(void **state)
 	assert_state(TCPS_SYN_RECEIVED);
 }
 
+/* The ledger: SYN-ACKs, resets and challenges go to an unverified source, and nothing behind the last ACK does. */
+static void test_syn_received_peer_is_unverified_until_its_ack(void **state)
+{
+	(void)state;
+	tcb_in_syn_received();
+	assert_int_equal(l.to_unverified, 1);
+	peer_sends_syn(SYN);
+	expect(SYN | ACK, .seq = 0, .ack = 1);
+	peer_sends(ACK, .seq = 1, .ack = 0);
+	expect(RST, .seq = 0);
+	peer_sends(RST, .seq = 2);
+	expect(ACK, .seq = 1, .ack = 1);
+	assert_int_equal(l.to_unverified, 4);
+	peer_sends(ACK, .seq = 1, .ack = 1, .text = "hello");
+	expect(ACK, .seq = 1, .ack = 6);
+	app_sends("hello");
+	expect(ACK | PSH, .seq = 1, .ack = 6, .text = "hello");
+	assert_int_equal(l.to_unverified, 4);
+}
+
 /* MUST-11: back to LISTEN, and nobody has heard of it. */
 static void test_syn_received_rst_returns_to_listen(void **state)
 {
@@ -240,6 +260,7 @@ int main(void)
 		ladder_test(test_syn_received_lost_ack_is_made_good_by_text),
 		ladder_test(test_syn_received_unacceptable_ack_is_reset),
 		ladder_test(test_syn_received_out_of_window_is_acknowledged),
+		ladder_test(test_syn_received_peer_is_unverified_until_its_ack),
 		ladder_test(test_syn_received_rst_returns_to_listen),
 		ladder_test(test_syn_received_rst_refuses_an_active_open),
 		ladder_test(test_syn_received_inexact_rst_is_challenged),

@@ -51,6 +51,7 @@ struct worker {
 	__u64 asked_ns;
 	__u64 frames_received;
 	__u64 frames_sent;
+	struct verdict_counter to_unverified;
 	struct worker_losses losses;
 	struct memory_account memory;
 	const struct device *device;
@@ -94,7 +95,7 @@ static __u8 *rim_frame(void *context, __u32 number, __u32 bytes)
 	return chunk + XSK_TX_LINK_BYTES;
 }
 
-static void rim_send(void *context, __u32 bytes)
+static void rim_send(void *context, __u32 bytes, bool to_unverified)
 {
 	struct worker *worker = context;
 
@@ -104,6 +105,10 @@ static void rim_send(void *context, __u32 bytes)
 	}
 	xsk_send(worker->sockets[0], XSK_TX_LINK_BYTES - worker->link_bytes, worker->link_bytes + bytes);
 	worker->frames_sent++;
+	if (!to_unverified)
+		return;
+	worker->to_unverified.packets++;
+	worker->to_unverified.bytes += verdict_bytes(worker->link_bytes + bytes);
 }
 
 /* It may have grown since the chunks were made. */
@@ -480,6 +485,7 @@ void worker_tell(const struct worker *worker, struct worker_state *state)
 	state->frames_received = worker->frames_received;
 	state->frames_sent = worker->frames_sent;
 	state->stood_still = worker->clock.stood_still;
+	state->to_unverified = worker->to_unverified;
 	state->losses = worker->losses;
 	state->records = *records_counters(worker->records);
 	state->tcp = *tcp_counters(worker->tcp);

@@ -10,6 +10,7 @@
 #include "daemon/records.h"
 #include "daemon/state_map.h"
 #include "daemon/xsk.h"
+#include "verdict.h"
 
 /* A worker that has not said for so long that it is there is gone, or stuck. */
 #define WORKER_SILENCE_NS (3 * NSEC_PER_SEC)
@@ -30,7 +31,8 @@ struct worker_state {
 	__u64 memory_bytes; /* of connections and their buffers */
 	__u64 frames_received;
 	__u64 frames_sent;
-	__u64 stood_still; /* how often it did not run for more than a second */
+	struct verdict_counter to_unverified; /* of them: SYN-ACKs before the handshake is complete, and resets */
+	__u64 stood_still;		      /* how often it did not run for more than a second */
 	struct worker_losses losses;
 	struct xsk_statistics xsk;
 	struct records_counters records;

@@ -108,7 +108,7 @@ bool emit(struct tcp *tcp, const struct outgoing *o)
 	else
 		write_ipv6(ip, o, bytes);
 	write_tcp(ip + ip_bytes, o, emit_option_bytes(o));
-	rim->send(rim->context, bytes);
+	rim->send(rim->context, bytes, o->to_unverified);
 	tcp->counters.segments_sent++;
 	return true;
 }
@@ -120,6 +120,7 @@ void emit_reset(struct tcp *tcp, const struct arrival *a)
 		.tuple = &a->packet.tuple,
 		.path = a->path,
 		.flags = TCP_FLAG_RST,
+		.to_unverified = true,
 		.ttl = TTL_DEFAULT,
 		.wscale = TCP_WSCALE_NONE,
 	};

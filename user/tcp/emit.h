@@ -21,6 +21,7 @@ struct outgoing {
 	__u8 ttl;
 	__u8 traffic_class; /* DSCP and ECN */
 	bool has_timestamps;
+	bool to_unverified;
 	/* Of a SYN. */
 	__u16 mss;   /* 0: no option */
 	__u8 wscale; /* TCP_WSCALE_NONE: no option */

@@ -181,8 +181,11 @@ struct tcp_rim {
 	 * the link's header being written already. NULL: no room now; tcp_work() tries again.
 	 */
 	__u8 *(*frame)(void *context, __u32 path, __u32 bytes);
-	/* What the last frame() gave is complete, or shorter than it was asked for. */
-	void (*send)(void *context, __u32 bytes);
+	/*
+	 * What the last frame() gave is complete, or shorter than it was asked for. to_unverified: its receiver has not
+	 * shown that it is where its packets say.
+	 */
+	void (*send)(void *context, __u32 bytes, bool to_unverified);
 	/* The largest IP packet that a path's link takes. */
 	__u32 (*mtu)(void *context, __u32 path);
 	/* A record is to be written. It may wait for a few milliseconds; a later one of the same tuple replaces it. */

@@ -88,6 +88,7 @@ static struct outgoing begin(const struct tcb *tcb, __u32 seq)
 		.has_timestamps = tcb->flags & TCB_TIMESTAMPS,
 		.tsval = tcb_ts_now(tcb),
 		.tsecr = tcb->ts_recent,
+		.to_unverified = tcb->state == TCPS_SYN_RECEIVED,
 	};
 
 	return o;
