@@ -74,14 +74,21 @@ static __always_inline enum packet_kind ingress_weigh(struct xdp_md *ctx, struct
 	return packet_weigh(p, *bytes, DIRECTION_RCV);
 }
 
+static __always_inline __u8 ingress_families(const struct packet *p)
+{
+	if (p->tuple.family == FAMILY_IPV4)
+		return PROTECTED_IPV4;
+	return p->tuple.family == FAMILY_IPV6 ? PROTECTED_IPV6 : PROTECTED_IPV4 | PROTECTED_IPV6;
+}
+
 /*
- * What hides whether it is TCP, and for which port. It may be a SYN for a service only if a service of its family is
+ * What hides whether it is TCP, or for which port. It may be for a service only if a service of its family is
  * protected, and, where the addresses are known, if it is for this host: a router's transit is left alone.
  */
-static __always_inline enum verdict ingress_obscure(struct xdp_md *ctx, struct packet *p, const struct cpu_clock *clock,
-						    const struct config *conf)
+static __always_inline enum verdict ingress_obscure(struct xdp_md *ctx, struct packet *p, enum packet_kind kind,
+						    const struct cpu_clock *clock, const struct config *conf)
 {
-	__u8 families = p->tuple.family ? PROTECTED_IPV6 : PROTECTED_IPV4 | PROTECTED_IPV6;
+	__u8 families = ingress_families(p);
 
 	if (!(conf->protected_families & families) || config_is_draining(conf, clock->now_ns))
 		return V_OTHER;
@@ -89,6 +96,8 @@ static __always_inline enum verdict ingress_obscure(struct xdp_md *ctx, struct p
 		return V_OTHER;
 	if (p->tuple.family && source_list_denies(p, clock, conf))
 		return V_DENIED;
+	if (kind == PACKET_LATER_FRAGMENT)
+		return budget_spend(POLICY_ALWAYS, BUDGET_FRAGMENT, V_FRAGMENT, clock, conf);
 	return budget_spend(POLICY_ALWAYS, BUDGET_NOT_UNDERSTOOD, V_NOT_UNDERSTOOD, clock, conf);
 }
 
@@ -137,8 +146,8 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 		return V_OTHER;
 	if (kind == PACKET_ICMP)
 		return ingress_icmp(ctx, p, clock, conf);
-	if (kind == PACKET_OBSCURE)
-		return ingress_obscure(ctx, p, clock, conf);
+	if (kind == PACKET_OBSCURE || kind == PACKET_LATER_FRAGMENT)
+		return ingress_obscure(ctx, p, kind, clock, conf);
 	port_kinds = service_port_kinds(p->tuple.local_port);
 	if (!port_kinds || !outgoing_or_service(port_kinds, &p->tuple, conf))
 		return V_NO_SERVICE;

@@ -50,12 +50,13 @@
 	4 /* a packet that needs more is no honest one; each doubles what the verifier goes through */
 
 enum packet_kind {
-	PACKET_OTHER,	  /* not TCP, or not as this program understands it */
-	PACKET_ICMP,	  /* of either version: tuple.family, the offsets and segment.packet_bytes are valid */
-	PACKET_OBSCURE,	  /* IPv6 headers, or tags, that hide what they carry: the addresses are valid, or nothing */
-	PACKET_TCP,	  /* everything below is valid, the lengths once packet_weigh() has seen them */
-	PACKET_FRAGMENT,  /* the first of several: the tuple is valid, the segment is not */
-	PACKET_MALFORMED, /* TCP whose lengths contradict each other: the tuple is valid, the segment is not */
+	PACKET_OTHER,	 /* not TCP, or not as this program understands it */
+	PACKET_ICMP,	 /* of either version: tuple.family, the offsets and segment.packet_bytes are valid */
+	PACKET_OBSCURE,	 /* IPv6 headers, or tags, that hide what they carry: the addresses are valid, or nothing */
+	PACKET_TCP,	 /* everything below is valid, the lengths once packet_weigh() has seen them */
+	PACKET_FRAGMENT, /* the first of several: the tuple is valid, the segment is not */
+	PACKET_LATER_FRAGMENT, /* of TCP, or of what may be: the addresses are valid */
+	PACKET_MALFORMED,      /* TCP whose lengths contradict each other: the tuple is valid, the segment is not */
 };
 
 struct vlan_tag {
@@ -147,16 +148,16 @@ static __always_inline enum packet_kind packet_parse_ipv4(struct packet *p, cons
 	if (ip->protocol != IPPROTO_TCP)
 		return packet_parse_icmpv4(p, ip, ip_offset);
 	fragment = host16(ip->frag_off);
-	if (fragment & IPV4_FRAGMENT_OFFSET)
-		return PACKET_OTHER; /* no ports in it; without its first fragment it comes to nothing */
 	header_bytes = ip->ihl * 4;
 	tcp = (void *)ip + header_bytes;
-	if ((void *)&tcp->seq > f->end)
+	if (!(fragment & IPV4_FRAGMENT_OFFSET) && (void *)&tcp->seq > f->end)
 		return PACKET_OTHER;
-	packet_ports(p, tcp, f->direction);
 	p->tuple.family = FAMILY_IPV4;
 	p->tuple.remote[0] = f->direction == DIRECTION_RCV ? ip->saddr : ip->daddr;
 	p->tuple.local[0] = f->direction == DIRECTION_RCV ? ip->daddr : ip->saddr;
+	if (fragment & IPV4_FRAGMENT_OFFSET)
+		return PACKET_LATER_FRAGMENT;
+	packet_ports(p, tcp, f->direction);
 	p->ip_offset = ip_offset;
 	p->tcp_offset = ip_offset + header_bytes;
 	p->has_ip_options = header_bytes > IPV4_HEADER_BYTES;
@@ -206,6 +207,12 @@ static __always_inline bool packet_ipv6_extension_needs_owner(__u8 kind, const s
 	return kind == IPPROTO_AH || (kind == IPPROTO_ROUTING && (extension->fragment & net16(0x00ff)));
 }
 
+/* A fragment that is not the first has no ports. Of what there are more headers of, TCP may be behind them. */
+static __always_inline enum packet_kind packet_later_fragment(__u8 next)
+{
+	return next == IPPROTO_TCP || packet_is_ipv6_extension(next) ? PACKET_LATER_FRAGMENT : PACKET_OTHER;
+}
+
 /*
  * Walks the extension headers (RFC 8200, 4) to TCP or ICMP. Who has more of them than any honest sender, or hides them
  * beyond what can be read, is PACKET_OBSCURE: behind them may be a SYN.
@@ -223,7 +230,7 @@ static __always_inline struct ipv6_chain packet_walk_ipv6(const struct frame *f,
 			__u16 fragment = host16(extension->fragment);
 
 			if (fragment & IPV6_FRAGMENT_OFFSET)
-				return (struct ipv6_chain){ .kind = PACKET_OTHER }; /* no ports in it */
+				return (struct ipv6_chain){ .kind = packet_later_fragment(extension->next) };
 			if (fragment & IPV6_MORE_FRAGMENTS)
 				chain.kind = PACKET_FRAGMENT;
 		}
@@ -259,6 +266,8 @@ static __always_inline enum packet_kind packet_parse_ipv6(struct packet *p, cons
 	if (chain.kind == PACKET_OTHER)
 		return PACKET_OTHER;
 	packet_ipv6_addresses(p, ip, f->direction);
+	if (chain.kind == PACKET_LATER_FRAGMENT)
+		return PACKET_LATER_FRAGMENT;
 	tcp = f->data + chain.tcp_offset;
 	if (chain.kind == PACKET_OBSCURE || (chain.kind != PACKET_ICMP && (void *)&tcp->seq > f->end))
 		return PACKET_OBSCURE;

@@ -5,6 +5,7 @@
  * passed within a budget: so the rest of a burst beyond the budget is dropped.
  */
 #include <linux/bpf.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "sockets.h"
@@ -66,6 +67,53 @@ static void test_syn_in_ipv4_fragments_burst_stopped(void **state)
 	packet_build_put16(&f, FRAME_ETH_BYTES + 6, 0x2000);
 	packet_build_checksums(&f);
 	assert_burst_is_stopped(&f);
+}
+
+static struct frame later_fragment(__u8 family)
+{
+	static const __u8 behind_8_bytes[8] = { [3] = 8 };
+	struct packet_spec syn = syn_to(family, PORT_ALWAYS);
+	struct frame f;
+
+	packet_build(&f, &syn);
+	if (family == FAMILY_IPV4)
+		packet_build_put16(&f, FRAME_ETH_BYTES + 6, 1);
+	else
+		packet_build_put_ipv6_extension(&f, IPPROTO_FRAGMENT, behind_8_bytes);
+	return f;
+}
+
+/* It has no port, so it may be for the service; each would keep the kernel waiting for the rest. */
+static void test_later_fragment_burst_stopped(void **state)
+{
+	const __u8 families[] = { FAMILY_IPV4, FAMILY_IPV6 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct frame f = later_fragment(families[i]);
+
+		setup_small_budget(NULL);
+		assert_verdict(shield_receive(&f), V_FRAGMENT);
+		assert_burst_is_stopped(&f);
+	}
+}
+
+static void test_later_fragment_for_nobody_here_passes(void **state)
+{
+	struct frame f = later_fragment(FAMILY_IPV4);
+	int before = sockets_sysctl("ip_forward", 1);
+
+	(void)state;
+	f.bytes[FRAME_ETH_BYTES + 9] = IPPROTO_UDP;
+	assert_verdict(shield_receive(&f), V_OTHER);
+	f.bytes[FRAME_ETH_BYTES + 9] = IPPROTO_TCP;
+	packet_build_put16(&f, FRAME_ETH_BYTES + 16, 0xcb00); /* 203.0.x.x, behind the wire */
+	assert_verdict(shield_receive(&f), V_OTHER);
+	sockets_sysctl("ip_forward", before);
+	shield_config.protected_families = PROTECTED_IPV6;
+	shield_configure();
+	f = later_fragment(FAMILY_IPV4);
+	assert_verdict(shield_receive(&f), V_OTHER);
 }
 
 static struct packet_spec signed_syn(__u8 kind, __u8 length)
@@ -329,6 +377,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_syn_in_tiny_ipv4_fragments_burst_stopped, setup_small_budget),
 		cmocka_unit_test_setup(test_syn_in_ipv4_fragments_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup(test_later_fragment_burst_stopped, setup_small_budget),
+		cmocka_unit_test_setup(test_later_fragment_for_nobody_here_passes, shield_reset),
 		cmocka_unit_test_setup(test_signed_syn_passed_only_where_the_service_says_so, shield_reset),
 		cmocka_unit_test_setup(test_signed_syn_that_is_passed_burst_stopped, setup_small_budget),
 		cmocka_unit_test_setup(test_syn_with_small_mss_burst_stopped, setup_small_budget),

@@ -70,7 +70,9 @@ static struct reading read_ipv4(const struct input *in, size_t ip)
 		r.kind = number(bytes, ip + 6) % 16384 ? PACKET_OTHER : PACKET_ICMP;
 		return r;
 	}
-	if (number(bytes, ip + 6) % 8192 || r.tcp + 4 > in->size)
+	if (number(bytes, ip + 6) % 8192)
+		r.kind = PACKET_LATER_FRAGMENT;
+	if (r.kind == PACKET_LATER_FRAGMENT || r.tcp + 4 > in->size)
 		return r;
 	if (bytes[ip + 6] / 32 % 2)
 		r.kind = PACKET_FRAGMENT;
@@ -81,14 +83,19 @@ static struct reading read_ipv4(const struct input *in, size_t ip)
 
 #define HIDDEN 256
 #define LATER_FRAGMENT 257
+#define OTHER_FRAGMENT 258
+
+static bool is_extension(unsigned int next)
+{
+	return next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
+}
 
 /* What is behind the extension headers, its place in *at, and whether it is the first of several fragments. */
 static unsigned int skip_extensions(const struct input *in, size_t *at, bool *first)
 {
 	unsigned int next = in->bytes[*at - 40 + 6];
 
-	for (int left = IPV6_EXTENSIONS_MAX; next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
-	     left--) {
+	for (int left = IPV6_EXTENSIONS_MAX; is_extension(next); left--) {
 		const uint8_t *header = in->bytes + *at;
 
 		if (!left || *at + 8 > in->size)
@@ -96,7 +103,7 @@ static unsigned int skip_extensions(const struct input *in, size_t *at, bool *fi
 		switch (next) {
 		case 44:
 			if (header[2] || header[3] >= 8)
-				return LATER_FRAGMENT;
+				return header[0] == 6 || is_extension(header[0]) ? LATER_FRAGMENT : OTHER_FRAGMENT;
 			*first |= header[3] % 2;
 			*at += 8;
 			break;
@@ -122,6 +129,8 @@ static struct reading read_ipv6(const struct input *in, size_t ip)
 	next = skip_extensions(in, &r.tcp, &first);
 	if (next == HIDDEN || (next == 6 && r.tcp + 4 > in->size))
 		r.kind = PACKET_OBSCURE;
+	if (next == LATER_FRAGMENT)
+		r.kind = PACKET_LATER_FRAGMENT;
 	r.packet_bytes = 40 + number(in->bytes, ip + 4);
 	if (next == 58 && !first)
 		r.kind = PACKET_ICMP;
@@ -150,8 +159,8 @@ static struct reading read_simply(const struct input *in)
 	return (struct reading){ .kind = PACKET_OTHER };
 }
 
-static void tuple_is_the_frames(const struct packet *p, const uint8_t *bytes, const struct reading *r,
-				enum direction direction)
+static void addresses_are_the_frames(const struct packet *p, const uint8_t *bytes, const struct reading *r,
+				     enum direction direction)
 {
 	bool sent = direction == DIRECTION_SND;
 	__be32 zero[4] = { 0 };
@@ -161,6 +170,14 @@ static void tuple_is_the_frames(const struct packet *p, const uint8_t *bytes, co
 	must(!memcmp(sent ? p->tuple.remote : p->tuple.local, bytes + r->destination, r->address_bytes));
 	must(!memcmp((const uint8_t *)p->tuple.remote + r->address_bytes, zero, 16 - r->address_bytes));
 	must(!memcmp((const uint8_t *)p->tuple.local + r->address_bytes, zero, 16 - r->address_bytes));
+}
+
+static void tuple_is_the_frames(const struct packet *p, const uint8_t *bytes, const struct reading *r,
+				enum direction direction)
+{
+	bool sent = direction == DIRECTION_SND;
+
+	addresses_are_the_frames(p, bytes, r, direction);
 	must((sent ? p->tuple.local_port : p->tuple.remote_port) == number(bytes, r->tcp));
 	must((sent ? p->tuple.remote_port : p->tuple.local_port) == number(bytes, r->tcp + 2));
 }
@@ -198,7 +215,9 @@ static void packet_is_the_frames(const struct input *in)
 	if (kind == PACKET_TCP)
 		kind = packet_weigh(&p, in->frame_bytes, in->direction);
 	must(kind == want.kind);
-	if (kind == PACKET_OTHER || kind == PACKET_OBSCURE)
+	if (kind == PACKET_LATER_FRAGMENT)
+		addresses_are_the_frames(&p, in->bytes, &want, in->direction);
+	if (kind == PACKET_OTHER || kind == PACKET_OBSCURE || kind == PACKET_LATER_FRAGMENT)
 		return;
 	must(p.ip_offset == want.ip && p.tcp_offset == want.tcp);
 	must(p.segment.packet_bytes == want.packet_bytes);

@@ -128,10 +128,12 @@ static void test_ipv4_fragments(void **state)
 	b.length = 14 + 20 + 8; /* tiny: the flags are in the next one */
 	assert_int_equal(parse(&b, DIRECTION_RCV, &p), PACKET_FRAGMENT);
 	assert_tuple(&p, FAMILY_IPV4);
+	b.length = 14 + 20 + 1; /* no ports are asked for */
 	put16(&b, 20, 0x2001);
-	assert_int_equal(kind_of(&b), PACKET_OTHER);
+	assert_int_equal(parse(&b, DIRECTION_RCV, &p), PACKET_LATER_FRAGMENT);
+	assert_addresses(&p, FAMILY_IPV4);
 	put16(&b, 20, 0x1fff);
-	assert_int_equal(kind_of(&b), PACKET_OTHER);
+	assert_int_equal(kind_of(&b), PACKET_LATER_FRAGMENT);
 	put_segment(&b, FAMILY_IPV4, DIRECTION_RCV);
 	put16(&b, 20, 0xc000); /* "don't fragment" and the reserved bit are none */
 	assert_int_equal(kind_of(&b), PACKET_TCP);
@@ -166,9 +168,10 @@ static void test_ipv6_fragments(void **state)
 		b.length = 70 + 3; /* no ports */
 		assert_int_equal(kind_of(&b), PACKET_OBSCURE);
 		put_ipv6_fragment(&b, 0x0008, options_first); /* the last */
-		assert_int_equal(kind_of(&b), PACKET_OTHER);
+		assert_int_equal(parse(&b, DIRECTION_RCV, &p), PACKET_LATER_FRAGMENT);
+		assert_addresses(&p, FAMILY_IPV6);
 		put_ipv6_fragment(&b, 0xfff9, options_first);
-		assert_int_equal(kind_of(&b), PACKET_OTHER);
+		assert_int_equal(kind_of(&b), PACKET_LATER_FRAGMENT);
 		put_ipv6_fragment(&b, 0x0006, options_first); /* atomic (RFC 6946), reserved bits set */
 		assert_int_equal(parse(&b, DIRECTION_RCV, &p), PACKET_TCP);
 		assert_segment(&p, 56, 0);
