@@ -2,9 +2,9 @@
 /*
  * fetch: a client that makes short HTTP connections, a fixed number at a time, and says what became of each.
  *
- * A connection is connect, GET, the answer, and the server's FIN. Each one that was started has an outcome: when the
- * time is over no new one starts, and those under way may still end or time out. A timeout below 3 s lets the kernel
- * repeat a lost SYN once, after 1 s.
+ * A connection is connect, GET, the answer, and the server's FIN; with an echo server, that of the client before it.
+ * Each one that was started has an outcome: when the time is over no new one starts, and those under way may still end
+ * or time out. A timeout below 3 s lets the kernel repeat a lost SYN once, after 1 s.
  */
 #include "base.h"
 
@@ -27,6 +27,7 @@ struct options {
 	double seconds;
 	double timeout_s;
 	int cpu;
+	bool echo;
 };
 
 enum outcome {
@@ -71,6 +72,7 @@ static const char usage[] = "usage: fetch [option]... ADDRESS\n"
 			    "  --count N      connections in all (0: as many as the time allows)\n"
 			    "  --seconds S    how long new connections are begun (2)\n"
 			    "  --timeout S    how long one connection may take (2.5)\n"
+			    "  --echo         the server sends back what comes, and closes when the client has\n"
 			    "  --cpu N        the CPU to run on (any)\n"
 			    "Prints outcomes, rate and times as JSON; per_second counts successes within --seconds.\n";
 
@@ -142,10 +144,11 @@ static void connection_begin(struct client *client, struct connection *c)
 	}
 }
 
+static const char request[] = "GET / HTTP/1.0\r\n\r\n"; /* 1.0: the server closes */
+
 /* The connection stands, or has failed: asks for the page. */
 static bool connection_request(struct client *client, struct connection *c)
 {
-	static const char request[] = "GET / HTTP/1.0\r\n\r\n"; /* 1.0: the server closes */
 	socklen_t length = sizeof(int);
 	int err = 0;
 
@@ -154,6 +157,8 @@ static bool connection_request(struct client *client, struct connection *c)
 		connection_end(client, c, err == ETIMEDOUT ? TIMED_OUT : REFUSED);
 		return false;
 	}
+	if (client->options->echo)
+		shutdown(c->fd, SHUT_WR);
 	c->established = true;
 	c->stood = tool_seconds(CLOCK_MONOTONIC);
 	return true;
@@ -162,13 +167,13 @@ static bool connection_request(struct client *client, struct connection *c)
 /* Reads what has come; the answer is right if its first bytes are. */
 static void connection_read(struct client *client, struct connection *c)
 {
-	static const char status[] = "HTTP/1.1 200";
+	const char *beginning = client->options->echo ? request : "HTTP/1.1 200";
+	ssize_t got, length = (ssize_t)strlen(beginning);
 	char buffer[2048];
-	ssize_t got;
 
 	while ((got = recv(c->fd, buffer, sizeof(buffer), 0)) > 0) {
 		if (!c->answered)
-			c->answered = got >= (ssize_t)sizeof(status) && !memcmp(buffer, status, sizeof(status) - 1);
+			c->answered = got >= length && !memcmp(buffer, beginning, (size_t)length);
 	}
 	if (got == 0)
 		connection_end(client, c, c->answered ? SUCCEEDED : CUT_SHORT);
@@ -273,10 +278,11 @@ static void parse_target(struct options *o, const char *address, __u16 port)
 
 static void parse_options(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = { { "port", 1, NULL, 'p' },    { "parallel", 1, NULL, 'n' },
-					       { "count", 1, NULL, 'N' },   { "seconds", 1, NULL, 's' },
-					       { "timeout", 1, NULL, 't' }, { "cpu", 1, NULL, 'c' },
-					       { "help", 0, NULL, 'h' },    {} };
+	static const struct option longs[] = {
+		{ "port", 1, NULL, 'p' },    { "parallel", 1, NULL, 'n' }, { "count", 1, NULL, 'N' },
+		{ "seconds", 1, NULL, 's' }, { "timeout", 1, NULL, 't' },  { "cpu", 1, NULL, 'c' },
+		{ "echo", 0, NULL, 'e' },    { "help", 0, NULL, 'h' },	   {}
+	};
 	__u16 port = 80;
 	int option;
 
@@ -299,6 +305,9 @@ static void parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'c':
 			o->cpu = (int)tool_number(optarg, 0, CPU_SETSIZE - 1, false);
+			break;
+		case 'e':
+			o->echo = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);

@@ -38,6 +38,7 @@ struct flood_kind {
 #define NOP4 NOP NOP NOP NOP
 #define MSS "\x02\x04\x05\xb4"
 #define ODD_MSS "\x02\x04\x05\x3b"
+#define SMALL_MSS "\x02\x04\x01\x00"
 #define WSCALE "\x03\x03\x07"
 #define SACK_PERMITTED "\x04\x02"
 #define TIMESTAMPS "\x08\x0a\0\0\0\0\0\0\0\0"
@@ -52,7 +53,7 @@ struct flood_kind {
 #define OPTIONS(text) .options = (text), .option_bytes = sizeof(text) - 1
 #define SYN .flags = { TCP_FLAG_SYN }, .window = 64240
 #define ACK .flags = { TCP_FLAG_ACK }, .words_at = { FLOOD_ACK_AT }
-#define DATA .flags = { TCP_FLAG_PSH | TCP_FLAG_ACK }, .words_at = { FLOOD_ACK_AT }, .text_bytes = 32, .window = 501
+#define DATA .flags = { TCP_FLAG_PSH | TCP_FLAG_ACK }, .words_at = { FLOOD_ACK_AT }, .text_bytes = 28, .window = 501
 
 static const struct flood_kind flood_kinds[] = {
 	{ "syn", "SYN as Linux sends it", SYN, OPTIONS(MSS SACK_PERMITTED TIMESTAMPS NOP WSCALE), .words_at = { 28 } },
@@ -65,6 +66,7 @@ static const struct flood_kind flood_kinds[] = {
 	  .words_at = { 28 } },
 	{ "syn-fast-open", "SYN with a fast-open cookie and text", SYN,
 	  OPTIONS(MSS SACK_PERMITTED TIMESTAMPS NOP WSCALE FAST_OPEN NOP NOP), .words_at = { 28 }, .text_bytes = 4 },
+	{ "syn-small-mss", "SYN with an MSS that no cookie keeps", SYN, OPTIONS(SMALL_MSS) },
 	{ "syn-md5", "SYN that is signed by MD5", SYN, OPTIONS(MSS MD5 NOP NOP) },
 	{ "syn-ao", "SYN that is signed by AO", SYN, OPTIONS(MSS SACK_PERMITTED TIMESTAMPS AO) },
 	{ "syn-bad-options", "SYN with an option that is longer than the header", SYN, OPTIONS(MSS NOP NOP TOO_LONG) },
@@ -82,7 +84,7 @@ static const struct flood_kind flood_kinds[] = {
 	  .words_at = { FLOOD_ACK_AT }, .window = 501 },
 	{ "psh-ack", "data", DATA },
 	{ "urg", "urgent data", .flags = { TCP_FLAG_URG | TCP_FLAG_PSH | TCP_FLAG_ACK }, .words_at = { FLOOD_ACK_AT },
-	  .text_bytes = 32, .window = 501 },
+	  .text_bytes = 28, .window = 501 },
 	{ "first-fragment", "data, the first fragment of it", DATA, .piece = FLOOD_FIRST_FRAGMENT },
 	{ "later-fragment", "data, a later fragment, without ports", DATA, .piece = FLOOD_LATER_FRAGMENT },
 	{ "illegal", "flags that TCP never sends together, in turn", .window = 64240, .turns = 8,

@@ -120,15 +120,15 @@ class Host:
         """Sets sysctls; the dots of their names are double underscores: net__ipv4__tcp_syncookies=2."""
         self.run("sysctl", "-qw", *(f"{name.replace('__', '.')}={value}" for name, value in values.items()))
 
-    def attach(self, role):
-        """Gives the device a role of the sink tool: count, count-tc, pass, drop or swap."""
-        self.run(tool("sink"), "attach", role, self.device)
+    def attach(self, role, *options):
+        """Gives the device a role of the sink tool: count, count-tc, complete, pass, drop or swap."""
+        self.run(tool("sink"), "attach", role, *options, self.device)
 
     def detach(self):
         self.run(tool("sink"), "detach", self.device)
 
     def counters(self):
-        """What the role counted: a dict of syn, syn_ack, rst, other."""
+        """What the role counted: a dict of syn, syn_ack, rst, other, not_tcp, and the bytes of them all."""
         return self.read_json(tool("sink"), "counters", self.device)
 
     def flood_command(self, target, *options, address=None):

@@ -14,22 +14,26 @@
 
 #include "tool.h"
 
-static const char usage[] = "usage: sink attach ROLE [--ipv4 PREFIX] [--ipv6 PREFIX] DEVICE\n"
+static const char usage[] = "usage: sink attach ROLE [option]... DEVICE\n"
 			    "       sink detach DEVICE\n"
 			    "       sink counters DEVICE\n"
 			    "Roles, each an XDP program in the driver, count-tc a filter of clsact ingress:\n"
 			    "  count, count-tc   count what goes to the spoofed prefixes, and drop it\n"
+			    "  complete          the same, but answer SYN-ACKs, and be silent on the connection\n"
 			    "  pass              nothing: a veth takes frames of XDP only if it has a program\n"
 			    "  drop              drop what comes from the spoofed prefixes\n"
 			    "  swap              send SYNs of the spoofed prefixes back, their ends swapped\n"
-			    "The prefixes are 198.18.0.0/15 and 2001:2::/48 if not said otherwise.\n";
+			    "  --ipv4 PREFIX     (198.18.0.0/15)\n"
+			    "  --ipv6 PREFIX     (2001:2::/48)\n"
+			    "  --window BYTES    that a completed connection offers (65535)\n"
+			    "  --text            let it begin with four bytes of text, if it has timestamps\n";
 
 static const struct role {
 	const char *name;
 	const char *program;
 } roles[] = {
-	{ "count", "count_xdp" }, { "count-tc", "count_tc" }, { "pass", "pass_xdp" },
-	{ "drop", "drop_xdp" },	  { "swap", "swap_xdp" },
+	{ "count", "count_xdp" }, { "count-tc", "count_tc" }, { "complete", "complete_xdp" },
+	{ "pass", "pass_xdp" },	  { "drop", "drop_xdp" },     { "swap", "swap_xdp" },
 };
 
 /* The place of the one filter that count-tc is. */
@@ -153,20 +157,23 @@ static void print_counters(const char *device)
 		sum.syn_ack += counters[i].syn_ack;
 		sum.rst += counters[i].rst;
 		sum.other += counters[i].other;
+		sum.not_tcp += counters[i].not_tcp;
+		sum.bytes += counters[i].bytes;
 	}
-	printf("{\"syn\": %llu, \"syn_ack\": %llu, \"rst\": %llu, \"other\": %llu}\n", sum.syn, sum.syn_ack, sum.rst,
-	       sum.other);
+	printf("{\"syn\": %llu, \"syn_ack\": %llu, \"rst\": %llu, \"other\": %llu, \"not_tcp\": %llu, \"bytes\": "
+	       "%llu}\n",
+	       sum.syn, sum.syn_ack, sum.rst, sum.other, sum.not_tcp, sum.bytes);
 	free(counters);
 	close(fd);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{ "ipv4", 1, NULL, '4' }, { "ipv6", 1, NULL, '6' }, { "help", 0, NULL, 'h' }, {}
-	};
+	static const struct option longs[] = { { "ipv4", 1, NULL, '4' },   { "ipv6", 1, NULL, '6' },
+					       { "window", 1, NULL, 'w' }, { "text", 0, NULL, 't' },
+					       { "help", 0, NULL, 'h' },   {} };
 	const char *ipv4 = "198.18.0.0/15", *ipv6 = "2001:2::/48";
-	struct sink_config config = {};
+	struct sink_config config = { .window = 65535 };
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -176,6 +183,12 @@ int main(int argc, char **argv)
 			break;
 		case '6':
 			ipv6 = optarg;
+			break;
+		case 'w':
+			config.window = (__u16)tool_number(optarg, 0, 65535, false);
+			break;
+		case 't':
+			config.text = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);

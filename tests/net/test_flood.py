@@ -4,8 +4,6 @@
 import contextlib
 import json
 
-import pytest
-
 import lab
 import sockets
 import traffic
@@ -61,7 +59,6 @@ def test_connections_succeed_under_flood(shield, net, family):
 
     lost = {name: outcome[name] for name in ("refused", "reset", "cut_short", "timed_out") if outcome[name]}
     assert not lost and outcome["succeeded"] == CONNECTIONS, outcome
-    assert report["per_second"] > RATE // 2, report
     # A veth's ring overflows, so not all of the flood arrives; what does is answered, and not seen by the kernel.
     assert counted["SYN_COOKIE"] > report["sent"] // 4, counted
     assert outcome["total_ms"]["p50"] < 1000, outcome  # one in two needed no second SYN
@@ -71,20 +68,6 @@ def test_connections_succeed_under_flood(shield, net, family):
     own_segments = sum(counted[name] for name in ("SEGMENT", "COOKIE_ACK", "OUT_OF_WINDOW", "BAD_ACK"))
     assert taken_in <= own_segments + 1000, "the flood's SYNs came through to the kernel"
     assert not shield.flows(source=SPOOFED[family.name])
-
-
-@pytest.mark.parametrize("kind", ["syn", "ack", "rst"])
-def test_flood_leaves_no_record(shield, net, family, kind):
-    shield.load("*:*", policy="always")
-    with sockets.listen(net.server, family, port=PORT) as listener:
-        with sockets.connected(net, family, listener) as (client, server):
-            before = shield.record_count()
-            command = net.client.flood_command(net.server, "--source", "paced", "--kind", kind, "--rate", RATE,
-                                               "--port", PORT, "--seconds", 0.5, address=family.address(net.server))
-            assert net.client.read_json(*command)["sent"] > 10000
-            assert sum((shield.counters()).values()) > 1000
-            assert shield.record_count() == before == 1
-            sockets.exchange(client, server, 10000)
 
 
 def test_flood_at_a_port_without_listener_is_the_kernels(shield, net, family):

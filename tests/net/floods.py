@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Floods of every kind, the stage that they come to, and what becomes of them there."""
+
+import collections
+import contextlib
+import dataclasses
+import json
+
+import daemon as daemons
+import lab
+import sockets
+import web
+from shield import shielded
+
+STRANGERS_WELCOME_S = 128  # after the load
+RATE = 30_000  # packets a second: what a slow machine takes without losing some
+SPOOFED = {"ipv4": lab.SPOOFED_IPV4, "ipv6": lab.SPOOFED_IPV6}
+PORT_OF = {"kernel": web.PORT, "daemon": 7}
+
+
+@dataclasses.dataclass(frozen=True)
+class Flood:
+    """A kind of the flood tool's, more of its options, and by which verdicts its packets may go."""
+
+    kind: str
+    verdicts: tuple
+    options: tuple = ()
+    of_daemon: tuple = ()  # the verdicts where the service is the daemon's, if others
+    name: str = ""
+
+    def __str__(self):
+        return self.name or self.kind
+
+    def verdicts_of(self, owner):
+        return self.of_daemon if owner == "daemon" and self.of_daemon else self.verdicts
+
+
+BUDGETED = ("FRAGMENT", "UNVERIFIED_OVER_BUDGET")
+
+
+def _floods(verdict, *kinds):
+    return [Flood(kind, (verdict,)) for kind in kinds]
+
+
+FLOODS = [
+    *_floods("SYN_COOKIE", "syn", "syn-bare", "syn-nops", "syn-unknown", "syn-mptcp", "syn-fast-open"),
+    Flood("syn", ("SYN_COOKIE",), ("--sources", 1), name="syn-one-source"),
+    Flood("syn", ("SYN_COOKIE",), ("--sources", 256), name="syn-one-prefix"),
+    *_floods("SYN_SIGNED_REFUSED", "syn-md5", "syn-ao"),
+    *_floods("BAD_OPTIONS", "syn-bad-options"),
+    *_floods("NO_FLOW", "ack", "ack-timestamps", "ack-window-0", "ack-window-1", "syn-ack", "rst", "rst-ack", "fin",
+             "psh-ack", "urg"),
+    *_floods("BAD_FLAGS", "illegal"),
+    Flood("first-fragment", BUDGETED, of_daemon=("DAEMON_FRAGMENT",)),
+    Flood("later-fragment", BUDGETED),
+]
+
+
+class Stage:
+    """A shield with one owner's service, older than the time in which strangers are welcome, and a client whose device
+    counts and drops what is sent to the floods' addresses."""
+
+    def __init__(self, shield, owner, daemon):
+        self.shield, self.owner, self.daemon = shield, owner, daemon
+        self.net = shield.net
+        self.port = PORT_OF[owner]
+
+    def command(self, family, flood, seconds, *options):
+        return self.net.client.flood_command(
+            self.net.server, "--source", "paced", "--kind", flood.kind, "--port", self.port, "--rate", RATE,
+            "--seconds", seconds, *flood.options, *options, address=family.address(self.net.server))
+
+    def lost_on_the_way(self):
+        """Frames that the client's device had no room for."""
+        return self.net.client.read_json("ip", "-j", "-s", "link", "show", self.net.client.device)[0][
+            "stats64"]["tx"]["dropped"]
+
+    def counted(self):
+        """Packets, and bytes, by the verdicts of XDP."""
+        of_xdp = [verdict for verdict in self.shield.verdicts() if verdict["action"] != "note"
+                  and not verdict["name"].startswith(("OWN_", "HANDOVER"))]
+        return tuple(collections.Counter({verdict["name"]: verdict[what] for verdict in of_xdp})
+                     for what in ("packets", "bytes"))
+
+    def answered(self):
+        """Packets, and bytes, that were sent to the floods' addresses."""
+        counters = self.net.client.counters()
+        return sum(count for name, count in counters.items() if name != "bytes"), counters["bytes"]
+
+    def sockets_of(self, family):
+        """The server's sockets whose peers are the floods' addresses."""
+        return self.net.server.run("ss", "-Htan", "dst", SPOOFED[family.name]).stdout
+
+    @contextlib.contextmanager
+    def flooded(self, family, flood, *options, seconds=30):
+        """Floods meanwhile, from before the block on; the dict that it yields then has the tool's report."""
+        before, expected = self.counted()[0], flood.verdicts_of(self.owner)
+        process = self.net.client.start(*self.command(family, flood, seconds, *options))
+        report = {}
+        try:
+            lab.wait_until(lambda: any((self.counted()[0] - before)[name] for name in expected), f"the {flood}")
+            yield report
+        finally:
+            process.terminate()
+            report.update(json.loads(process.communicate(timeout=10)[0]))
+
+    def fetch(self, family, count, *options):
+        """What became of so many short connections."""
+        echo = ("--echo",) if self.owner == "daemon" else ()
+        return self.net.client.read_json(lab.tool("fetch"), "--port", self.port, "--count", count, "--parallel", 8,
+                                         "--seconds", 25, "--timeout", 20, *echo, *options,
+                                         family.address(self.net.server))
+
+    @contextlib.contextmanager
+    def connection(self, family):
+        """Two sockets: what is sent into the one comes out of the other."""
+        if self.owner == "kernel":
+            with sockets.listen(self.net.server, family) as listener, \
+                    sockets.connected(self.net, family, listener) as ends:
+                yield ends
+        else:
+            with sockets.connect(self.net.client, family, (family.address(self.net.server), self.port)) as client:
+                yield client, client
+
+
+@contextlib.contextmanager
+def staged(owner, policy):
+    with contextlib.ExitStack() as stack:
+        shield = stack.enter_context(shielded())
+        shield.net.client.attach("count")
+        shield.net.client.sysctl(net__ipv4__ip_local_port_range="40000 60000")  # where no flood comes from
+        if owner == "kernel":
+            shield.load(f"*:*,policy={policy}")
+            stack.enter_context(web.WebServer(shield.net.server))
+            daemon = None
+        else:
+            service = f"*:{PORT_OF[owner]},owner=daemon,app=echo,policy={policy}"
+            daemon = stack.enter_context(daemons.serving(shield, service))
+        shield.advance_clock(STRANGERS_WELCOME_S + 1)
+        yield Stage(shield, owner, daemon)
