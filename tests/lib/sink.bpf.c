@@ -14,6 +14,7 @@
 
 #include "checksum.h"
 #include "tcp_options.h"
+#include "verdict.h"
 
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
@@ -98,7 +99,7 @@ static __always_inline bool count(const void *data, const void *data_end, enum e
 	c = bpf_map_lookup_elem(&counters, &zero);
 	if (!c)
 		return true;
-	c->bytes += bytes;
+	c->bytes += verdict_bytes(bytes);
 	if (is_tcp && (const void *)(tcp + 1) <= data_end)
 		count_segment(c, tcp);
 	else

@@ -25,7 +25,7 @@ struct sink_counters {
 	__u64 rst;
 	__u64 other;
 	__u64 not_tcp;
-	__u64 bytes; /* of the frames of all */
+	__u64 bytes; /* of the frames of all, as Synkeep counts them */
 };
 
 #endif /* SYNKEEP_TESTS_SINK_H */

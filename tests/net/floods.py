@@ -35,17 +35,17 @@ class Flood:
         return self.of_daemon if owner == "daemon" and self.of_daemon else self.verdicts
 
 
-BUDGETED = ("FRAGMENT", "UNVERIFIED_OVER_BUDGET")
-
-
 def _floods(verdict, *kinds):
     return [Flood(kind, (verdict,)) for kind in kinds]
 
 
+ANSWERED = ("SYN_COOKIE", "SYN_PREFIX_OVER_BUDGET")  # of IPv6 all sources are in one prefix
+BUDGETED = ("FRAGMENT", "UNVERIFIED_OVER_BUDGET")
+
 FLOODS = [
-    *_floods("SYN_COOKIE", "syn", "syn-bare", "syn-nops", "syn-unknown", "syn-mptcp", "syn-fast-open"),
-    Flood("syn", ("SYN_COOKIE",), ("--sources", 1), name="syn-one-source"),
-    Flood("syn", ("SYN_COOKIE",), ("--sources", 256), name="syn-one-prefix"),
+    *(Flood(kind, ANSWERED) for kind in ("syn", "syn-bare", "syn-nops", "syn-unknown", "syn-mptcp", "syn-fast-open")),
+    Flood("syn", ANSWERED, ("--sources", 1), name="syn-one-source"),
+    Flood("syn", ANSWERED, ("--sources", 256), name="syn-one-prefix"),
     *_floods("SYN_SIGNED_REFUSED", "syn-md5", "syn-ao"),
     *_floods("BAD_OPTIONS", "syn-bad-options"),
     *_floods("NO_FLOW", "ack", "ack-timestamps", "ack-window-0", "ack-window-1", "syn-ack", "rst", "rst-ack", "fin",
@@ -54,6 +54,23 @@ FLOODS = [
     Flood("first-fragment", BUDGETED, of_daemon=("DAEMON_FRAGMENT",)),
     Flood("later-fragment", BUDGETED),
 ]
+
+
+@dataclasses.dataclass
+class Look:
+    """What has been counted so far, or since an earlier look."""
+
+    packets: collections.Counter  # by verdicts of XDP
+    bytes: collections.Counter
+    ledger_in: collections.Counter  # packets, and bytes
+    ledger_out: collections.Counter
+    answers: collections.Counter  # what was sent to the floods' addresses: packets, and bytes
+
+    def since(self, earlier):
+        return Look(*(getattr(self, field.name) - getattr(earlier, field.name) for field in dataclasses.fields(Look)))
+
+    def of(self, verdicts):
+        return {name: self.packets[name] for name in verdicts if self.packets[name]}
 
 
 class Stage:
@@ -75,17 +92,16 @@ class Stage:
         return self.net.client.read_json("ip", "-j", "-s", "link", "show", self.net.client.device)[0][
             "stats64"]["tx"]["dropped"]
 
-    def counted(self):
-        """Packets, and bytes, by the verdicts of XDP."""
-        of_xdp = [verdict for verdict in self.shield.verdicts() if verdict["action"] != "note"
+    def look(self):
+        counters = self.shield.read_json("counters", self.shield.device, "--all")[0]
+        of_xdp = [verdict for verdict in counters["counters"] if verdict["action"] != "note"
                   and not verdict["name"].startswith(("OWN_", "HANDOVER"))]
-        return tuple(collections.Counter({verdict["name"]: verdict[what] for verdict in of_xdp})
-                     for what in ("packets", "bytes"))
-
-    def answered(self):
-        """Packets, and bytes, that were sent to the floods' addresses."""
-        counters = self.net.client.counters()
-        return sum(count for name, count in counters.items() if name != "bytes"), counters["bytes"]
+        sink = self.net.client.counters()
+        size = sink.pop("bytes")
+        return Look(collections.Counter({verdict["name"]: verdict["packets"] for verdict in of_xdp}),
+                    collections.Counter({verdict["name"]: verdict["bytes"] for verdict in of_xdp}),
+                    collections.Counter(counters["ledger"]["in"]), collections.Counter(counters["ledger"]["out"]),
+                    collections.Counter(packets=sum(sink.values()), bytes=size))
 
     def sockets_of(self, family):
         """The server's sockets whose peers are the floods' addresses."""
@@ -94,11 +110,11 @@ class Stage:
     @contextlib.contextmanager
     def flooded(self, family, flood, *options, seconds=30):
         """Floods meanwhile, from before the block on; the dict that it yields then has the tool's report."""
-        before, expected = self.counted()[0], flood.verdicts_of(self.owner)
+        before, expected = self.look(), flood.verdicts_of(self.owner)
         process = self.net.client.start(*self.command(family, flood, seconds, *options))
         report = {}
         try:
-            lab.wait_until(lambda: any((self.counted()[0] - before)[name] for name in expected), f"the {flood}")
+            lab.wait_until(lambda: self.look().since(before).of(expected), f"the {flood}")
             yield report
         finally:
             process.terminate()

@@ -20,24 +20,21 @@ def stage(request):
 
 @pytest.mark.parametrize("flood", floods.FLOODS, ids=str)
 def test_flood_meets_its_verdicts_and_gets_no_more_than_it_sent(stage, family, flood):
-    packets_before, bytes_before = stage.counted()
-    answers_before, lost = stage.answered(), stage.lost_on_the_way()
+    before, lost = stage.look(), stage.lost_on_the_way()
     heard, expected = stage.daemon and stage.daemon.counters(), flood.verdicts_of(stage.owner)
 
     sent = stage.net.client.read_json(*stage.command(family, flood, seconds=0.2))["sent"]
     arrived = sent - (stage.lost_on_the_way() - lost)
+    lab.wait_until(lambda: sum(stage.look().since(before).of(expected).values()) >= arrived,
+                   f"{arrived} of {expected}")
+    came = stage.look().since(before)
+
     assert arrived > floods.RATE // 100
-
-    def counted():
-        packets, size = (after - before for after, before in zip(stage.counted(), (packets_before, bytes_before)))
-        return [{name: found[name] for name in expected if found[name]} for found in (packets, size)]
-
-    lab.wait_until(lambda: sum(counted()[0].values()) >= arrived, f"{arrived} of {expected}")
-    packets, size = counted()
-    assert sum(packets.values()) == arrived, packets
-    answers, answer_bytes = (after - before for after, before in zip(stage.answered(), answers_before))
-    assert answers <= arrived and answer_bytes <= sum(size.values())
-    assert answers == packets.get("SYN_COOKIE", 0)
+    assert sum(came.of(expected).values()) == arrived, came
+    assert came.answers["packets"] == came.packets["SYN_COOKIE"] <= arrived
+    assert came.answers["bytes"] <= sum(came.bytes[name] for name in expected)
+    assert came.ledger_out == came.answers
+    assert came.ledger_in["packets"] == arrived
     assert not stage.shield.flows(source=floods.SPOOFED[family.name])
     assert not stage.sockets_of(family)
     assert not stage.daemon or stage.daemon.counters() == heard
