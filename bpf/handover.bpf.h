@@ -32,7 +32,15 @@ static __always_inline bool handover_read_timestamps(struct __sk_buff *skb, stru
  * The kernel goes on from rcv_tsecr as the socket's TSval clock. It is given the clock that cookies are made by, not
  * the echo of it with the data bits: so all connections run on one clock that never goes back, and the RTT that the
  * socket takes from this echo is too long by at most the data bits' 31 ms, never too short.
+ *
+ * Unless another machine made the cookie, whose clock is ahead: until this one has caught up, the peer would drop all
+ * that comes with a TSval behind the SYN-ACK's (RFC 7323, 5.3, R1).
  */
+static __always_inline __u32 handover_tsval(const struct cookie_clock *clock, __u32 tsecr)
+{
+	return tsecr - clock->tsval_ms <= COOKIE_SKEW_NS / NSEC_PER_MSEC ? tsecr : clock->tsval_ms;
+}
+
 static __always_inline void handover_fill(struct bpf_tcp_req_attrs *attrs, const struct cookie_terms *terms,
 					  const struct segment *s, const struct cpu_clock *clock,
 					  const struct config *conf)
@@ -48,7 +56,7 @@ static __always_inline void handover_fill(struct bpf_tcp_req_attrs *attrs, const
 	if (terms->timestamps) {
 		attrs->tstamp_ok = 1;
 		attrs->rcv_tsval = s->tsval;
-		attrs->rcv_tsecr = clock->cookie.tsval_ms;
+		attrs->rcv_tsecr = handover_tsval(&clock->cookie, s->tsecr);
 	}
 }
 
