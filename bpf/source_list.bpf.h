@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Whether a packet's source is denied or allowed, by the list that the command line has written (include/source_list.h,
- * user/source_list.c). Asked only of what would be new: connections that are there go on.
+ * user/source_table.c). Asked only of what would be new: connections that are there go on.
  */
 #ifndef SYNKEEP_SOURCE_LIST_BPF_H
 #define SYNKEEP_SOURCE_LIST_BPF_H

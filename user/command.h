@@ -44,6 +44,8 @@ extern const struct command command_run;
 extern const struct command command_connect;
 extern const struct command command_service;
 extern const struct command command_key;
+extern const struct command command_allow;
+extern const struct command command_deny;
 extern const struct command command_status;
 extern const struct command command_flows;
 extern const struct command command_counters;

@@ -14,6 +14,7 @@
 #include "device.h"
 #include "monitor.h"
 #include "pins.h"
+#include "source_list.h"
 
 #define CONFIG_HEAD_BYTES offsetof(struct config, phase)
 
@@ -33,6 +34,7 @@ void device_init(struct device *device)
 	device->counters_fd = device->clocks_fd = device->budgets_fd = device->monitored_fd = -1;
 	device->agenda_fd = device->sentries_fd = device->journal_fd = -1;
 	device->xsks_fd = device->watch_fd = device->watchers_fd = -1;
+	device->source_lists_fd = device->source_filter_fd = -1;
 	for (int i = 0; i < 2; i++)
 		device->flows_fd[i] = device->half_fd[i] = device->tw_fd[i] = -1;
 }
@@ -59,6 +61,8 @@ void device_close(struct device *device)
 	close_fd(&device->xsks_fd);
 	close_fd(&device->watch_fd);
 	close_fd(&device->watchers_fd);
+	close_fd(&device->source_lists_fd);
+	close_fd(&device->source_filter_fd);
 	for (int i = 0; i < 2; i++) {
 		close_fd(&device->flows_fd[i]);
 		close_fd(&device->half_fd[i]);
@@ -229,6 +233,8 @@ static int open_other_maps(struct device *device)
 		{ "xsks", &device->xsks_fd, sizeof(__u32), sizeof(__u32), 0 },
 		{ "watch", &device->watch_fd, sizeof(__u32), sizeof(struct watch), 1 },
 		{ "watchers", &device->watchers_fd, sizeof(__u32), sizeof(__u32), WATCHERS_MAX },
+		{ "source_lists", &device->source_lists_fd, sizeof(__u32), sizeof(__u32), 1 },
+		{ "source_filter", &device->source_filter_fd, sizeof(__u32), sizeof(__u64), SOURCE_FILTER_WORDS },
 		{ "flows4", &device->flows_fd[0], sizeof(struct flow4_key), sizeof(struct flow), 0 },
 		{ "flows6", &device->flows_fd[1], sizeof(struct flow6_key), sizeof(struct flow), 0 },
 		{ "half4", &device->half_fd[0], sizeof(struct flow4_key), sizeof(struct half_open), 0 },

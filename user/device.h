@@ -33,6 +33,8 @@ struct device {
 	int xsks_fd;
 	int watch_fd;
 	int watchers_fd;
+	int source_lists_fd;
+	int source_filter_fd;
 	int flows_fd[2];
 	int half_fd[2];
 	int tw_fd[2];

@@ -15,30 +15,10 @@
 #include "counters.h"
 #include "drain.h"
 #include "flow_walk.h"
+#include "map_memory.h"
 #include "service_table.h"
 #include "status.h"
 #include "system.h"
-
-/* The kernel's account of a map's memory, bytes; 0 if it keeps none, or if it is a program. */
-static __u64 map_memory_bytes(int fd)
-{
-	char path[64], line[128];
-	bool is_map = false;
-	__u64 bytes = 0;
-	FILE *info;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	info = fopen(path, "re");
-	if (!info)
-		return 0;
-	while (fgets(line, sizeof(line), info)) {
-		is_map |= !strncmp(line, "map_type:", strlen("map_type:"));
-		if (sscanf(line, "memlock: %llu", &bytes) == 1)
-			break;
-	}
-	fclose(info);
-	return is_map ? bytes : 0;
-}
 
 static __u64 pinned_memory_bytes(const char *pin_dir)
 {
@@ -94,10 +74,10 @@ static int read_tables(const struct device *device, struct status *status)
 		{ "flows4", FLOW_TABLE_LIVE, device->flows_fd[0] }, { "flows6", FLOW_TABLE_LIVE, device->flows_fd[1] },
 		{ "tw4", FLOW_TABLE_ENDED, device->tw_fd[0] },	    { "tw6", FLOW_TABLE_ENDED, device->tw_fd[1] },
 	};
+	int err;
 
 	for (int i = 0; i < STATUS_TABLES; i++) {
 		struct status_table *table = &status->tables[i];
-		int err;
 
 		table->name = tables[i].name;
 		table->kind = tables[i].kind;
@@ -105,7 +85,10 @@ static int read_tables(const struct device *device, struct status *status)
 		if (err)
 			return err;
 	}
-	status->memory_bytes = pinned_memory_bytes(device->pin_dir);
+	err = source_table_count(device, &status->sources);
+	if (err)
+		return err;
+	status->memory_bytes = pinned_memory_bytes(device->pin_dir) + status->sources.memory_bytes;
 	return flow_walk(device, count_record, status);
 }
 

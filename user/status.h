@@ -14,6 +14,7 @@
 #include "listener.h"
 #include "monitor.h"
 #include "service_spec.h"
+#include "source_table.h"
 #include "vlan.h"
 
 #define STATUS_TABLES (2 * FLOW_TABLE_COUNT)
@@ -52,7 +53,8 @@ struct status {
 	__u64 cookie_left_ns; /* how long a cookie that was sent may still come back; 0: none can */
 	__u64 cookie_time_ns;
 	struct status_table tables[STATUS_TABLES];
-	__u64 memory_bytes; /* of all pinned maps, by the kernel's account */
+	struct source_table_counts sources;
+	__u64 memory_bytes; /* of all pinned maps and the list of sources, by the kernel's account */
 	struct verdict_counter counters[VERDICT_COUNT];
 	struct daemon_view daemon;
 	struct status_service *services;

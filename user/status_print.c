@@ -301,6 +301,15 @@ static void count_sentence(enum advice_kind kind, const char *sentence, void *co
 	((struct sentences *)context)->problems += kind == ADVICE_PROBLEM;
 }
 
+static void print_sources(const struct status *status)
+{
+	const __u64 *of = status->sources.of;
+
+	if (of[SOURCE_DENY] || of[SOURCE_DENY_MONITOR] || of[SOURCE_ALLOW])
+		printf("  sources  %llu denied, %llu only counted, %llu allowed\n", of[SOURCE_DENY],
+		       of[SOURCE_DENY_MONITOR], of[SOURCE_ALLOW]);
+}
+
 int status_print_text(const struct status *status)
 {
 	struct sentences counted = {};
@@ -323,6 +332,7 @@ int status_print_text(const struct status *status)
 	       count_records(status, FLOW_TABLE_LIVE), count_records(status, FLOW_TABLE_ENDED));
 	if (status->config->track_outgoing)
 		puts("  tracked  connections that this host opens, too");
+	print_sources(status);
 	printf("  msl      %s, for services that do not say\n", duration_format(msl, status->config->msl_ns));
 	printf("  memory   %s in all maps\n", format_bytes(memory, status->memory_bytes));
 	err = print_services(status);
@@ -472,6 +482,17 @@ static void add_tables(struct json_object *object, const struct status *status)
 	json_out_number(object, "memory_bytes", status->memory_bytes);
 }
 
+/* Prefixes, by what becomes of packets from them. */
+static void add_sources(struct json_object *object, const struct status *status)
+{
+	struct json_object *sources = json_out_member(object, "sources", json_object_new_object());
+
+	json_out_number(sources, "denied", status->sources.of[SOURCE_DENY]);
+	json_out_number(sources, "monitored", status->sources.of[SOURCE_DENY_MONITOR]);
+	json_out_number(sources, "allowed", status->sources.of[SOURCE_ALLOW]);
+	json_out_number(sources, "memory_bytes", status->sources.memory_bytes);
+}
+
 static void add_sentence(enum advice_kind kind, const char *sentence, void *context)
 {
 	struct sentences *sentences = context;
@@ -503,6 +524,7 @@ struct json_object *status_print_json(const struct status *status)
 	json_out_member(object, "ager", daemon_print_ager_json(&status->daemon));
 	add_services(object, status);
 	add_tables(object, status);
+	add_sources(object, status);
 	sentences.problem_list = json_out_member(object, "problems", json_object_new_array());
 	sentences.note_list = json_out_member(object, "notes", json_object_new_array());
 	advice_give(status, add_sentence, &sentences);

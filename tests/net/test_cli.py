@@ -12,7 +12,8 @@ import sockets
 from shield import BPFTOOL, shielded
 
 PORT = 8000
-COMMANDS = ["load", "keep", "unload", "service", "status", "flows", "counters", "run", "connect"]
+COMMANDS = ["load", "keep", "unload", "service", "status", "flows", "counters", "deny", "allow",
+            "run", "connect"]
 
 
 @pytest.fixture(scope="module")
