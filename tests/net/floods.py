@@ -5,6 +5,7 @@ import collections
 import contextlib
 import dataclasses
 import json
+import os
 
 import daemon as daemons
 import lab
@@ -13,6 +14,7 @@ import web
 from shield import shielded
 
 STRANGERS_WELCOME_S = 128  # after the load
+SYN_ACK_BYTES = 94  # of IPv6
 RATE = 30_000  # packets a second: what a slow machine takes without losing some
 SPOOFED = {"ipv4": lab.SPOOFED_IPV4, "ipv6": lab.SPOOFED_IPV6}
 PORT_OF = {"kernel": web.PORT, "daemon": 7}
@@ -31,16 +33,19 @@ class Flood:
     def __str__(self):
         return self.name or self.kind
 
-    def verdicts_of(self, owner):
-        return self.of_daemon if owner == "daemon" and self.of_daemon else self.verdicts
+    def verdicts_of(self, owner, policy):
+        verdicts = self.of_daemon if owner == "daemon" and self.of_daemon else self.verdicts
+        return verdicts + IN_CALM if policy == "auto" else verdicts
 
 
 def _floods(verdict, *kinds):
     return [Flood(kind, (verdict,)) for kind in kinds]
 
 
+HALF_OPEN = 256  # handshakes under way from which on policy auto takes them for a flood
 ANSWERED = ("SYN_COOKIE", "SYN_PREFIX_OVER_BUDGET")  # of IPv6 all sources are in one prefix
 BUDGETED = ("FRAGMENT", "UNVERIFIED_OVER_BUDGET")
+IN_CALM = ("SYN_CALM", "DAEMON_SYN", "STRANGER", "DAEMON_STRANGER", "UNVERIFIED_OVER_BUDGET")
 
 FLOODS = [
     *(Flood(kind, ANSWERED) for kind in ("syn", "syn-bare", "syn-nops", "syn-unknown", "syn-mptcp", "syn-fast-open")),
@@ -77,10 +82,18 @@ class Stage:
     """A shield with one owner's service, older than the time in which strangers are welcome, and a client whose device
     counts and drops what is sent to the floods' addresses."""
 
-    def __init__(self, shield, owner, daemon):
-        self.shield, self.owner, self.daemon = shield, owner, daemon
+    def __init__(self, shield, owner, policy, daemon):
+        self.shield, self.owner, self.policy, self.daemon = shield, owner, policy, daemon
         self.net = shield.net
         self.port = PORT_OF[owner]
+
+    def expected(self, flood):
+        return flood.verdicts_of(self.owner, self.policy)
+
+    def half_open_at_most(self):
+        """Handshakes of a family's that may be under way: as many as there were before it was a flood, and one that
+        each CPU had at hand."""
+        return HALF_OPEN + os.cpu_count() if self.policy == "auto" else 0
 
     def command(self, family, flood, seconds, *options):
         return self.net.client.flood_command(
@@ -105,12 +118,12 @@ class Stage:
 
     def sockets_of(self, family):
         """The server's sockets whose peers are the floods' addresses."""
-        return self.net.server.run("ss", "-Htan", "dst", SPOOFED[family.name]).stdout
+        return self.net.server.run("ss", "-Htan", "dst", SPOOFED[family.name]).stdout.splitlines()
 
     @contextlib.contextmanager
     def flooded(self, family, flood, *options, seconds=30):
         """Floods meanwhile, from before the block on; the dict that it yields then has the tool's report."""
-        before, expected = self.look(), flood.verdicts_of(self.owner)
+        before, expected = self.look(), self.expected(flood)
         process = self.net.client.start(*self.command(family, flood, seconds, *options))
         report = {}
         try:
@@ -153,4 +166,4 @@ def staged(owner, policy):
             service = f"*:{PORT_OF[owner]},owner=daemon,app=echo,policy={policy}"
             daemon = stack.enter_context(daemons.serving(shield, service))
         shield.advance_clock(STRANGERS_WELCOME_S + 1)
-        yield Stage(shield, owner, daemon)
+        yield Stage(shield, owner, policy, daemon)

@@ -8,7 +8,7 @@ import floods
 import lab
 import traffic
 
-GUARDS = [("kernel", "always"), ("daemon", "always")]
+GUARDS = [(owner, policy) for owner in ("kernel", "daemon") for policy in ("always", "auto")]
 CONNECTIONS = 50
 
 
@@ -21,7 +21,7 @@ def stage(request):
 @pytest.mark.parametrize("flood", floods.FLOODS, ids=str)
 def test_flood_meets_its_verdicts_and_gets_no_more_than_it_sent(stage, family, flood):
     before, lost = stage.look(), stage.lost_on_the_way()
-    heard, expected = stage.daemon and stage.daemon.counters(), flood.verdicts_of(stage.owner)
+    heard, expected = stage.daemon and stage.daemon.counters(), stage.expected(flood)
 
     sent = stage.net.client.read_json(*stage.command(family, flood, seconds=0.2))["sent"]
     arrived = sent - (stage.lost_on_the_way() - lost)
@@ -31,13 +31,19 @@ def test_flood_meets_its_verdicts_and_gets_no_more_than_it_sent(stage, family, f
 
     assert arrived > floods.RATE // 100
     assert sum(came.of(expected).values()) == arrived, came
-    assert came.answers["packets"] == came.packets["SYN_COOKIE"] <= arrived
-    assert came.answers["bytes"] <= sum(came.bytes[name] for name in expected)
-    assert came.ledger_out == came.answers
     assert came.ledger_in["packets"] == arrived
-    assert not stage.shield.flows(source=floods.SPOOFED[family.name])
-    assert not stage.sockets_of(family)
-    assert not stage.daemon or stage.daemon.counters() == heard
+    half_open = stage.half_open_at_most()
+    repeated = 2 * half_open  # SYN-ACKs of the owner's in either family, from before it was a flood
+    assert came.answers["packets"] <= arrived + repeated
+    assert came.answers["bytes"] <= sum(came.bytes[name] for name in expected) + repeated * floods.SYN_ACK_BYTES
+    assert abs(came.ledger_out["packets"] - came.answers["packets"]) <= repeated
+    assert abs(came.ledger_out["bytes"] - came.answers["bytes"]) <= repeated * floods.SYN_ACK_BYTES
+    assert len(stage.shield.flows(source=floods.SPOOFED[family.name])) <= half_open
+    assert len(stage.sockets_of(family)) <= half_open
+    if stage.daemon and stage.policy == "auto":
+        assert stage.daemon.status()["connections"] <= 2 * half_open
+    elif stage.daemon:
+        assert stage.daemon.counters() == heard
 
 
 @pytest.mark.parametrize("flood", floods.FLOODS, ids=str)
