@@ -11,6 +11,7 @@
 #include "answer.bpf.h"
 #include "budget.bpf.h"
 #include "clock.bpf.h"
+#include "cookie_site.h"
 #include "daemon.bpf.h"
 #include "ip_options.bpf.h"
 #include "kernel_cookie.bpf.h"
@@ -118,29 +119,6 @@ static __always_inline void syn_agree(struct cookie_terms *terms, const struct p
 	terms->sack = l->sack && o->sack_permitted;
 	terms->timestamps = l->timestamps && o->has_timestamps;
 	terms->ecn = l->ecn && (p->segment.flags & ecn_setup) == ecn_setup;
-}
-
-/* The MTU may be more than the daemon's buffers hold. */
-static __always_inline __u16 cookie_site_daemon_mss(const struct config *conf, __u8 family, __u16 mss)
-{
-	__u32 ip_bytes = family == FAMILY_IPV4 ? IPV4_HEADER_BYTES : IPV6_HEADER_BYTES;
-	__u32 most = conf->daemon_frame_bytes - PACKET_IP_OFFSET_MAX - ip_bytes - TCP_HEADER_BYTES;
-
-	return mss < most ? mss : most;
-}
-
-static __always_inline struct cookie_site cookie_site_for(const struct config *conf, __u8 family, enum flow_owner owner)
-{
-	struct cookie_site site = {
-		.mss = family == FAMILY_IPV4 ? conf->mss_ipv4 : conf->mss_ipv6,
-		.rcv_wscale = conf->rcv_wscale,
-	};
-
-	if (owner == FLOW_OWNER_DAEMON) {
-		site.mss = cookie_site_daemon_mss(conf, family, site.mss);
-		site.rcv_wscale = conf->daemon_terms.rcv_wscale;
-	}
-	return site;
 }
 
 /* What a SYN-ACK offers: the handshake's terms, and the cookie that keeps them. */
