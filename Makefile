@@ -114,6 +114,10 @@ $(BUILD)/tests/fuzz/fuzz_tcp_input: tests/fuzz/fuzz_tcp_input.c $(FUZZ_TCP)
 	$(call say,FUZZER,$@)$(BPF_CLANG) $(USER_CPPFLAGS) $(USER_CFLAGS) -fsanitize=fuzzer,address,undefined -Wno-pass-failed \
 		-fno-sanitize-recover=undefined -MMD -MP $< $(FUZZ_TCP) -lm -o $@
 
+# It asks the skeleton what maps there are.
+$(BUILD)/tests/unit/test_twin: UNIT_EXTRA := -lbpf
+$(BUILD)/tests/unit/test_twin: | $(BUILD)/synkeep.skel.h
+
 $(BUILD)/tests/unit/%: tests/unit/%.c
 	@mkdir -p $(@D)
 	$(call say,TEST,$@)$(CC) $(USER_CPPFLAGS) $(USER_CFLAGS) $(SANITIZE) -MMD -MP $< $(UNIT_EXTRA) -lcmocka -lm -o $@
