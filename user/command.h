@@ -49,6 +49,7 @@ extern const struct command command_deny;
 extern const struct command command_status;
 extern const struct command command_flows;
 extern const struct command command_counters;
+extern const struct command command_explain;
 
 /* Prints the usage on stdout; returns EXIT_DONE. */
 int command_help(const struct command *command);
