@@ -48,7 +48,7 @@ static __always_inline void sentry_welcome(const struct service *service, const 
 	struct sentry *s = service->policy == POLICY_AUTO ? sentry_of(service) : NULL;
 
 	if (s)
-		sentry_relieve(s, service->half_open, clock->now_ns);
+		sentry_relieve(s, service->half_open, 1, clock->now_ns);
 }
 
 /* For bpf_for_each_map_elem(): where no SYN comes any more, the sweep notes that a flood is over. */

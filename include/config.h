@@ -107,6 +107,12 @@ enum service_policy {
 	POLICY_AUTO,	/* "off" in calm, "always" under flood (sentry.h) */
 } __attribute__((packed));
 
+/* Whether SYNs may be answered. */
+static inline bool policy_answers(enum service_policy policy)
+{
+	return policy == POLICY_ALWAYS || policy == POLICY_AUTO;
+}
+
 /* What becomes of a SYN for a service of the daemon's while no daemon serves the receive queue that it came by. */
 enum service_gone {
 	GONE_DROP,

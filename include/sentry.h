@@ -109,11 +109,16 @@ static __always_inline bool sentry_press(struct sentry *s, __u32 limit, __u32 ha
 	return after > now_ns + SENTRY_WINDOW_NS;
 }
 
-/* A handshake is complete. */
-static __always_inline void sentry_relieve(struct sentry *s, __u32 limit, __u64 now_ns)
+/* Handshakes are complete: what they weighed, as far as it is there yet. */
+static __always_inline void sentry_relieve(struct sentry *s, __u32 limit, __u32 handshakes, __u64 now_ns)
 {
-	if (s->pressure_ns > now_ns)
-		__sync_fetch_and_add(&s->pressure_ns, -sentry_cost_ns(limit));
+	__u64 before = s->pressure_ns, relief_ns = handshakes * sentry_cost_ns(limit);
+
+	if (before <= now_ns)
+		return;
+	if (relief_ns > before - now_ns)
+		relief_ns = before - now_ns;
+	__sync_fetch_and_add(&s->pressure_ns, -relief_ns);
 }
 
 /* How long the pressure must stay low behind a flood that begins now. */

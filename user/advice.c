@@ -115,7 +115,7 @@ static bool answers_syns(const struct status *status)
 	for (int i = 0; i < status->service_count; i++) {
 		const struct service_spec *spec = &status->services[i].spec;
 
-		if (spec->policy == POLICY_ALWAYS && spec->owner == FLOW_OWNER_KERNEL)
+		if (policy_answers(spec->policy) && spec->owner == FLOW_OWNER_KERNEL)
 			return true;
 	}
 	return false;
@@ -124,7 +124,7 @@ static bool answers_syns(const struct status *status)
 static void judge_service(const struct advisor *advisor, const struct status_service *service)
 {
 	/* What is only monitored is not worse off than before. */
-	enum advice_kind kind = service->spec.policy == POLICY_ALWAYS ? ADVICE_PROBLEM : ADVICE_NOTE;
+	enum advice_kind kind = policy_answers(service->spec.policy) ? ADVICE_PROBLEM : ADVICE_NOTE;
 	struct service_handover handovers[SERVICE_HANDOVERS_MAX];
 	char text[SERVICE_SPEC_BYTES], explanation[SENTENCE_BYTES];
 	int count;

@@ -213,7 +213,7 @@ static int apply_default_policy(struct options *options)
 
 	for (size_t i = 0; i < options->load.service_count; i++) {
 		if (!options->services[i].has_policy)
-			options->services[i].policy = options->has_policy ? options->policy : POLICY_ALWAYS;
+			options->services[i].policy = options->has_policy ? options->policy : POLICY_AUTO;
 		service_spec_format(&options->services[i], text, sizeof(text));
 		if (service_spec_check(&options->services[i], error, sizeof(error)))
 			return command_misused(&command_load, "%s: %s", text, error);
@@ -455,12 +455,12 @@ const struct command command_load = {
 		"      --service SPEC what to protect: "
 		"ADDR:PORT[,policy=auto|always|monitor|off][,md5=pass]\n"
 		"                     [,keepalive=on|IDLE/INTERVAL/PROBES[,dead=report]][,msl=TIME]\n"
-		"                     [,owner=daemon,app=NAME[,gone=refuse]]\n"
+		"                     [,half-open=N][,owner=daemon,app=NAME[,gone=refuse]]\n"
 		"                     10.0.0.2:80  [2001:db8::2]:443,policy=always  *:22 (every address)\n"
 		"                     10.0.0.2:* (every port); may be repeated\n"
-		"      --policy P     for services that do not say: always answers every SYN with a cookie,\n"
-		"                     off only tracks connections, monitor tracks and counts what always would do;\n"
-		"                     always by default\n"
+		"      --policy P     for services that do not say: auto passes SYNs in calm and answers them with\n"
+		"                     cookies under flood (the default); always answers every SYN; off only tracks\n"
+		"                     connections; monitor tracks and counts what always would do\n"
 		"      --xdp MODE     native (in the driver) or generic; by default native, or generic if the driver "
 		"can not\n"
 		"      --handover WAY no listener gets its connections in a better way than this: kfunc (our cookies,\n"

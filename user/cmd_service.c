@@ -294,7 +294,7 @@ const struct command command_service = {
 		 "  SPEC               ADDR:PORT[,policy=auto|always|monitor|off][,md5=pass]\n"
 		 "                     [,keepalive=on|IDLE/INTERVAL/PROBES[,dead=report]][,msl=TIME]\n"
 		 "                     [,owner=daemon,app=NAME[,gone=refuse]],\n"
-		 "                     as in `synkeep load --help`; the policy is always where it is not given\n"
+		 "                     as in `synkeep load --help`; the policy is auto where it is not given\n"
 		 "      --json         list: for programs\n"
 		 "      --pin-root DIR where the devices are pinned, " PINS_ROOT " by default\n"
 		 "  -h, --help         this text\n",

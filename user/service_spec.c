@@ -378,7 +378,7 @@ int service_spec_parse(const char *text, struct service_spec *spec, char *error,
 	struct keys_seen seen = {};
 	int err;
 
-	*spec = (struct service_spec){ .policy = POLICY_ALWAYS, .owner = FLOW_OWNER_KERNEL };
+	*spec = (struct service_spec){ .policy = POLICY_AUTO, .owner = FLOW_OWNER_KERNEL };
 	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
 		return complain(&complaint, "longer than any service: \"%.40s...\"", text);
 	place = strsep(&rest, ",");

@@ -176,7 +176,7 @@ static __u8 protected_families(const struct table *table)
 	for (size_t i = 0; i < table->count; i++) {
 		const struct entry *entry = &table->entries[i];
 
-		if (entry->service.policy == POLICY_ALWAYS || entry->service.policy == POLICY_AUTO)
+		if (policy_answers(entry->service.policy))
 			found |= entry->key.family == FAMILY_IPV4 ? PROTECTED_IPV4 : PROTECTED_IPV6;
 	}
 	return found;
@@ -325,8 +325,7 @@ int service_table_add(struct device *device, const struct service_spec *spec)
 static int cookies_left_ns(const struct device *device, const struct service *service, __u64 *left_ns)
 {
 	*left_ns = DRAIN_NS;
-	return service->policy == POLICY_ALWAYS || service->policy == POLICY_AUTO ? 0
-										  : drain_remaining_ns(device, left_ns);
+	return policy_answers(service->policy) ? 0 : drain_remaining_ns(device, left_ns);
 }
 
 /* 0 or -errno; -ENOENT: not there, or deleted before. */

@@ -9,7 +9,7 @@ import signal
 import subprocess
 
 import lab
-from shield import FLOWS
+from shield import FLOWS, answered
 
 SECONDS = 5
 
@@ -65,8 +65,8 @@ class Daemon:
 
 
 def start(shield, *specs, options=(), flows=FLOWS):
-    """Starts a daemon with these services, and waits until it serves."""
-    words = [word for spec in specs for word in ("--service", spec)]
+    """Starts a daemon with these services, and waits until it serves. Where no policy is named, it is always."""
+    words = [word for spec in specs for word in ("--service", answered(spec))]
     command = shield.command("run", shield.device, "--flows", flows, *words, *options)
     process = shield.net.server.start(*command[2:], stderr=subprocess.PIPE)
     for line in process.stdout:

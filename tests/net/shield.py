@@ -28,6 +28,11 @@ FLOW_PROBES = 108  # in struct flow
 PHASE_LOADING, PHASE_ACTIVE = 0, 1
 
 
+def answered(spec):
+    """A SPEC with policy always if it names none: most tests want cookies from the first SYN on."""
+    return spec if "policy=" in str(spec) else f"{spec},policy=always"
+
+
 class Shield:
     """The shield on the server's device, with pins of its own; made without loading anything."""
 
@@ -43,9 +48,9 @@ class Shield:
     def run(self, name, *arguments, **options):
         return self.net.synkeep(name, *arguments, **options)
 
-    def load_arguments(self, *services, policy=None, xdp=None, handover=None, key_file=None, try_for=None, flows=FLOWS,
+    def load_arguments(self, *services, policy="always", xdp=None, handover=None, key_file=None, try_for=None, flows=FLOWS,
                        msl=None, track_outgoing=False):
-        """What follows `synkeep load`."""
+        """What follows `synkeep load`; policy=None leaves the choice to it."""
         arguments = [self.device, "--flows", flows, *(word for spec in services for word in ("--service", spec))]
         for name, value in (("--policy", policy), ("--xdp", xdp), ("--handover", handover), ("--key-file", key_file),
                             ("--try", try_for), ("--msl", msl)):
@@ -60,7 +65,7 @@ class Shield:
         return self.run("unload", self.device, *arguments, **options)
 
     def add_service(self, *specs):
-        return self.run("service", "add", self.device, *specs)
+        return self.run("service", "add", self.device, *map(answered, specs))
 
     def delete_service(self, *specs):
         return self.run("service", "del", self.device, *specs)

@@ -47,6 +47,14 @@ struct tcp_listener *tcp_listen(struct tcp *tcp, const struct service_key *key, 
 	return (struct tcp_listener *)copy;
 }
 
+static __u64 completed;
+
+__u64 tcp_listener_completed(const struct tcp_listener *listener)
+{
+	(void)listener;
+	return completed;
+}
+
 void tcp_unlisten(struct tcp *tcp, struct tcp_listener *listener)
 {
 	(void)tcp;
@@ -218,9 +226,44 @@ static void test_listener_for_which_there_was_no_memory_begins_later(void **stat
 	assert_story("listen one 7/4; ");
 }
 
+/* The service's policy is auto, and its sentry the third. */
+static void test_completed_handshakes_relieve_the_sentry_of_their_service(void **state)
+{
+	static struct sentry sentries[4];
+	const __u64 now_ns = 1000 * NSEC_PER_SEC;
+	struct service_spec auto_spec = spec(FAMILY_IPV4, 7, "one"), always_spec;
+
+	(void)state;
+	auto_spec.policy = POLICY_AUTO;
+	auto_spec.half_open = 100;
+	auto_spec.sentry = 2;
+	completed = 0;
+	listeners_follow(listeners, &auto_spec, 1);
+	sentry_press(&sentries[2], 100, 50, now_ns);
+	sentry_press(&sentries[1], 100, 50, now_ns);
+	completed = 30;
+	listeners_relieve(listeners, sentries, now_ns);
+	listeners_relieve(listeners, sentries, now_ns); /* told once */
+	assert_int_equal(sentry_pressure(&sentries[2], 100, now_ns), 20);
+	assert_int_equal(sentry_pressure(&sentries[1], 100, now_ns), 50);
+	always_spec = auto_spec;
+	always_spec.policy = POLICY_ALWAYS;
+	listeners_follow(listeners, &always_spec, 1);
+	assert_story("listen one 7/4; "); /* it is the same listener */
+	completed = 40;
+	listeners_relieve(listeners, sentries, now_ns);
+	assert_int_equal(sentry_pressure(&sentries[2], 100, now_ns), 20);
+	listeners_follow(listeners, &auto_spec, 1);
+	completed = 45;
+	listeners_relieve(listeners, sentries, now_ns);
+	assert_int_equal(sentry_pressure(&sentries[2], 100, now_ns), 15);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_completed_handshakes_relieve_the_sentry_of_their_service, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_service_of_both_families_is_two_listeners, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_not_for_the_daemon_is_passed_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_service_that_is_gone_ends, setup, teardown),

@@ -34,7 +34,7 @@ static int press_for(__u64 for_ns, __u32 per_second, __u32 completed)
 		if (sentry_press(&s, LIMIT, 1, now_ns))
 			return syn;
 		if ((__u32)syn % 100 < completed)
-			sentry_relieve(&s, LIMIT, now_ns);
+			sentry_relieve(&s, LIMIT, 1, now_ns);
 	}
 	return -1;
 }
@@ -83,13 +83,23 @@ static void test_calm_many_at_once_weigh_as_much_as_one_by_one(void **state)
 static void test_calm_relief_without_pressure_is_nothing(void **state)
 {
 	(void)state;
-	sentry_relieve(&s, LIMIT, now_ns);
+	sentry_relieve(&s, LIMIT, 1, now_ns);
 	assert_int_equal(s.pressure_ns, 0);
 	sentry_press(&s, LIMIT, 1, now_ns);
-	sentry_relieve(&s, LIMIT, now_ns);
-	sentry_relieve(&s, LIMIT, now_ns);
+	sentry_relieve(&s, LIMIT, 1, now_ns);
+	sentry_relieve(&s, LIMIT, 1, now_ns);
 	assert_false(sentry_press(&s, LIMIT, LIMIT, now_ns));
 	assert_in_range(sentry_pressure(&s, LIMIT, now_ns), LIMIT - 1, LIMIT);
+}
+
+static void test_calm_relief_of_many_is_that_of_each(void **state)
+{
+	(void)state;
+	sentry_press(&s, LIMIT, 100, now_ns);
+	sentry_relieve(&s, LIMIT, 60, now_ns);
+	assert_int_equal(sentry_pressure(&s, LIMIT, now_ns), 40);
+	sentry_relieve(&s, LIMIT, 60, now_ns);
+	assert_int_equal(s.pressure_ns, now_ns); /* and not before: what comes next weighs all */
 }
 
 static void test_flood_is_noticed_by_one(void **state)
@@ -150,7 +160,7 @@ static void test_flood_is_not_felt_long_after_it(void **state)
 	ended_ns = now_ns;
 	while (sentry_is_flooded(&s, now_ns)) {
 		sentry_press(&s, LIMIT, 1, now_ns);
-		sentry_relieve(&s, LIMIT, now_ns);
+		sentry_relieve(&s, LIMIT, 1, now_ns);
 		now_ns += 10 * NSEC_PER_MSEC;
 	}
 	assert_true(now_ns - ended_ns > SENTRY_HOLD_S * NSEC_PER_SEC);
@@ -199,6 +209,7 @@ int main(void)
 		TEST(test_calm_flood_within_traffic_shows),
 		TEST(test_calm_many_at_once_weigh_as_much_as_one_by_one),
 		TEST(test_calm_relief_without_pressure_is_nothing),
+		TEST(test_calm_relief_of_many_is_that_of_each),
 		TEST(test_flood_is_noticed_by_one),
 		TEST(test_flood_between_mark_and_hold_counts_as_one),
 		TEST(test_flood_ends_when_nothing_presses_for_the_hold_time),

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -28,9 +29,10 @@
 #define LOOK_INTERVAL_MS 100
 #define TELL_INTERVAL_NS (100 * NSEC_PER_MSEC) /* while something happens */
 #define ALIVE_INTERVAL_NS NSEC_PER_SEC	       /* while nothing does */
-#define WINDOW_SHIFT_MAX 14		       /* RFC 7323, 2.3 */
-#define MEMORY_SHARE 4			       /* one part of what is available, where nobody says how much */
-#define SYN_RECEIVED_SHARE 4		       /* one part of all connections may be handshakes without a cookie */
+#define RELIEVE_INTERVAL_NS NSEC_PER_MSEC
+#define WINDOW_SHIFT_MAX 14  /* RFC 7323, 2.3 */
+#define MEMORY_SHARE 4	     /* one part of what is available, where nobody says how much */
+#define SYN_RECEIVED_SHARE 4 /* one part of all connections may be handshakes without a cookie */
 
 struct mail {
 	int count;
@@ -43,6 +45,7 @@ struct serving {
 	struct listeners *listeners;
 	struct worker_state *state;
 	__u64 told_ns;
+	__u64 relieved_ns;
 	int news_fd; /* an eventfd: there is mail, or an end */
 	struct mail *_Atomic mailbox;
 	struct mail *unfollowed; /* there was no memory for all of it: tried again */
@@ -54,6 +57,7 @@ struct daemon {
 	struct daemon_options options;
 	struct device device;
 	struct worker_states states;
+	struct sentry *sentries;   /* the map; NULL: not yet */
 	__u32 services_generation; /* of the mail that was sent */
 	__u32 services;		   /* of its own */
 	__u32 kernel_services;
@@ -94,6 +98,18 @@ static bool is_time_to_tell(struct serving *serving)
 	return true;
 }
 
+/* Soon enough that what goes well is never taken for a flood, and seldom enough to cost nothing. */
+static void relieve_sentries(struct serving *serving)
+{
+	const struct daemon *daemon = serving->daemon;
+	__u64 now_ns = worker_now_ns(serving->worker);
+
+	if (now_ns - serving->relieved_ns < RELIEVE_INTERVAL_NS)
+		return;
+	serving->relieved_ns = now_ns;
+	listeners_relieve(serving->listeners, daemon->sentries, now_ns + daemon->device.config.test_advance_ns);
+}
+
 static void *serve(void *context)
 {
 	struct serving *serving = context;
@@ -105,6 +121,7 @@ static void *serve(void *context)
 		__u32 received = worker_turn(serving->worker);
 
 		has_news |= received > 0;
+		relieve_sentries(serving);
 		if (is_time_to_tell(serving))
 			has_news = false;
 		else if (received)
@@ -328,6 +345,17 @@ static int open_workers(struct daemon *daemon, char *error, size_t size)
 	return err;
 }
 
+static int map_sentries(struct daemon *daemon)
+{
+	void *map = mmap(NULL, SYNKEEP_SERVICES_MAX * sizeof(struct sentry), PROT_READ | PROT_WRITE, MAP_SHARED,
+			 daemon->device.sentries_fd, 0);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	daemon->sentries = map;
+	return 0;
+}
+
 int daemon_open(const struct daemon_options *options, struct daemon **out, char *error, size_t size)
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
@@ -343,6 +371,11 @@ int daemon_open(const struct daemon_options *options, struct daemon **out, char 
 		device_explain(err, options->pin_root, options->name, error, size);
 	else
 		err = open_workers(daemon, error, size);
+	if (!err) {
+		err = map_sentries(daemon);
+		if (err)
+			snprintf(error, size, "the services' sentries can not be mapped: %s", strerror(-err));
+	}
 	if (err) {
 		daemon_close(daemon);
 		return err;
@@ -460,6 +493,8 @@ void daemon_close(struct daemon *daemon)
 		end_worker(&daemon->serving[i]);
 	worker_states_close(&daemon->states);
 	outbox_close(daemon->outbox);
+	if (daemon->sentries)
+		munmap(daemon->sentries, SYNKEEP_SERVICES_MAX * sizeof(struct sentry));
 	free(daemon->serving);
 	device_close(&daemon->device);
 	free(daemon);

@@ -16,6 +16,10 @@ struct served {
 	const struct tcp_app *app;
 	__u32 msl_ms;
 	struct keepalive keepalive;
+	__u32 sentry; /* its number, if has_sentry: the policy is auto */
+	__u32 half_open;
+	bool has_sentry;
+	__u64 told;		       /* handshakes that were completed, as its sentry was told */
 	struct tcp_listener *listener; /* NULL: it is gone, and connections of it may be there yet */
 	struct memory_account memory;
 	bool wanted;
@@ -79,6 +83,15 @@ static struct tcp_settings make_settings(const struct listeners *listeners, cons
 	return settings;
 }
 
+/* What concerns its sentry may change under a listener that stays. */
+static void set_sentry(struct served *served, const struct service_spec *spec)
+{
+	served->wanted = true;
+	served->sentry = spec->sentry;
+	served->half_open = spec->half_open;
+	served->has_sentry = spec->policy == POLICY_AUTO && spec->half_open && spec->sentry < SYNKEEP_SERVICES_MAX;
+}
+
 /* One service is to leave something for the others: a quarter of all memory is never its. */
 static int begin(struct listeners *listeners, const struct service_key *key, const struct service_spec *spec)
 {
@@ -95,8 +108,8 @@ static int begin(struct listeners *listeners, const struct service_key *key, con
 		.msl_ms = spec->msl_ms,
 		.keepalive = spec->keepalive,
 		.memory = { .limit_bytes = all_bytes - all_bytes / 4, .parent = listeners->memory },
-		.wanted = true,
 	};
+	set_sentry(served, spec);
 	served->listener = tcp_listen(listeners->tcp, key, served->app, NULL, &settings, &served->memory);
 	if (!served->listener) {
 		free(served);
@@ -156,11 +169,22 @@ int listeners_follow(struct listeners *listeners, const struct service_spec *spe
 				continue;
 			served = find(listeners, &key, spec);
 			if (served)
-				served->wanted = true;
+				set_sentry(served, spec);
 			else if (pass == 1 && begin(listeners, &key, spec))
 				err = -ENOMEM;
 		}
 		end_unwanted(listeners);
 	}
 	return err;
+}
+
+void listeners_relieve(struct listeners *listeners, struct sentry *sentries, __u64 now_ns)
+{
+	for (struct served *served = listeners->served; served; served = served->next) {
+		__u64 completed = served->listener ? tcp_listener_completed(served->listener) : served->told;
+
+		if (served->has_sentry && completed != served->told)
+			sentry_relieve(&sentries[served->sentry], served->half_open, completed - served->told, now_ns);
+		served->told = completed;
+	}
 }

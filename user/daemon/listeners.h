@@ -22,4 +22,10 @@ void listeners_free(struct listeners *listeners);
  */
 int listeners_follow(struct listeners *listeners, const struct service_spec *specs, int count);
 
+/*
+ * Tells the services' sentries which handshakes their TCP has completed since the last time: XDP sees a SYN pass, but
+ * not what becomes of it. sentries: the map of that name; now_ns: the programs' time.
+ */
+void listeners_relieve(struct listeners *listeners, struct sentry *sentries, __u64 now_ns);
+
 #endif /* SYNKEEP_DAEMON_LISTENERS_H */

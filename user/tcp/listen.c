@@ -68,6 +68,11 @@ struct tcp_listener *tcp_listen(struct tcp *tcp, const struct service_key *key, 
 	return listener;
 }
 
+__u64 tcp_listener_completed(const struct tcp_listener *listener)
+{
+	return listener->origin->completed;
+}
+
 void tcp_unlisten(struct tcp *tcp, struct tcp_listener *listener)
 {
 	(void)tcp;

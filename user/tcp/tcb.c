@@ -52,6 +52,7 @@ void tcb_step(struct tcb *tcb, enum tcp_event event)
 	if ((tcb->flags & TCB_HALF_OPEN) && tcb->state != TCPS_SYN_RECEIVED) {
 		tcb->flags &= ~TCB_HALF_OPEN;
 		tcb->origin->tcp->counters.connections_half_open--;
+		tcb->origin->completed += tcb->state >= TCPS_ESTABLISHED;
 	}
 	record_changed(tcb);
 	change_state(tcb, before, event);

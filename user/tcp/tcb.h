@@ -83,6 +83,7 @@ struct tcp_origin {
 	struct memory_account *account;
 	struct tcp_settings settings;
 	__u32 references; /* connections, and the listener */
+	__u64 completed;  /* handshakes without a cookie */
 };
 
 struct tcb {

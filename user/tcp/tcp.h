@@ -89,6 +89,9 @@ bool tcp_settings_are_valid(const struct tcp_settings *settings);
 struct tcp_listener *tcp_listen(struct tcp *tcp, const struct service_key *key, const struct tcp_app *app,
 				void *context, const struct tcp_settings *settings, struct memory_account *account);
 
+/* How many handshakes without a cookie the listener's peers have completed so far. */
+__u64 tcp_listener_completed(const struct tcp_listener *listener);
+
 /* No new connections; those that are there stay. */
 void tcp_unlisten(struct tcp *tcp, struct tcp_listener *listener);
 
