@@ -40,16 +40,17 @@ struct command {
 extern const struct command command_load;
 extern const struct command command_keep;
 extern const struct command command_unload;
-extern const struct command command_run;
-extern const struct command command_connect;
 extern const struct command command_service;
-extern const struct command command_key;
-extern const struct command command_allow;
 extern const struct command command_deny;
+extern const struct command command_allow;
+extern const struct command command_key;
 extern const struct command command_status;
 extern const struct command command_flows;
+extern const struct command command_events;
 extern const struct command command_counters;
 extern const struct command command_explain;
+extern const struct command command_run;
+extern const struct command command_connect;
 
 /* Prints the usage on stdout; returns EXIT_DONE. */
 int command_help(const struct command *command);

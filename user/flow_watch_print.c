@@ -6,54 +6,12 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "format.h"
 #include "json_write.h"
 #include "service_spec.h"
 #include "system.h"
-
-#define TIME_BYTES 40
-
-/* When it was, as the clock on the wall is set now. */
-static struct timespec time_of(const struct flow_event *event)
-{
-	__u64 monotonic_ns = system_monotonic_ns(), ago_ns = 0, then_ns;
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (monotonic_ns > event->time_ns)
-		ago_ns = monotonic_ns - event->time_ns;
-	then_ns = (__u64)now.tv_sec * NSEC_PER_SEC + (__u64)now.tv_nsec - ago_ns;
-	return (struct timespec){ .tv_sec = (time_t)(then_ns / NSEC_PER_SEC),
-				  .tv_nsec = (long)(then_ns % NSEC_PER_SEC) };
-}
-
-/* 14:02:11.043, local time. */
-static const char *time_of_day(char text[TIME_BYTES], const struct flow_event *event)
-{
-	struct timespec time = time_of(event);
-	struct tm tm;
-	size_t length;
-
-	localtime_r(&time.tv_sec, &tm);
-	length = strftime(text, TIME_BYTES, "%H:%M:%S", &tm);
-	snprintf(text + length, TIME_BYTES - length, ".%03ld", time.tv_nsec / 1000000);
-	return text;
-}
-
-/* 2026-01-31T13:02:11.043207Z, as RFC 3339 has it. */
-static const char *time_utc(char text[TIME_BYTES], const struct flow_event *event)
-{
-	struct timespec time = time_of(event);
-	struct tm tm;
-	size_t length;
-
-	gmtime_r(&time.tv_sec, &tm);
-	length = strftime(text, TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + length, TIME_BYTES - length, ".%06ldZ", time.tv_nsec / 1000);
-	return text;
-}
+#include "wall_time.h"
 
 static void print_end(const struct flow_event *event)
 {
@@ -73,9 +31,9 @@ int flow_watch_print_text(const struct flow_event *event, const struct flow_view
 		[FLOW_EVENT_STATE] = "[UPDATE]",
 		[FLOW_EVENT_END] = "[END]",
 	};
-	char time[TIME_BYTES], local[FORMAT_ENDPOINT_BYTES], remote[FORMAT_ENDPOINT_BYTES];
+	char time[WALL_TIME_BYTES], local[FORMAT_ENDPOINT_BYTES], remote[FORMAT_ENDPOINT_BYTES];
 
-	printf("%s ", time_of_day(time, event));
+	printf("%s ", wall_time_of_day(time, event->time_ns, system_monotonic_ns()));
 	if (device)
 		printf("%-8s ", device);
 	printf("%-8s %-12s %-3s %-21s %-21s %s", kinds[flow_event_kind(event)], tcp_state_name(view->state),
@@ -95,11 +53,11 @@ int flow_watch_print_json(const struct flow_event *event, const struct flow_view
 		[FLOW_EVENT_STATE] = "update",
 		[FLOW_EVENT_END] = "end",
 	};
-	char address[FORMAT_ADDRESS_BYTES], time[TIME_BYTES];
+	char address[FORMAT_ADDRESS_BYTES], time[WALL_TIME_BYTES];
 	struct json_write line;
 
 	json_write_begin(&line, stdout);
-	json_write_text(&line, "time", time_utc(time, event));
+	json_write_text(&line, "time", wall_time_utc(time, event->time_ns, system_monotonic_ns()));
 	json_write_text(&line, "device", device);
 	json_write_text(&line, "event", kinds[flow_event_kind(event)]);
 	json_write_text(&line, "state", tcp_state_name(view->state));

@@ -122,6 +122,8 @@ static int read_services(const struct device *device, struct status *status)
 	for (int i = 0; i < count && !err; i++) {
 		status->services[i].spec = specs[i];
 		err = service_table_monitored(device, &specs[i], &status->services[i].monitored);
+		if (!err && bpf_map_lookup_elem(device->sentries_fd, &specs[i].sentry, &status->services[i].sentry) < 0)
+			err = -errno;
 	}
 	free(specs);
 	status->service_count = err ? 0 : count;

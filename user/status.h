@@ -32,6 +32,7 @@ struct status_service {
 	struct service_spec spec;
 	struct listener_match listeners; /* if the device is here */
 	struct monitored monitored;	 /* if its policy is monitor */
+	struct sentry sentry;
 };
 
 /* The sysctls that decide what a handed-over connection can have; -1: could not be read. */

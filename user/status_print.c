@@ -9,6 +9,7 @@
 #include "daemon_print.h"
 #include "duration.h"
 #include "format.h"
+#include "sentry_print.h"
 #include "service_handover.h"
 #include "service_print.h"
 #include "status_print.h"
@@ -339,6 +340,8 @@ int status_print_text(const struct status *status)
 	if (!err)
 		err = print_monitored(status);
 	if (!err)
+		err = sentry_print_text(status);
+	if (!err)
 		err = print_tables(status);
 	if (err)
 		return err;
@@ -458,6 +461,7 @@ static void add_services(struct json_object *object, const struct status *status
 		json_out_text(element, "listener", listener_word(status, service));
 		add_handovers(element, status, service);
 		add_monitored(element, service);
+		json_out_member(element, "auto", sentry_print_json(service, status->now_ns));
 		json_object_array_add(list, element);
 	}
 }

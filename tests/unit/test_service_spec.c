@@ -250,7 +250,7 @@ static void assert_formats_in_full_as(const char *text, const char *expected)
 static void test_formats_back_with_its_keys(void **state)
 {
 	(void)state;
-	assert_formats_in_full_as("10.0.0.2:80", "10.0.0.2:80,policy=always");
+	assert_formats_in_full_as("10.0.0.2:80", "10.0.0.2:80,policy=auto");
 	assert_formats_in_full_as("*:22,md5=drop,owner=kernel,keepalive=off", "*:22,policy=always");
 	assert_formats_in_full_as("*:179,policy=monitor,md5=pass", "*:179,policy=monitor,md5=pass");
 	assert_formats_in_full_as("*:5432,keepalive=7200s/75s/10", "*:5432,policy=always,keepalive=2h/75s/10");
