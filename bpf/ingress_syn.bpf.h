@@ -335,7 +335,7 @@ __noinline bool syn_is_calm(struct xdp_md *ctx, const struct packet *p, struct l
 	}
 	key = end->service_key; /* as in local_end_read() */
 	if (s->flood_since_ns)
-		sentry_all_clear(s, &key, clock->now_ns);
+		sentry_all_clear(&end->service, &key, clock->now_ns);
 	if (sentry_press(s, end->service.half_open, 1, clock->now_ns))
 		cause = SENTRY_HALF_OPEN;
 	else if (end->service.owner == FLOW_OWNER_KERNEL) {

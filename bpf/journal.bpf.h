@@ -11,6 +11,8 @@ static __always_inline __u32 journal_what(enum journal_kind kind, enum sentry_ca
 	return (__u32)kind << 16 | (__u32)cause << 8 | table;
 }
 
+#define JOURNAL_BOTH_FAMILIES (1U << 24) /* with it: the service is a "*:PORT" */
+
 /* The number is written last, and says that the rest is. service: NULL where the event is of none. */
 __noinline int journal_note(const struct service_key *service, __u32 what, __u64 value, __u64 now_ns)
 {
@@ -29,10 +31,11 @@ __noinline int journal_note(const struct service_key *service, __u32 what, __u64
 	event->kind = (__u8)(what >> 16);
 	event->cause = (__u8)(what >> 8);
 	event->table = (__u8)what;
+	__builtin_memset(&event->service, 0, sizeof(event->service));
 	if (service)
 		event->service = *service;
-	else
-		__builtin_memset(&event->service, 0, sizeof(event->service));
+	if (what & JOURNAL_BOTH_FAMILIES)
+		event->service.family = 0;
 	__sync_lock_test_and_set(&event->number, number);
 	return 0;
 }

@@ -12,22 +12,30 @@ static __always_inline struct sentry *sentry_of(const struct service *service)
 	return bpf_map_lookup_elem(&sentries, &index);
 }
 
+static __always_inline __u32 sentry_what(const struct service *service, enum journal_kind kind, enum sentry_cause cause)
+{
+	return journal_what(kind, cause, 0) | (service->both_families ? JOURNAL_BOTH_FAMILIES : 0);
+}
+
 __noinline int sentry_alarm(const struct service *service, const struct service_key *key, enum sentry_cause cause,
 			    __u64 now_ns)
 {
 	struct sentry *s = service && key ? sentry_of(service) : NULL;
 
 	if (s && sentry_begin_flood(s, cause, now_ns))
-		journal_note(key, journal_what(JOURNAL_FLOOD_BEGAN, cause, 0),
+		journal_note(key, sentry_what(service, JOURNAL_FLOOD_BEGAN, cause),
 			     sentry_pressure(s, service->half_open, now_ns), now_ns);
 	return 0;
 }
 
 /* The flood's hold time has passed. */
-__noinline int sentry_all_clear(struct sentry *s, const struct service_key *key, __u64 now_ns)
+__noinline int sentry_all_clear(const struct service *service, const struct service_key *key, __u64 now_ns)
 {
-	if (s && key && sentry_end_flood(s, now_ns))
-		journal_note(key, journal_what(JOURNAL_FLOOD_ENDED, s->cause, 0), s->lasted_ns / NSEC_PER_MSEC, now_ns);
+	struct sentry *s = service && key ? sentry_of(service) : NULL;
+
+	if (s && sentry_end_flood(s, now_ns))
+		journal_note(key, sentry_what(service, JOURNAL_FLOOD_ENDED, s->cause), s->lasted_ns / NSEC_PER_MSEC,
+			     now_ns);
 	return 0;
 }
 
@@ -58,7 +66,7 @@ static int sentry_look(void *map, const struct service_key *key, const struct se
 	struct sentry *s = sentry_of(service);
 
 	if (s && s->flood_since_ns)
-		sentry_all_clear(s, &copy, *now_ns);
+		sentry_all_clear(service, &copy, *now_ns);
 	return 0;
 }
 

@@ -48,7 +48,7 @@ struct journal_event {
 	__u8 table;		 /* enum journal_table */
 	__u8 reserved;
 	__u32 zero;
-	struct service_key service;
+	struct service_key service; /* of a "*:PORT" the family is 0 */
 	__u32 zero2;
 };
 

@@ -166,6 +166,8 @@ static void add_json(struct json_object *list, const char *device, const struct 
 	json_out_text(object, "policy", service_spec_policy_name(spec->policy));
 	json_out_text(object, "owner", service_spec_owner_name(spec->owner));
 	json_out_text(object, "md5", service_spec_signed_name(spec->passes_signed));
+	if (spec->policy == POLICY_AUTO)
+		json_out_number(object, "half_open", spec->half_open);
 	service_print_times_json(object, spec);
 	if (spec->owner == FLOW_OWNER_DAEMON) {
 		json_out_text(object, "app", spec->app);

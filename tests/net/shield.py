@@ -133,7 +133,13 @@ class Shield:
 
     def advance_clock(self, seconds):
         """Makes it later by so many seconds, for the programs and the commands."""
-        self.write_config(CONFIG_TEST_ADVANCE, (seconds * 10**9).to_bytes(8, "little"))
+        self.write_config(CONFIG_TEST_ADVANCE, int(seconds * 10**9).to_bytes(8, "little"))
+
+    def advance_clock_by(self, seconds):
+        """The same, beyond what it was advanced by before."""
+        element, = json.loads(self.bpftool("-j", "map", "dump", "pinned", self.pins / "config").stdout)
+        advanced_ns = int.from_bytes(bytes(int(byte, 16) for byte in element["value"][CONFIG_TEST_ADVANCE:]), "little")
+        self.advance_clock(advanced_ns / 10**9 + seconds)
 
     def write_probes(self, family, peer_port, probes):
         """Overwrites what the live record of a peer's port knows of keepalive probes."""
