@@ -38,7 +38,7 @@ def inside(host):
             _enter(home)
 
 
-def listen(host, family, address=None, port=0, options=(), protocol=0):
+def listen(host, family, address=None, port=0, options=(), protocol=0, backlog=128):
     """A listener on the host's address, or another one; options are (level, name, value)."""
     with inside(host):
         listener = socket.socket(family.af, socket.SOCK_STREAM, protocol)
@@ -50,7 +50,7 @@ def listen(host, family, address=None, port=0, options=(), protocol=0):
         for option in options:
             listener.setsockopt(*option)
         listener.bind((address or family.address(host), port))
-        listener.listen(128)
+        listener.listen(backlog)
     except BaseException:
         listener.close()
         raise

@@ -167,7 +167,9 @@ class Peer:
                 data, address = self.socket.recvfrom(1 << 17)
             except TimeoutError:
                 return
-            tcp = Ether(data).getlayer(TCP) if address[2] != PACKET_OUTGOING else None
+            if address[2] == PACKET_OUTGOING or self.port.to_bytes(2, "big") not in data:
+                continue  # scapy takes long, and this may be a flood
+            tcp = Ether(data).getlayer(TCP)
             if tcp and tcp.dport == self.port and self.ports["dport"] in (None, tcp.sport):
                 yield tcp
 
