@@ -14,6 +14,7 @@
 
 struct local_end {
 	__u64 jiffies;	  /* when all this was looked up */
+	__u64 now_ns;	  /* the same */
 	__u32 generation; /* of the services then */
 	__be32 address[4];
 	__u16 port;
@@ -52,13 +53,14 @@ static __always_inline bool local_end_is_fresh(const struct local_end *end, cons
 	       end->address[3] == t->local[3] && end->port == t->local_port && end->family == t->family;
 }
 
-/* Tells the sentry of the SYNs of the last jiffy. */
-static __always_inline void local_end_flush(struct local_end *end, const struct cpu_clock *clock)
+/* Tells the sentry of the SYNs of the last jiffy in which there were some: they pressed then, however long ago it is.
+ */
+static __always_inline void local_end_flush(struct local_end *end)
 {
 	struct sentry *s = end->syns ? sentry_of(&end->service) : NULL;
 
 	if (s)
-		sentry_press(s, end->service.half_open, end->syns, clock->now_ns);
+		sentry_press(s, end->service.half_open, end->syns, end->now_ns);
 	end->syns = 0;
 }
 
@@ -71,10 +73,11 @@ __noinline int local_end_read(struct xdp_md *ctx, const struct packet *p, const 
 
 	if (!p || !clock || !conf || !end)
 		return -1;
-	local_end_flush(end, clock);
+	local_end_flush(end);
 	port_kinds = service_port_kinds(p->tuple.local_port);
 	end->generation = conf->services_generation;
 	end->jiffies = clock->jiffies;
+	end->now_ns = clock->now_ns;
 	__builtin_memcpy(end->address, p->tuple.local, sizeof(end->address));
 	end->port = p->tuple.local_port;
 	end->family = p->tuple.family;

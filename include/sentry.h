@@ -104,7 +104,7 @@ static __always_inline bool sentry_press(struct sentry *s, __u32 limit, __u32 ha
 	if (after > before)
 		__sync_val_compare_and_swap(&s->pressure_ns, before, after);
 	s->syns += handshakes; /* for people, too */
-	if (after > now_ns + SENTRY_WINDOW_NS / 2)
+	if (after > now_ns + SENTRY_WINDOW_NS / 2 && s->pressed_ns < now_ns)
 		s->pressed_ns = now_ns;
 	return after > now_ns + SENTRY_WINDOW_NS;
 }

@@ -179,6 +179,20 @@ static void test_flood_that_goes_on_is_not_over(void **state)
 	assert_int_equal(shield_sentry(FAMILY_IPV4, PORT_AUTO).floods, 1);
 }
 
+/* What was told late pressed when it came: who comes long after the flood meets calm. */
+static void test_flood_is_not_felt_by_the_first_who_comes_long_after(void **state)
+{
+	struct talk t;
+
+	(void)state;
+	flood(FAMILY_IPV4, PORT_AUTO, V_SYN_CALM);
+	for (int i = 0; i < 10 * SHIELD_HALF_OPEN; i++)
+		assert_verdict(next_syn(FAMILY_IPV4, PORT_AUTO, &t), V_SYN_COOKIE);
+	shield_advance(10 * HOLD_NS);
+	assert_verdict(next_syn(FAMILY_IPV4, PORT_AUTO, &t), V_SYN_CALM);
+	assert_int_equal(shield_last_event().kind, JOURNAL_FLOOD_ENDED);
+}
+
 static void test_calm_again_cookies_that_are_out_are_taken(void **state)
 {
 	struct packet_spec ack;
@@ -300,6 +314,7 @@ int main(void)
 		TEST(test_flood_handshake_under_way_completes),
 		TEST(test_flood_ends_after_the_hold_time),
 		TEST(test_flood_that_goes_on_is_not_over),
+		TEST(test_flood_is_not_felt_by_the_first_who_comes_long_after),
 		TEST(test_calm_again_cookies_that_are_out_are_taken),
 		TEST(test_flood_verified_peers_relieve),
 		TEST(test_strangers_and_odd_flags_pass_in_calm_alone),
