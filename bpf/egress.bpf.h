@@ -104,8 +104,9 @@ static __noinline enum verdict egress_syn(struct __sk_buff *skb, const struct pa
  * The owner answered a SYN itself, or acknowledges one that crossed its own. What it answers where no service is, is
  * not followed.
  */
-static __noinline enum verdict egress_syn_ack(struct __sk_buff *skb, const struct packet *p, bool of_service,
-					      const struct cpu_clock *clock, const struct config *conf)
+static __noinline enum verdict egress_syn_ack(struct __sk_buff *skb, const struct packet *p,
+					      const struct service *service, const struct cpu_clock *clock,
+					      const struct config *conf)
 {
 	struct tcp_options options;
 	enum tcp_state before;
@@ -115,13 +116,15 @@ static __noinline enum verdict egress_syn_ack(struct __sk_buff *skb, const struc
 	egress_read_handshake(skb, p, clock, &h, &options);
 	before = egress_state_before(&h, &p->segment);
 	begins = handshake_send_syn_ack(&h, &p->segment, &options);
-	if (begins && !of_service)
+	if (begins && !service)
 		return V_OWN_UNTRACKED;
 	if (begins)
 		half_open_read_terms(&h, skb, &options);
 	egress_write_handshake(p, &h, before, clock, conf);
-	if (skb->sk) /* none is behind a cookie of the kernel's own */
+	if (skb->sk)
 		presence_mark(conf, &p->tuple);
+	else if (service) /* no socket is behind a cookie of the kernel's own */
+		sentry_note_kernel_cookie(service, clock);
 	return V_OWN_SYN_ACK;
 }
 

@@ -112,8 +112,7 @@ static __always_inline enum verdict daemon_segment(struct xdp_md *ctx, struct pa
 		return V_COOKIE_REPLAY;
 	if (service && packet_flags_impossible(s->flags) && !sentry_lets_pass(service, clock))
 		return V_BAD_FLAGS;
-	if (service && !replayed && options_read_timestamps(ctx, p) &&
-	    segment_has_cookie(p, clock, conf, FLOW_OWNER_DAEMON, &terms))
+	if (service && !replayed && segment_shows_cookie(ctx, p, service, clock, conf, &terms))
 		return daemon_accept(ctx, p, &terms, clock, conf);
 	if (e)
 		return daemon_give_unverified(ctx);

@@ -212,9 +212,9 @@ static __always_inline enum verdict segment_of_ended(const struct packet *p, str
  * A segment for a listener, without a record or a right cookie. Where the table is full, no record tells what comes in
  * one batch with the handshake's ACK: it is passed to wait for its connection, and dropped there if none comes.
  */
-static __always_inline enum verdict segment_of_nobody(struct xdp_md *ctx, const struct packet *p,
-						      const struct service *service, const struct cpu_clock *clock,
-						      const struct config *conf)
+static __noinline enum verdict segment_of_nobody(struct xdp_md *ctx, const struct packet *p,
+						 const struct service *service, const struct cpu_clock *clock,
+						 const struct config *conf)
 {
 	if (strangers_are_welcome(service, clock, conf))
 		return budget_spend(service->policy, BUDGET_STRANGER, V_STRANGER, clock, conf);
@@ -227,13 +227,42 @@ static __always_inline enum verdict segment_of_nobody(struct xdp_md *ctx, const 
 	return budget_spend(service->policy, BUDGET_STRANGER, V_STRANGER, clock, conf);
 }
 
+/* Whether it acknowledges a cookie of ours; asked only for a service that may have sent one. */
+static __always_inline bool segment_shows_cookie(struct xdp_md *ctx, struct packet *p, const struct service *service,
+						 const struct cpu_clock *clock, const struct config *conf,
+						 struct cookie_terms *terms)
+{
+	return is_pure_ack(&p->segment) && sentry_awaits_cookies(service, clock, conf) &&
+	       options_read_timestamps(ctx, p) && segment_has_cookie(p, clock, conf, service->owner, terms);
+}
+
+/*
+ * Whether nobody knows the segment's tuple, neither a socket nor a record, so that it need not be looked for: that is
+ * most of what a segment of a flood would cost. A tuple without its bits in the presence filter has none, where all
+ * SYN-ACKs are ours or have been seen to leave with a socket behind them: of a cookie of the kernel's own there is a
+ * record without one.
+ *
+ * The filter forgets who was silent for longer than a day and has no record, and a SYN-ACK may go another way than this
+ * device. So as long as no more come than may pass unverified, they are looked up all the same: such a connection is
+ * found as soon as no flood keeps it from that. Nor is it the filter that decides where the owner sees all that comes,
+ * and may have made a connection with whom it does not know.
+ */
+static __always_inline bool segment_is_strange(const struct packet *p, const struct service *service,
+					       const struct cpu_clock *clock, const struct config *conf)
+{
+	return service->sockets_known && service->policy != POLICY_MONITOR && !presence_has(conf, &p->tuple) &&
+	       !strangers_are_welcome(service, clock, conf) && !sentry_awaits_kernel_cookies(service, clock, conf) &&
+	       budget_spend(service->policy, BUDGET_LOOK_UP, V_NO_FLOW, clock, conf) != V_NO_FLOW;
+}
+
 /* A segment that no flow claims. */
 static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, struct packet *p,
 							 const struct service *service, const struct cpu_clock *clock,
 							 const struct config *conf)
 {
-	enum verdict verdict = handshake_of_peer(ctx, p, clock, conf);
-	struct ended *e = ended_alive(&p->tuple, clock->now_ns);
+	bool strange = segment_is_strange(p, service, clock, conf);
+	enum verdict verdict = strange ? V_NO_FLOW : handshake_of_peer(ctx, p, clock, conf);
+	struct ended *e = strange ? NULL : ended_alive(&p->tuple, clock->now_ns);
 	struct cookie_terms terms = {};
 	bool replayed, was_reset, in_time_wait;
 
@@ -241,9 +270,10 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 	if (verdict != V_NO_FLOW && verdict != V_HALF_OPEN_SEGMENT)
 		return verdict;
 	replayed = e && ended_is_shown_again(e, p->segment.seq, p->segment.ack);
-	if (!replayed && options_read_timestamps(ctx, p) &&
-	    segment_has_cookie(p, clock, conf, FLOW_OWNER_KERNEL, &terms))
+	if (!replayed && segment_shows_cookie(ctx, p, service, clock, conf, &terms))
 		return segment_with_cookie(ctx, p, &terms, clock, conf);
+	if (strange)
+		return segment_of_nobody(ctx, p, service, clock, conf);
 	if (verdict == V_HALF_OPEN_SEGMENT)
 		return budget_spend(service->policy, BUDGET_HALF_OPEN, verdict, clock, conf);
 	was_reset = e && ended_state(e, clock->now_ns) == TCPS_CLOSED && (e->flags & FLOW_SND_RST);
@@ -251,7 +281,8 @@ static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, str
 		return segment_of_ended(p, e, clock, conf);
 	in_time_wait = e && ended_state(e, clock->now_ns) == TCPS_TIME_WAIT;
 	verdict = in_time_wait ? V_NO_FLOW : segment_of_socket(ctx, p, clock, conf);
-	if (verdict == V_NO_FLOW && segment_has_kernel_cookie(ctx, p, &terms)) {
+	if (verdict == V_NO_FLOW && sentry_awaits_kernel_cookies(service, clock, conf) &&
+	    segment_has_kernel_cookie(ctx, p, &terms)) {
 		if (e && kernel_cookie_is_replayed(&p->segment, e))
 			return V_COOKIE_REPLAY;
 		return segment_verified(ctx, p, &terms, clock, conf, V_KERNEL_COOKIE_ACK);

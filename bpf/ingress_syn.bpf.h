@@ -227,6 +227,7 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 		syn_offer(p, &options, &end->listener, clock, &offer);
 		break;
 	case V_SYN_KERNEL_COOKIE:
+		sentry_note_kernel_cookie(&end->service, clock);
 		if (!syn_offer_of_kernel(ctx, p, &options, &end->listener, &offer))
 			return V_SYN_NO_COOKIE;
 		break;

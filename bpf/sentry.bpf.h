@@ -4,6 +4,7 @@
 #define SYNKEEP_SENTRY_BPF_H
 
 #include "journal.bpf.h"
+#include "kernel_cookie.h"
 
 static __always_inline struct sentry *sentry_of(const struct service *service)
 {
@@ -48,6 +49,34 @@ static __always_inline bool sentry_lets_pass(const struct service *service, cons
 		return service->policy == POLICY_OFF;
 	s = sentry_of(service);
 	return s && !sentry_is_flooded(s, clock->now_ns);
+}
+
+/* Whether a cookie of ours may come back to the service. */
+static __always_inline bool sentry_awaits_cookies(const struct service *service, const struct cpu_clock *clock,
+						  const struct config *conf)
+{
+	const struct sentry *s = sentry_of(service);
+
+	return conf->key_is_shared || (s && sentry_awaits(s->cookie_sent_ns, COOKIE_LIFETIME_NS, clock->now_ns));
+}
+
+/* The same of the kernel's own, which it may have sent before it was seen. */
+static __always_inline bool sentry_awaits_kernel_cookies(const struct service *service, const struct cpu_clock *clock,
+							 const struct config *conf)
+{
+	const struct sentry *s = sentry_of(service);
+
+	return clock->now_ns - conf->loaded_at_ns < KERNEL_COOKIE_LIFETIME_NS ||
+	       (s && sentry_awaits(s->kernel_cookie_ns, KERNEL_COOKIE_LIFETIME_NS, clock->now_ns));
+}
+
+/* The kernel, or XDP in its place, sends a cookie of the kernel's own: it is written down once a jiffy. */
+static __always_inline void sentry_note_kernel_cookie(const struct service *service, const struct cpu_clock *clock)
+{
+	struct sentry *s = sentry_of(service);
+
+	if (s && s->kernel_cookie_ns != clock->now_ns)
+		s->kernel_cookie_ns = clock->now_ns;
 }
 
 /* A peer of the service's is verified. */

@@ -91,7 +91,7 @@ static __always_inline int sweep_ended(const void *key, const struct ended *e, c
 	struct tuple t;
 
 	if (!ended_is_over(e, walk->now_ns))
-		return walk->mark && ended_state(e, walk->now_ns) == TCPS_TIME_WAIT ? sweep_mark(key, family) : 0;
+		return walk->mark ? sweep_mark(key, family) : 0;
 	expiry_tuple(key, family, &t);
 	expiry_take_ended(&t, e, walk->now_ns);
 	return 0;

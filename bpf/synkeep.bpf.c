@@ -235,7 +235,7 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct packet 
 {
 	__u8 port_kinds = service_port_kinds(p->tuple.local_port);
 	struct tracked tracked;
-	bool of_service;
+	const struct service *service;
 
 	if (flow_track(p, DIRECTION_SND, clock, conf, &tracked)) {
 		if (tracked.owner == FLOW_OWNER_DAEMON)
@@ -247,13 +247,13 @@ static __always_inline enum verdict egress(struct __sk_buff *skb, struct packet 
 	}
 	if (service_port_of_daemon(port_kinds) && daemon_has(&p->tuple, clock, conf))
 		return V_OWN_UNTRACKED;
-	of_service = service_find(&p->tuple, port_kinds, clock->now_ns).service;
-	if (!of_service && !service_ports_outgoing(port_kinds))
+	service = service_find(&p->tuple, port_kinds, clock->now_ns).service;
+	if (!service && !service_ports_outgoing(port_kinds))
 		return V_OWN_UNTRACKED;
 	if (p->segment.flags & TCP_FLAG_SYN)
-		return p->segment.flags & TCP_FLAG_ACK ? egress_syn_ack(skb, p, of_service, clock, conf)
+		return p->segment.flags & TCP_FLAG_ACK ? egress_syn_ack(skb, p, service, clock, conf)
 						       : egress_syn(skb, p, clock, conf);
-	return egress_without_flow(skb, p, of_service, clock, conf);
+	return egress_without_flow(skb, p, service, clock, conf);
 }
 
 SEC("tc")

@@ -217,6 +217,7 @@ enum budget_reason {
 	BUDGET_HALF_OPEN, /* one of a handshake that it does not complete */
 	BUDGET_SOCKET,	  /* one for a socket that is not connected, and has no record */
 	BUDGET_ENDED,	  /* one of a connection that the owner has reset */
+	BUDGET_LOOK_UP,	  /* one that the presence filter does not know: it is looked up, and passed only if found */
 	BUDGET_FRAGMENT,
 	BUDGET_NOT_UNDERSTOOD,
 	BUDGET_SYN_LIVE,

@@ -21,6 +21,7 @@
 #include "cookie.h"
 #include "judge.h"
 
+#define KERNEL_COOKIE_LIFETIME_NS (120 * NSEC_PER_SEC) /* MAX_SYNCOOKIE_AGE, at the most */
 #define KERNEL_COOKIE_TSVAL_BITS 6
 #define KERNEL_COOKIE_SACK (1U << 4)
 #define KERNEL_COOKIE_ECN (1U << 5)

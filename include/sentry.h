@@ -121,6 +121,12 @@ static __always_inline void sentry_relieve(struct sentry *s, __u32 limit, __u32 
 	__sync_fetch_and_add(&s->pressure_ns, -relief_ns);
 }
 
+/* Whether one may come back of the cookies that were sent until sent_ns, to a jiffy; 0: never. */
+static __always_inline bool sentry_awaits(__u64 sent_ns, __u64 lifetime_ns, __u64 now_ns)
+{
+	return sent_ns && now_ns < sent_ns + 2 * lifetime_ns;
+}
+
 /* How long the pressure must stay low behind a flood that begins now. */
 static __always_inline __u32 sentry_next_hold_s(const struct sentry *s, __u64 now_ns)
 {

@@ -107,6 +107,21 @@ static __always_inline bool draw_syn_of(void *data, void *end)
 	return true;
 }
 
+/* Makes the frame into a segment of the same flags from one of 2^32 peers that have no connection. */
+static __always_inline bool draw_stranger_of(void *data, void *end)
+{
+	__u64 who = draw(), what = flood_random(~variables.runs);
+	struct headers h;
+
+	if (!find_headers(data, end, &h))
+		return false;
+	h.ip->saddr = net32(SYN_FIRST_REMOTE + (__u32)(who & 0x1ffff));
+	h.tcp->source = net16((__u16)(1024 + (who >> 32 & 0x7fff)));
+	h.tcp->seq = (__be32)what;
+	h.tcp->ack_seq = (__be32)(what >> 32);
+	return true;
+}
+
 SEC("xdp")
 int draw_received(struct xdp_md *ctx)
 {
@@ -127,6 +142,14 @@ SEC("xdp")
 int draw_syn(struct xdp_md *ctx)
 {
 	if (draw_syn_of((void *)(long)ctx->data, (void *)(long)ctx->data_end))
+		bpf_tail_call(ctx, &xdp_target, 0);
+	return COST_NOT_RUN;
+}
+
+SEC("xdp")
+int draw_stranger(struct xdp_md *ctx)
+{
+	if (draw_stranger_of((void *)(long)ctx->data, (void *)(long)ctx->data_end))
 		bpf_tail_call(ctx, &xdp_target, 0);
 	return COST_NOT_RUN;
 }

@@ -19,6 +19,7 @@
 #include "tool.h"
 
 #define ROUNDS_MAX 1000
+#define AGE_NS (1000 * NSEC_PER_SEC)
 
 struct options {
 	struct in_addr local;
@@ -31,17 +32,31 @@ struct options {
 	const char *pin_dir;
 };
 
-static const char usage[] = "usage: cost --local ADDRESS [option]... PIN_DIRECTORY\n"
-			    "  --port PORT    the service's port (80)\n"
-			    "  --flows N      how many flows of the fill tool are in the map (1000000)\n"
-			    "  --rounds N     rounds (20)\n"
-			    "  --runs N       packets of each kind in a round (50000)\n"
-			    "  --cpu N        the CPU to run on (any)\n"
-			    "  --profile S    samples each of the device's programs for so many seconds (0)\n"
-			    "Prints nanoseconds a packet, of each round, and samples by source line, as JSON.\n"
-			    "Run it in the service's network namespace: a SYN's listener is looked for there.\n";
+static const char usage[] =
+	"usage: cost --local ADDRESS [option]... PIN_DIRECTORY\n"
+	"  --port PORT    the service's port (80)\n"
+	"  --flows N      how many flows of the fill tool are in the map (1000000)\n"
+	"  --rounds N     rounds (20)\n"
+	"  --runs N       packets of each kind in a round (50000)\n"
+	"  --cpu N        the CPU to run on (any)\n"
+	"  --profile S    samples each of the device's programs for so many seconds (0)\n"
+	"Prints nanoseconds a packet, of each round, and samples by source line, as JSON.\n"
+	"Run it in the service's network namespace: a SYN's listener is looked for there. The device\n"
+	"is made to look as if it had been loaded long ago: segments of nobody's are no longer welcome.\n";
 
-enum packet_kind { PACKET_RECEIVED, PACKET_SENT, PACKET_SYN, PACKET_KINDS };
+/* What comes of a flow, or leaves; and of floods, by peers that have none. */
+enum packet_kind {
+	PACKET_RECEIVED,
+	PACKET_SENT,
+	PACKET_SYN,
+	PACKET_ACK,
+	PACKET_SYN_ACK,
+	PACKET_RST,
+	PACKET_FIN,
+	PACKET_PSH_ACK,
+	PACKET_ILLEGAL,
+	PACKET_KINDS
+};
 
 /* How a packet of each kind is drawn, and where it goes then. */
 static const struct kind {
@@ -52,10 +67,22 @@ static const struct kind {
 	const char *touch; /* the others, of cost.bpf.c; NULL: there is none */
 	const char *lock;
 	const char *nothing;
+	__u8 flags; /* of a flood's segments */
 } kinds[PACKET_KINDS] = {
-	{ "received", "draw_received", "xdp_target", "xdp_ingress", "touch_xdp", "lock_xdp", "nothing_xdp" },
-	{ "sent", "draw_sent", "tc_target", "tc_egress", "touch_tc", "lock_tc", "nothing_tc" },
-	{ "syn", "draw_syn", "xdp_target", "xdp_ingress", NULL, NULL, "nothing_xdp" },
+#define STRANGER(name, flags)                                                                                          \
+	{                                                                                                              \
+		name, "draw_stranger", "xdp_target", "xdp_ingress", NULL, NULL, "nothing_xdp", flags                   \
+	}
+	{ "received", "draw_received", "xdp_target", "xdp_ingress", "touch_xdp", "lock_xdp", "nothing_xdp", 0 },
+	{ "sent", "draw_sent", "tc_target", "tc_egress", "touch_tc", "lock_tc", "nothing_tc", 0 },
+	{ "syn", "draw_syn", "xdp_target", "xdp_ingress", NULL, NULL, "nothing_xdp", TCP_FLAG_SYN },
+	STRANGER("ack", TCP_FLAG_ACK),
+	STRANGER("syn-ack", TCP_FLAG_SYN | TCP_FLAG_ACK),
+	STRANGER("rst", TCP_FLAG_RST),
+	STRANGER("fin", TCP_FLAG_FIN | TCP_FLAG_ACK),
+	STRANGER("psh-ack", TCP_FLAG_PSH | TCP_FLAG_ACK),
+	STRANGER("illegal", TCP_FLAG_FIN | TCP_FLAG_RST),
+#undef STRANGER
 };
 
 /* One thing to measure. */
@@ -162,6 +189,14 @@ static void build_syn(struct frame *f, const struct options *o)
 	packet_build(f, &spec);
 }
 
+static void build_stranger(struct frame *f, const struct options *o, __u8 flags)
+{
+	struct packet_spec spec = describe(o, DIRECTION_RCV, flags);
+
+	packet_build_timestamps(&spec, 1, 1);
+	packet_build(f, &spec);
+}
+
 /* --- what is measured -------------------------------------------------------------------------------------------- */
 
 static int open_pin(const struct options *o, const char *name)
@@ -174,6 +209,21 @@ static int open_pin(const struct options *o, const char *name)
 	if (fd < 0)
 		tool_fail(path);
 	return fd;
+}
+
+/* Long enough for each kind of cookie of before to be stale. */
+static void age_device(const struct options *o)
+{
+	int fd = open_pin(o, "config");
+	struct config config;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(fd, &zero, &config))
+		tool_fail("reading the configuration");
+	config.loaded_at_ns -= AGE_NS;
+	if (bpf_map_update_elem(fd, &zero, &config, BPF_ANY))
+		tool_fail("writing the configuration");
+	close(fd);
 }
 
 /* Whether the device's XDP program takes frames of several buffers: one that calls it has to take them too. */
@@ -324,12 +374,16 @@ int main(int argc, char **argv)
 	build_segment(&b.frames[PACKET_RECEIVED], &o, DIRECTION_RCV);
 	build_segment(&b.frames[PACKET_SENT], &o, DIRECTION_SND);
 	build_syn(&b.frames[PACKET_SYN], &o);
+	for (enum packet_kind kind = PACKET_ACK; kind < PACKET_KINDS; kind++)
+		build_stranger(&b.frames[kind], &o, kinds[kind].flags);
+	age_device(&o);
 	load_programs(&b);
 	for (enum packet_kind kind = PACKET_RECEIVED; kind <= PACKET_SENT; kind++) {
 		add_subjects_of(&b, kind, 1);
 		add_subjects_of(&b, kind, o.flows);
 	}
-	add_subjects_of(&b, PACKET_SYN, o.flows);
+	for (enum packet_kind kind = PACKET_SYN; kind < PACKET_KINDS; kind++)
+		add_subjects_of(&b, kind, o.flows);
 	measure(&b);
 	printf("[");
 	for (int i = 0; i < b.subject_count; i++) {

@@ -38,11 +38,13 @@ def print_answers(results):
                 ["", "ns", "million/s", "answered", "this : floor", "kernel : this"], rows)
 
 
-_PACKETS = {"syn": "SYN, answered", "received": "segment received", "sent": "segment sent"}
+_PACKETS = {"syn": "SYN, answered", "received": "segment received", "sent": "segment sent",
+            **{kind: f"{kind.upper()} of nobody's" for kind in ("ack", "syn-ack", "rst", "fin", "psh-ack")},
+            "illegal": "FIN and RST at once"}
 
 
 def _pattern(subject):
-    if subject["packet"] == "syn":
+    if subject["packet"] not in ("received", "sent"):
         return "any peer"
     return "one flow" if subject["flows"] == 1 else f"{subject['flows']:,} at random"
 

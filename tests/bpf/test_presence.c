@@ -236,7 +236,7 @@ static void test_bits_of_live_records_outlast_the_bitmaps(void **state)
 {
 	const struct tuple live = tuple_of(FAMILY_IPV4, 1), half = tuple_of(FAMILY_IPV6, 2);
 	const struct tuple waiting = tuple_of(FAMILY_IPV4, 3), silent = tuple_of(FAMILY_IPV6, 4);
-	const struct tuple refused = tuple_of(FAMILY_IPV4, 5);
+	const struct tuple refused = tuple_of(FAMILY_IPV4, 5), reset = tuple_of(FAMILY_IPV6, 6);
 	struct flow f = { .state = TCPS_ESTABLISHED, .deadline_ns = ~0ULL };
 	struct half_open h = { .state = TCPS_SYN_RECEIVED, .deadline_ns = ~0ULL };
 	struct ended e = { .state = TCPS_TIME_WAIT, .deadline_ms = shield_now_ms() + 1000000 };
@@ -245,6 +245,8 @@ static void test_bits_of_live_records_outlast_the_bitmaps(void **state)
 	shield_put_flow(&live, &f);
 	shield_put_half_open(&half, &h);
 	shield_put_ended(&waiting, &e);
+	e.state = TCPS_CLOSED; /* its cookie may be shown again */
+	shield_put_ended(&reset, &e);
 	f.deadline_ns = 1; /* expired, though its owner may still have it */
 	shield_put_flow(&silent, &f);
 	f.flags = FLOW_HANDOVER; /* expired, and no owner has ever had it */
@@ -255,6 +257,7 @@ static void test_bits_of_live_records_outlast_the_bitmaps(void **state)
 	assert_int_equal(bitmaps_of(&live), FIRST | SECOND);
 	assert_int_equal(bitmaps_of(&half), FIRST | SECOND);
 	assert_int_equal(bitmaps_of(&waiting), FIRST | SECOND);
+	assert_int_equal(bitmaps_of(&reset), FIRST | SECOND);
 	assert_int_equal(bitmaps_of(&silent), FIRST | SECOND | LASTING);
 	assert_int_equal(bitmaps_of(&refused), 0);
 }
