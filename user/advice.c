@@ -226,31 +226,19 @@ static void judge_services(const struct advisor *advisor)
 		tell_monitored(advisor, &status->services[i]);
 }
 
+static void say_finding(const struct finding *finding, void *context)
+{
+	if (finding->kind != FINDING_OK)
+		say(context, finding->kind == FINDING_PROBLEM ? ADVICE_PROBLEM : ADVICE_NOTE, "%s: `%s`", finding->text,
+		    finding->remedy);
+}
+
 static void judge_sysctls(const struct advisor *advisor)
 {
-	const struct status_sysctls *sysctls = &advisor->status->sysctls;
-	const struct {
-		const char *name;
-		int value;
-		const char *option;
-	} options[] = {
-		{ "tcp_timestamps", sysctls->timestamps, "timestamps" },
-		{ "tcp_sack", sysctls->sack, "SACK" },
-		{ "tcp_window_scaling", sysctls->window_scaling, "window scaling" },
-	};
+	const struct finding_listener listener = { say_finding, (void *)advisor };
 
-	if (!answers_syns(advisor->status))
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-		if (options[i].value == 0)
-			say(advisor, ADVICE_NOTE, "net.ipv4.%s is 0: connections go without %s", options[i].name,
-			    options[i].option);
-	}
-	if (sysctls->conntrack_loose == 0 && sysctls->conntrack_count > 0)
-		say(advisor, ADVICE_NOTE,
-		    "net.netfilter.nf_conntrack_tcp_loose is 0: connection tracking takes cookie ACKs for invalid, and "
-		    "rules that drop what is invalid end every handover: `sysctl -w "
-		    "net.netfilter.nf_conntrack_tcp_loose=1`");
+	if (answers_syns(advisor->status))
+		sysctls_judge(&advisor->status->sysctls, &listener);
 }
 
 /*
@@ -313,7 +301,7 @@ void advice_give_on_services(const struct status *status, advice_visit visit, vo
 	judge_sysctls(&advisor);
 }
 
-void advice_give(const struct status *status, advice_visit visit, void *context)
+void advice_give_on_shield(const struct status *status, advice_visit visit, void *context)
 {
 	const struct advisor advisor = { status, visit, context };
 
@@ -348,8 +336,18 @@ void advice_give(const struct status *status, advice_visit visit, void *context)
 		    status->argument);
 	judge_daemon(&advisor);
 	judge_keepalive(&advisor);
-	advice_give_on_services(status, visit, context);
+	if (status->here)
+		judge_services(&advisor);
 	judge_lost_handovers(&advisor);
 	judge_tables(&advisor);
 	tell_trouble(&advisor);
+}
+
+void advice_give(const struct status *status, advice_visit visit, void *context)
+{
+	const struct advisor advisor = { status, visit, context };
+
+	advice_give_on_shield(status, visit, context);
+	if (status->here)
+		judge_sysctls(&advisor);
 }

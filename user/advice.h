@@ -17,6 +17,9 @@ typedef void (*advice_visit)(enum advice_kind kind, const char *sentence, void *
 /* Visits every problem and note; the sentence, without a full stop, is valid during the call. */
 void advice_give(const struct status *status, advice_visit visit, void *context);
 
+/* Without those about the host's sysctls, for who judges these anyway. */
+void advice_give_on_shield(const struct status *status, advice_visit visit, void *context);
+
 /* Only those about the services, their listeners and what decides how these get their connections. */
 void advice_give_on_services(const struct status *status, advice_visit visit, void *context);
 

@@ -40,7 +40,7 @@ int service_handover_list(const struct status *status, const struct status_servi
 	return count;
 }
 
-static const char *remedy(enum handover_reason reason)
+const char *service_handover_remedy(enum handover_reason reason)
 {
 	switch (reason) {
 	case HANDOVER_BECAUSE_MPTCP:
@@ -59,7 +59,7 @@ static const char *remedy(enum handover_reason reason)
 
 bool service_handover_explain(const struct status *status, enum handover_reason reason, char *text, size_t size)
 {
-	const struct status_sysctls *sysctls = &status->sysctls;
+	const struct sysctls *sysctls = &status->sysctls;
 	const char *because = handover_reason_sentence(reason);
 	bool only_in_overflow = sysctls->syncookies == 1;
 	bool keeps_options = sysctls->timestamps == TIMESTAMPS_WITHOUT_OFFSET;
@@ -69,14 +69,15 @@ bool service_handover_explain(const struct status *status, enum handover_reason 
 	case HANDOVER_KFUNC:
 		return false;
 	case HANDOVER_PASS:
-		snprintf(text, size, "%s, so SYNs are passed to the kernel: %s", because, remedy(reason));
+		snprintf(text, size, "%s, so SYNs are passed to the kernel: %s", because,
+			 service_handover_remedy(reason));
 		return true;
 	case HANDOVER_HELPER:
 		break;
 	}
 	snprintf(text, size, "%s, so the kernel's own cookies answer SYNs%s, and connections keep %s: %s%s%s", because,
 		 only_in_overflow ? ", only while the listener's queue overflows" : "",
-		 keeps_options ? "options by timestamps" : "no option but the MSS", remedy(reason),
+		 keeps_options ? "options by timestamps" : "no option but the MSS", service_handover_remedy(reason),
 		 only_in_overflow ? "; `sysctl -w net.ipv4.tcp_syncookies=2` answers all" : "",
 		 keeps_options ? "" : "; `sysctl -w net.ipv4.tcp_timestamps=2` keeps options");
 	return only_in_overflow;

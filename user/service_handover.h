@@ -20,6 +20,9 @@ struct service_handover {
 int service_handover_list(const struct status *status, const struct status_service *service,
 			  struct service_handover handovers[SERVICE_HANDOVERS_MAX]);
 
+/* What would give a better way: a few words, with the command if there is one; "" for the best. */
+const char *service_handover_remedy(enum handover_reason reason);
+
 /*
  * Writes what the way means for clients and what would give a better one, without a full stop. True: SYNs get to the
  * kernel that the shield should have answered. Nothing is written for the best way, of which there is nothing to say.

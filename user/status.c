@@ -92,23 +92,6 @@ static int read_tables(const struct device *device, struct status *status)
 	return flow_walk(device, count_record, status);
 }
 
-/* The value of a sysctl of this network namespace, -1 if it can not be read. */
-static int read_sysctl(const char *name)
-{
-	char path[96];
-	int value = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/%s", name);
-	file = fopen(path, "re");
-	if (!file)
-		return -1;
-	if (fscanf(file, "%d", &value) != 1)
-		value = -1;
-	fclose(file);
-	return value;
-}
-
 static int read_services(const struct device *device, struct status *status)
 {
 	struct service_spec *specs = NULL;
@@ -151,14 +134,7 @@ static int read_namespace(const struct device *device, struct status *status)
 	status->exists = system_device_exists((int)device->config.ifindex) != 0;
 	if_indextoname(device->config.ifindex, status->current_name);
 	status->attach_error = attach_query(device, &status->attach);
-	status->sysctls = (struct status_sysctls){
-		.syncookies = read_sysctl("ipv4/tcp_syncookies"),
-		.timestamps = read_sysctl("ipv4/tcp_timestamps"),
-		.sack = read_sysctl("ipv4/tcp_sack"),
-		.window_scaling = read_sysctl("ipv4/tcp_window_scaling"),
-		.conntrack_loose = read_sysctl("netfilter/nf_conntrack_tcp_loose"),
-		.conntrack_count = read_sysctl("netfilter/nf_conntrack_count"),
-	};
+	status->sysctls = sysctls_read();
 	status->has_handover_kfunc = system_has_handover_kfunc();
 	err = vlan_read_loss((int)device->config.ifindex, status->attach.xdp_mode, &status->vlan_loss);
 	return err ? err : read_listeners(status);

@@ -15,6 +15,7 @@
 #include "monitor.h"
 #include "service_spec.h"
 #include "source_table.h"
+#include "sysctls.h"
 #include "vlan.h"
 
 #define STATUS_TABLES (2 * FLOW_TABLE_COUNT)
@@ -33,16 +34,6 @@ struct status_service {
 	struct listener_match listeners; /* if the device is here */
 	struct monitored monitored;	 /* if its policy is monitor */
 	struct sentry sentry;
-};
-
-/* The sysctls that decide what a handed-over connection can have; -1: could not be read. */
-struct status_sysctls {
-	int syncookies;
-	int timestamps;
-	int sack;
-	int window_scaling;
-	int conntrack_loose;
-	int conntrack_count; /* connections that Netfilter tracks now */
 };
 
 struct status {
@@ -68,7 +59,7 @@ struct status {
 	int attach_error;	     /* -errno: attach could not be asked for */
 	struct attach_state attach;
 	struct vlan_loss vlan_loss; /* if attach.xdp */
-	struct status_sysctls sysctls;
+	struct sysctls sysctls;
 	bool has_handover_kfunc;
 };
 

@@ -7,12 +7,14 @@
 #include <cmocka.h>
 
 #include "../../user/advice.c"
+#include "../../user/finding.c"
 #include "../../user/listener.c"
 #include "../../user/netlink.c"
 #include "../../user/service_handover.c"
 #include "../../user/ethtool.c"
 #include "../../user/duration.c"
 #include "../../user/service_spec.c"
+#include "../../user/sysctls.c"
 #include "../../user/vlan.c"
 
 static const struct config active = { .phase = DEVICE_ACTIVE };
@@ -375,7 +377,7 @@ static void test_unreadable_sysctls_are_not_judged(void **state)
 	struct heard heard;
 
 	(void)state;
-	status.sysctls = (struct status_sysctls){ -1, -1, -1, -1, -1, -1 };
+	status.sysctls = (struct sysctls){ -1, -1, -1, -1, -1, -1, -1 };
 	heard = advice_on(&status);
 	assert_int_equal(heard.problems + heard.notes, 0);
 }
@@ -490,7 +492,7 @@ static void test_service_of_the_daemon_needs_no_listener(void **state)
 	(void)state;
 	service.listeners.tcp = 1;
 	status.queues = (struct daemon_queues){ 1, 1 };
-	status.sysctls = (struct status_sysctls){ .syncookies = 0, .timestamps = 0 };
+	status.sysctls = (struct sysctls){ .syncookies = 0, .timestamps = 0 };
 	heard = advice_on(&status);
 	assert_int_equal(heard.problems + heard.notes, 0);
 }
