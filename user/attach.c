@@ -113,7 +113,7 @@ static int find_own_xdp(const struct xdp_multiprog *attached, __u32 map, struct 
 }
 
 /* A program that does not share the device keeps us out: we never replace one. */
-static int check_xdp_room(int ifindex, char *error, size_t size)
+int attach_check_xdp_room(int ifindex, char *error, size_t size)
 {
 	struct xdp_multiprog *attached;
 	struct xdp_program *program;
@@ -158,7 +158,7 @@ int attach_xdp(struct bpf_object *object, int ifindex, enum device_xdp_mode mode
 	int err;
 
 	*refused = false;
-	err = check_xdp_room(ifindex, error, size);
+	err = attach_check_xdp_room(ifindex, error, size);
 	if (err)
 		return err;
 	program = xdp_program__create(&options);

@@ -23,6 +23,9 @@ struct attach_state {
 	int dispatched;		       /* programs that share the device by libxdp's dispatcher; 0: no dispatcher */
 };
 
+/* Whether an XDP program of ours finds room on the device beside others. 0 or -errno with the reason in error. */
+int attach_check_xdp_room(int ifindex, char *error, size_t size);
+
 /*
  * Loads the object, which has been opened only, and attaches its program xdp_ingress. libxdp must do both at a stroke:
  * under its dispatcher the program is loaded as another type.

@@ -367,20 +367,27 @@ static void begin_trial(const struct load *load, const struct load_result *resul
 /* Who is logged in by the device wants to know before, not after. */
 static void warn_of_interruption(const struct load *load)
 {
-	static const char *const effects[] = {
-		[DRIVER_RINGS] = "sets its rings up anew, and packets of a moment are lost,",
-		[DRIVER_LINK] = "takes the link down for some seconds",
-		[DRIVER_UNKNOWN] = "may take the link down for some seconds",
-	};
-	enum driver_effect effect = driver_attach_effect(load->system.driver, load->system.bus);
+	const char *effect = driver_effect_words(driver_attach_effect(load->system.driver, load->system.bus));
 
-	if (load->xdp == LOAD_XDP_GENERIC || effect == DRIVER_QUIET)
+	if (load->xdp == LOAD_XDP_GENERIC || !effect)
 		return;
 	command_note(&command_load,
 		     "%s: its driver, %s, %s when native XDP is attached, and when it is detached; connections outlive "
 		     "that. %s`--xdp generic` spares it, and is slower",
-		     load->name, *load->system.driver ? load->system.driver : "of no name", effects[effect],
+		     load->name, *load->system.driver ? load->system.driver : "of no name", effect,
 		     load->try_ns ? "" : "`--try 60s` unloads by itself if that locks you out; ");
+}
+
+/* All but those that lie in what was asked for are what the doctor looks for. */
+static int tell_failure(const struct load *load, int err, const char *error)
+{
+	char argument[DEVICE_ARGUMENT_BYTES];
+
+	command_failed(&command_load, "%s: %s", load->name, error);
+	if (err != -EEXIST && err != -ENOSPC)
+		command_note(&command_load, "`synkeep doctor %s` says what is in the way here, and what mends it",
+			     device_argument(argument, load->pin_root, load->name));
+	return EXIT_FAILED;
 }
 
 static int load_and_tell(struct options *options)
@@ -399,7 +406,7 @@ static int load_and_tell(struct options *options)
 		begin_trial(&options->load, &result);
 	print_notes(&options->load, &result);
 	if (err)
-		return command_failed(&command_load, "%s: %s", options->load.name, error);
+		return tell_failure(&options->load, err, error);
 	print_summary(options, &result);
 	print_services_advice(&options->load);
 	return EXIT_DONE;

@@ -45,6 +45,7 @@ extern const struct command command_deny;
 extern const struct command command_allow;
 extern const struct command command_key;
 extern const struct command command_status;
+extern const struct command command_doctor;
 extern const struct command command_flows;
 extern const struct command command_events;
 extern const struct command command_counters;

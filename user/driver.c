@@ -26,12 +26,48 @@ static const struct {
 	{ "virtio_net", DRIVER_RINGS }, { "vmxnet3", DRIVER_RINGS },
 };
 
+static int find(const char *driver)
+{
+	for (int i = 0; i < (int)ARRAY_LEN(drivers); i++) {
+		if (!strcmp(driver, drivers[i].name))
+			return i;
+	}
+	return -1;
+}
+
+bool driver_takes_native(const char *driver)
+{
+	int at = find(driver);
+
+	return at >= 0 && drivers[at].effect != DRIVER_UNKNOWN;
+}
+
+bool driver_is_of_hardware(const char *bus)
+{
+	return *bus && strcmp(bus, "N/A") != 0;
+}
+
 enum driver_effect driver_attach_effect(const char *driver, const char *bus)
 {
-	for (size_t i = 0; i < ARRAY_LEN(drivers); i++) {
-		if (!strcmp(driver, drivers[i].name))
-			return drivers[i].effect;
-	}
+	int at = find(driver);
+
+	if (at >= 0)
+		return drivers[at].effect;
 	/* Of the devices that are software alone, those above are all that take a native program. */
-	return *bus && strcmp(bus, "N/A") ? DRIVER_UNKNOWN : DRIVER_QUIET;
+	return driver_is_of_hardware(bus) ? DRIVER_UNKNOWN : DRIVER_QUIET;
+}
+
+const char *driver_effect_words(enum driver_effect effect)
+{
+	switch (effect) {
+	case DRIVER_RINGS:
+		return "sets its rings up anew, and packets of a moment are lost,";
+	case DRIVER_LINK:
+		return "takes the link down for some seconds";
+	case DRIVER_UNKNOWN:
+		return "may take the link down for some seconds";
+	case DRIVER_QUIET:
+		break;
+	}
+	return NULL;
 }

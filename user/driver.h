@@ -6,6 +6,8 @@
 #ifndef SYNKEEP_DRIVER_H
 #define SYNKEEP_DRIVER_H
 
+#include <stdbool.h>
+
 enum driver_effect {
 	DRIVER_QUIET, /* nothing that anybody notices, or it takes no native program */
 	DRIVER_RINGS, /* a moment without packets */
@@ -15,5 +17,14 @@ enum driver_effect {
 
 /* bus: where the hardware is; "" where there is none. */
 enum driver_effect driver_attach_effect(const char *driver, const char *bus);
+
+/* What comes behind "its driver"; NULL where there is nothing to say. */
+const char *driver_effect_words(enum driver_effect effect);
+
+/* Whether a bus, as above, is that of hardware. */
+bool driver_is_of_hardware(const char *bus);
+
+/* Whether it is one of those that are known to take a native program. */
+bool driver_takes_native(const char *driver);
 
 #endif /* SYNKEEP_DRIVER_H */

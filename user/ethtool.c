@@ -84,3 +84,24 @@ int ethtool_features(const char *device, const char *const *names, bool *on, siz
 	close(fd);
 	return err == -EOPNOTSUPP ? 0 : err;
 }
+
+int ethtool_sizes(const char *device, struct ethtool_sizes *sizes)
+{
+	struct ethtool_ringparam ring = { .cmd = ETHTOOL_GRINGPARAM };
+	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	*sizes = (struct ethtool_sizes){};
+	if (fd < 0)
+		return -errno;
+	if (!ask(fd, device, &ring)) {
+		sizes->rx_ring = ring.rx_pending;
+		sizes->rx_ring_max = ring.rx_max_pending;
+	}
+	if (!ask(fd, device, &channels)) {
+		sizes->queues = channels.combined_count;
+		sizes->queues_max = channels.max_combined;
+	}
+	close(fd);
+	return 0;
+}

@@ -48,6 +48,8 @@ static struct listener_view read_listener(const struct nlmsghdr *message)
 		.mptcp = has_mptcp_above(attributes, length),
 		.port = ntohs(diag->id.idiag_sport),
 		.ifindex = diag->id.idiag_if,
+		.queued = diag->idiag_rqueue,
+		.backlog = diag->idiag_wqueue,
 	};
 
 	memcpy(listener.address, diag->id.idiag_src,

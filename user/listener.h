@@ -15,6 +15,8 @@ struct listener_view {
 	ipv6_bytes address; /* zeros: any */
 	__u16 port;
 	__u32 ifindex; /* of the device that it is bound to; 0: any */
+	__u32 queued;  /* connections that wait to be accepted */
+	__u32 backlog; /* how many may */
 };
 
 /* How many listeners of each kind would get a service's connections. */

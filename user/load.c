@@ -51,20 +51,8 @@ static int prepare_root(const struct load *load, struct load_result *result, con
 {
 	int err = pins_prepare_root(load->pin_root, &result->mounted_bpffs);
 
-	if (err == -ENOTDIR)
-		snprintf(failure->text, failure->size,
-			 "%s is not in a BPF file system; `mount -t bpf bpf DIR` makes one, %s is the usual place",
-			 load->pin_root, PINS_BPFFS);
-	else if (err == -EXDEV)
-		snprintf(
-			failure->text, failure->size,
-			"no BPF file system is mounted at %s, and one mounted here would vanish with this mount "
-			"namespace; "
-			"`nsenter --net=/run/netns/NAME` enters a network namespace without leaving the host's mounts, "
-			"`ip netns exec` does not",
-			PINS_BPFFS);
-	else if (err)
-		fail(failure, err, load->pin_root);
+	if (err)
+		pins_explain(err, load->pin_root, failure->text, failure->size);
 	return err;
 }
 

@@ -17,7 +17,7 @@
 static const struct command *const commands[] = {
 	&command_load,	   &command_keep,    &command_unload, &command_service, &command_deny,
 	&command_allow,	   &command_key,     &command_status, &command_flows,	&command_events,
-	&command_counters, &command_explain, &command_run,    &command_connect,
+	&command_counters, &command_explain, &command_doctor, &command_run,	&command_connect,
 };
 
 int command_help(const struct command *command)

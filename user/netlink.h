@@ -8,10 +8,13 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
-/* Takes one message of a dump. 0 to go on, or -errno. */
+/* Takes one message of the answer. 0 to go on, 1 if that was all that was wanted, or -errno. */
 typedef int (*netlink_visit)(const struct nlmsghdr *message, void *context);
 
-/* Sends a request with NLM_F_DUMP on a socket of its own and visits the answer. 0 or -errno. */
+/*
+ * Sends a request on a socket of its own and visits the answer. Only that to a request with NLM_F_DUMP has an end: for
+ * others the visitor must find it. 0 or -errno.
+ */
 int netlink_dump(int protocol, const struct nlmsghdr *request, netlink_visit visit, void *context);
 
 /* The first attribute of the type among length bytes of them, or NULL. */

@@ -33,7 +33,12 @@ bool pins_on_bpffs(const char *path)
 	return fs.f_type == BPF_FS_MAGIC;
 }
 
-static bool mounts_outlive_us(void)
+bool pins_are_usual(const char *path)
+{
+	return !strncmp(path, PINS_BPFFS "/", strlen(PINS_BPFFS "/"));
+}
+
+bool pins_mounts_stay(void)
 {
 	struct stat ours, first;
 
@@ -43,7 +48,7 @@ static bool mounts_outlive_us(void)
 
 static int mount_bpffs(void)
 {
-	if (!mounts_outlive_us())
+	if (!pins_mounts_stay())
 		return -EXDEV;
 	if (mount("bpf", PINS_BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
 		return -errno;
@@ -56,7 +61,7 @@ int pins_prepare_root(const char *pin_root, bool *mounted)
 	if (!pins_on_bpffs(pin_root)) {
 		int err;
 
-		if (strncmp(pin_root, PINS_BPFFS "/", strlen(PINS_BPFFS "/")))
+		if (!pins_are_usual(pin_root))
 			return -ENOTDIR;
 		err = mount_bpffs();
 		if (err)
@@ -66,6 +71,22 @@ int pins_prepare_root(const char *pin_root, bool *mounted)
 	if (mkdir(pin_root, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	return 0;
+}
+
+void pins_explain(int error, const char *pin_root, char *text, size_t size)
+{
+	if (error == -ENOTDIR)
+		snprintf(text, size,
+			 "%s is not in a BPF file system; `mount -t bpf bpf DIR` makes one, %s is the usual place",
+			 pin_root, PINS_BPFFS);
+	else if (error == -EXDEV)
+		snprintf(text, size,
+			 "no BPF file system is mounted at %s, and one mounted here would vanish with this mount "
+			 "namespace; `nsenter --net=/run/netns/NAME` enters a network namespace without leaving the "
+			 "host's mounts, `ip netns exec` does not",
+			 PINS_BPFFS);
+	else
+		snprintf(text, size, "%s: %s", pin_root, strerror(-error));
 }
 
 int pins_lock(const char *pin_dir, bool create)

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <glob.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -24,15 +25,23 @@
 #include "system.h"
 #include "tcp_options.h"
 
-bool system_may_load(void)
+static __u64 effective_capabilities(void)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
-	__u64 effective;
 
-	if (syscall(SYS_capget, &header, data) < 0)
-		return false;
-	effective = (__u64)data[1].effective << 32 | data[0].effective;
+	return syscall(SYS_capget, &header, data) < 0 ? 0 : (__u64)data[1].effective << 32 | data[0].effective;
+}
+
+bool system_has_capability(int capability)
+{
+	return effective_capabilities() & 1ULL << capability;
+}
+
+bool system_may_load(void)
+{
+	__u64 effective = effective_capabilities();
+
 	if (effective & 1ULL << CAP_SYS_ADMIN)
 		effective |= 1ULL << CAP_BPF | 1ULL << CAP_PERFMON;
 	return effective & 1ULL << CAP_NET_ADMIN && effective & 1ULL << CAP_BPF && effective & 1ULL << CAP_PERFMON;
@@ -149,18 +158,60 @@ bool system_has_handover_kfunc(void)
 	return found;
 }
 
+/* The least limit from a cgroup's directory up to where its hierarchy is mounted; ~0: none. */
+static __u64 least_limit(const char *mount, const char *path, const char *file)
+{
+	unsigned long long least = ~0ULL, limit;
+	char full[PATH_MAX], within[PATH_MAX];
+	FILE *found;
+
+	for (snprintf(within, sizeof(within), "%s", path); *within; *strrchr(within, '/') = '\0') {
+		if (snprintf(full, sizeof(full), "%s%s/%s", mount, within, file) >= (int)sizeof(full))
+			break;
+		found = fopen(full, "re");
+		if (!found)
+			continue;
+		if (fscanf(found, "%llu", &limit) == 1 && limit < least) /* "max" is no number */
+			least = limit;
+		fclose(found);
+	}
+	return least;
+}
+
+/* What the cgroup of this process lets it have, used or not: maps are charged to it. ~0: as much as there is. */
+static __u64 cgroup_limit_bytes(void)
+{
+	char line[PATH_MAX], path[PATH_MAX];
+	FILE *cgroups = fopen("/proc/self/cgroup", "re");
+	__u64 least = ~0ULL, limit = ~0ULL;
+
+	while (cgroups && fgets(line, sizeof(line), cgroups)) {
+		if (sscanf(line, "0::%s", path) == 1)
+			limit = least_limit("/sys/fs/cgroup", path, "memory.max");
+		else if (sscanf(line, "%*d:memory:%s", path) == 1)
+			limit = least_limit("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes");
+		least = limit < least ? limit : least;
+	}
+	if (cgroups)
+		fclose(cgroups);
+	return least;
+}
+
 __u64 system_available_bytes(void)
 {
-	unsigned long long kibibytes = 0;
+	__u64 available = 0, limit = cgroup_limit_bytes();
+	unsigned long long kibibytes;
 	char line[128];
 	FILE *file = fopen("/proc/meminfo", "re");
 
 	if (!file)
 		return 0;
-	while (fgets(line, sizeof(line), file) && sscanf(line, "MemAvailable: %llu kB", &kibibytes) != 1)
-		;
+	while (!available && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "MemAvailable: %llu kB", &kibibytes) == 1)
+			available = kibibytes * 1024;
+	}
 	fclose(file);
-	return kibibytes * 1024;
+	return available < limit ? available : limit;
 }
 
 /* A device that has no driver to speak of has no answer either. */

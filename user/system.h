@@ -8,6 +8,9 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
+/* Whether this process has a capability, by its number, effectively. */
+bool system_has_capability(int capability);
+
 /* Whether the effective capabilities suffice to load programs and to attach them. */
 bool system_may_load(void);
 
@@ -35,7 +38,10 @@ __u8 system_rcv_wscale(void);
 /* Whether this kernel has bpf_sk_assign_tcp_reqsk(), or rather the type that came with it. */
 bool system_has_handover_kfunc(void);
 
-/* Memory that can be had without swapping, by the kernel's estimate; 0 if it can not tell. */
+/*
+ * Memory that can be had without swapping, by the kernel's estimate, and no more than the process's cgroups allow in
+ * all; 0 if it can not tell.
+ */
 __u64 system_available_bytes(void);
 
 struct system_device {

@@ -122,21 +122,29 @@ struct vlan_loss vlan_find_loss(const struct vlan_link *links, int count, int if
 	return loss;
 }
 
+const char *vlan_remedy(const struct vlan_loss *loss, const char *device, char *text, size_t size)
+{
+	snprintf(text, size, "ethtool -K %s %s off", device,
+		 loss->kinds & VLAN_8021Q ? "rxvlan" : "rx-vlan-stag-hw-parse");
+	return text;
+}
+
 void vlan_explain(const struct vlan_loss *loss, const char *device, enum device_xdp_mode mode, char *text, size_t size)
 {
-	const char *feature = loss->kinds & VLAN_8021Q ? "rxvlan" : "rx-vlan-stag-hw-parse";
+	char remedy[IF_NAMESIZE + 64];
 
+	vlan_remedy(loss, device, remedy, sizeof(remedy));
 	if (mode == DEVICE_XDP_GENERIC)
 		snprintf(text, size,
 			 "the hardware takes VLAN tags off and does not put them on, so answers to what %s takes would "
-			 "leave without: `ethtool -K %s %s off` leaves them in the frames",
-			 loss->taker, device, feature);
+			 "leave without: `%s` leaves them in the frames",
+			 loss->taker, remedy);
 	else
 		snprintf(text, size,
 			 "the hardware takes VLAN tags off, where native XDP does not see them, so answers to what %s "
-			 "takes would leave without: `ethtool -K %s %s off` leaves them in the frames, and `--xdp "
-			 "generic` gets them along",
-			 loss->taker, device, feature);
+			 "takes would leave without: `%s` leaves them in the frames, and `--xdp generic` gets them "
+			 "along",
+			 loss->taker, remedy);
 }
 
 /* --- asking ------------------------------------------------------------------------------------------------------ */

@@ -52,6 +52,9 @@ struct vlan_loss vlan_find_loss(const struct vlan_link *links, int count, int if
 /* A sentence that says what is lost, and what to do about it. */
 void vlan_explain(const struct vlan_loss *loss, const char *device, enum device_xdp_mode mode, char *text, size_t size);
 
+/* The command that helps in either mode. Returns text. */
+const char *vlan_remedy(const struct vlan_loss *loss, const char *device, char *text, size_t size);
+
 /* Asks the kernel. 0 or -errno. */
 int vlan_read_loss(int ifindex, enum device_xdp_mode mode, struct vlan_loss *loss);
 

@@ -13,7 +13,7 @@ from shield import BPFTOOL, shielded
 
 PORT = 8000
 COMMANDS = ["load", "keep", "unload", "service", "status", "flows", "counters", "deny", "allow",
-            "explain", "run", "connect"]
+            "explain", "doctor", "run", "connect"]
 
 
 @pytest.fixture(scope="module")
