@@ -196,11 +196,12 @@ def without_the_shield(net):
 def raise_the_shield(net):
     title("2. Raising the shield")
     say("Both machines have been made anew, so nothing of the first flood is left.")
-    show(synkeep(net, "load", net.server.device, "--service", f"{net.server.ipv4}:{web.PORT},policy=always"))
+    show(synkeep(net, "load", net.server.device, "--service", f"{net.server.ipv4}:{web.PORT}"))
     net.client.attach("count")  # a veth takes the shield's answers only if it has a program too
     say("""The command attached its programs to the device, pinned them and ended: no process is needed from here on.
-        policy=always says that every SYN is answered by XDP, where the packet arrives, with a cookie; the kernel
-        hears of a connection only when its client has shown that it can read what is sent to its address.""")
+        Policy auto says that the web server sees its SYNs as long as it is calm. Under flood every SYN is answered by
+        XDP, where the packet arrives, with a cookie, and the kernel hears of a connection only when its client has
+        shown that it can read what is sent to its address.""")
     show(synkeep(net, "status", net.server.device))
 
 
@@ -213,6 +214,10 @@ def with_the_shield(net, held):
     say(f"""What to look at: the kernel heard of {result.kernel_cookies / result.sent:.1%} of the flood, so its CPU was
         there for the clients. What was not answered fell out of the virtual cable's queue of 256 packets before any
         program saw it.""")
+    say("Nobody had to be there to see it coming:")
+    events = synkeep(net, "events", net.server.device)
+    show(events)
+    expect("flood at" in events, "the journal does not know of the flood")
     after, survived = expect_fetch(net, "after the flood"), held.fetch()
     say(f"""After the flood, {after}. The connection that was kept open
         {"still answers" if survived else "is dead"}.""")
