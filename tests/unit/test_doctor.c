@@ -389,6 +389,7 @@ static const struct row rows[] = {
 	{ "memory_short_is_a_problem", lack_memory, FINDING_PROBLEM, "memory", "--flows 118895`", "" },
 	{ "memory_gone_is_a_problem", lack_all_memory, FINDING_PROBLEM, "memory", "--flows 64`", "" },
 	{ "service_of_no_address_here_is_a_note", protect_stranger, FINDING_NOTE, "addresses", "10.0.0.9:80", "" },
+	{ "key_of_this_machine_alone_is_ok", make_loaded, FINDING_OK, "key", "alone", "" },
 	{ "key_shared_is_ok", share_key, FINDING_OK, "key", "shared", "" },
 	{ "key_shared_before_the_clock_was_set_is_a_problem", share_key_early, FINDING_PROBLEM, "key",
 	  "`synkeep unload eth0`", "" },
@@ -396,24 +397,67 @@ static const struct row rows[] = {
 
 /* --- what is no row ---------------------------------------------------------------------------------------------- */
 
+#define OF_THE_MACHINE                                                                                                 \
+	"btf bpf_iter__bpf_map_elem bpf_iter__tcp bpf_timer bpf_map_sum_elem_count bpf_sk_assign_tcp_reqsk bpf_wq "    \
+	"capabilities bpf_jit_enable lockdown unprivileged_bpf bpffs memlock clock tcp_syncookies "                    \
+	"tcp_max_syn_backlog tcp_timestamps tcp_sack tcp_window_scaling tcp_abort_on_overflow "                        \
+	"nf_conntrack_tcp_loose somaxconn accept-queue mptcp "
+
+/* Of each once, without a remedy, and of nothing else. */
+static void assert_all_well(struct patient *patient, const char *checks)
+{
+	char told[1024] = "";
+
+	judge(patient);
+	assert_rest_is_well(patient, "");
+	for (int i = 0; i < patient->count; i++) {
+		strcat(strcat(told, patient->findings[i].check), " ");
+		assert_string_equal(patient->findings[i].remedy, "");
+		assert_true(patient->findings[i].text[0]);
+	}
+	assert_string_equal(told, checks);
+}
+
 static void test_all_well_says_ok_of_each(void **state)
 {
 	static struct patient patient;
 
 	(void)state;
-	for (int loaded = 0; loaded < 2; loaded++) {
-		make_well(&patient);
-		if (loaded)
-			make_loaded(&patient);
-		judge(&patient);
-		assert_rest_is_well(&patient, "");
-		for (int i = 0; i < patient.count; i++) {
-			assert_int_equal(find_check(&patient, patient.findings[i].check), i);
-			assert_string_equal(patient.findings[i].remedy, "");
-			assert_true(patient.findings[i].text[0]);
-		}
-		assert_true(patient.count > 30);
-	}
+	make_well(&patient);
+	assert_all_well(&patient, OF_THE_MACHINE
+			"link xdp lro gro-hw vlan mtu peer peer-checksums xdp-programs tc rp_filter memory ");
+	make_well(&patient);
+	make_loaded(&patient);
+	assert_all_well(&patient,
+			OF_THE_MACHINE "link xdp lro gro-hw mtu peer peer-checksums rp_filter addresses key ");
+	make_well(&patient);
+	load_hardware(&patient);
+	assert_all_well(&patient, OF_THE_MACHINE "link xdp queues ring lro gro-hw mtu rp_filter addresses key ");
+}
+
+/* A program that was never made says nothing of how it would run. */
+static void test_probe_refused_leaves_the_jit_unjudged(void **state)
+{
+	static struct patient patient;
+
+	(void)state;
+	make_well(&patient);
+	patient.machine.probe_error = -EPERM;
+	patient.machine.jited = false;
+	judge(&patient);
+	assert_int_equal(find_check(&patient, "bpf_jit_enable"), -1);
+}
+
+static void test_hardware_that_does_not_tell_of_rings_is_not_judged(void **state)
+{
+	static struct patient patient;
+
+	(void)state;
+	make_well(&patient);
+	load_hardware(&patient);
+	patient.device.sizes.rx_ring = patient.device.sizes.rx_ring_max = 0;
+	judge(&patient);
+	assert_int_equal(find_check(&patient, "ring"), -1);
 }
 
 static void test_kernel_without_a_feature_says_which_has_it(void **state)
@@ -503,6 +547,8 @@ int main(void)
 {
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test(test_all_well_says_ok_of_each),
+		cmocka_unit_test(test_probe_refused_leaves_the_jit_unjudged),
+		cmocka_unit_test(test_hardware_that_does_not_tell_of_rings_is_not_judged),
 		cmocka_unit_test(test_kernel_without_a_feature_says_which_has_it),
 		cmocka_unit_test(test_short_syn_backlog_without_cookies_is_a_note),
 		cmocka_unit_test(test_shared_key_on_a_clock_alone_is_a_problem),
