@@ -31,6 +31,7 @@ LEAST_RATE = 500_000
 SOURCES = 100_000
 ONE_CLIENT_S, CROWD_S = 5, 3
 CROWD = 32
+HALF_OPEN_MAX = 300  # handshakes that may be under way when a flood shows: half-open= is 256
 PATIENCE_S = 5  # time for a SYN and two more, should the first be lost
 OUTSIDE_CPU, SERVER_CPU = 0, 1
 PINS = lab.BPFFS / "synkeep"
@@ -250,10 +251,11 @@ def read_the_states(net):
     say("As `synkeep flows` shows it, and then beside the clients' connections, which have ended:")
     show(synkeep(net, "flows", device, "--state", "established"))
     show(synkeep(net, "flows", device), lines=6)
-    say(f"And the {SOURCES:,} spoofed addresses have left:")
+    say(f"""And the {SOURCES:,} spoofed addresses have left no more than the handshakes that showed the flood, which the
+        server gives up by itself:""")
     left = synkeep(net, "flows", device, "--source", lab.SPOOFED_IPV4, "--count")
     show(left)
-    expect(left.split()[0] == "0", "the flood left records behind")
+    expect(int(left.split()[0]) <= HALF_OPEN_MAX, "the flood left records behind")
     say("Each packet leaves by a verdict, and each verdict is counted:")
     show(synkeep(net, "counters", device))
 
@@ -274,6 +276,7 @@ def its_own_tcp(net):
     expect(echoed, "the daemon's TCP did not echo what it was sent")
     say(f"""A client of the kernel's has sent a line, and {"got it back" if echoed else "got nothing back"}. Its
         connection stands beside those that end in the kernel:""")
+    time.sleep(0.1)  # the daemon reports its connections every few milliseconds
     flows = synkeep(net, "flows", net.server.device, "--state", "established")
     show(flows)
     expect("daemon" in flows, "the daemon's connection is not among the flows")
