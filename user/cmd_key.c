@@ -131,7 +131,8 @@ static int rotate(const struct options *options, struct device *device)
 	struct siphash_key fresh;
 	int status, err;
 
-	if (!options->now && (status = refuse_if_busy(device, time_ns)))
+	status = options->now ? EXIT_DONE : refuse_if_busy(device, time_ns);
+	if (status)
 		goto out;
 	err = key_file_random(&fresh);
 	if (err) {
@@ -282,8 +283,7 @@ const struct command command_key = {
 		"  export             writes the key, the former one and since when, to a new file of mode 0600;\n"
 		"                     without FILE to standard output, if that is a pipe or such a file\n"
 		"  import             takes them, or a plain key as `synkeep load --key-file` does, from a file that\n"
-		"                     nobody else can read, \"-\" for standard input; at once, as all machines with "
-		"it\n"
+		"                     nobody else can read; \"-\" is standard input\n"
 		"  DEV                the device\n"
 		"      --pin-root DIR where it is pinned, " PINS_ROOT " by default\n"
 		"  -h, --help         this text\n",

@@ -116,10 +116,12 @@ static void take_key(struct cursor *text, struct siphash_key *key)
 /* Against accidents only: whoever can change the file has the key. */
 static __u64 checksum_of(const struct cookie_keys *keys)
 {
-	const __u64 words[] = { keys->master.k0, keys->master.k1, keys->former.k0, keys->former.k1, keys->from_epoch };
+	__u64 words[] = { keys->master.k0, keys->master.k1, keys->former.k0, keys->former.k1, keys->from_epoch };
 	const struct siphash_key known = { 0 };
+	__u64 checksum = siphash24(&known, words, ARRAY_LEN(words));
 
-	return siphash24(&known, words, ARRAY_LEN(words));
+	explicit_bzero(words, sizeof(words));
+	return checksum;
 }
 
 static void format_exported(const struct cookie_keys *keys, char text[EXPORTED_BYTES])

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import pty
+import re
 import signal
 import subprocess
 import time
@@ -155,15 +156,28 @@ def test_nothing_is_promised_for_a_shield_that_is_being_unloaded(shield, net, fa
         assert unload.wait(timeout=5) == 1
 
 
-def test_guard_does_not_know_the_key(shield, tmp_path):
-    key = os.urandom(16)
+def plain_key(_shield, path):
+    path.write_text(os.urandom(16).hex())
+    path.chmod(0o600)
+
+
+def exported_keys(shield, path):
+    shield.load("*:*")
+    shield.run("key", "rotate", shield.device)
+    shield.run("key", "export", shield.device, path)
+    shield.unload("--now")
+
+
+@pytest.mark.parametrize("write_file", [plain_key, exported_keys])
+def test_guard_does_not_know_the_key(shield, tmp_path, write_file):
     key_file = tmp_path / "key"
-    key_file.write_text(key.hex())
-    key_file.chmod(0o600)
+    write_file(shield, key_file)
     shield.load("*:*", key_file=key_file, try_for="60s")
     guard, = shield.guards()
     time.sleep(0.1)  # it looks at the config, too
-    words = (key, key.hex().encode())
+    keys = re.findall("[0-9a-f]{32}", key_file.read_text())
+    words = [word for key in keys for word in (bytes.fromhex(key), key.encode())]
+    assert words
     with open(f"/proc/{guard}/mem", "rb") as memory:
         for line in pathlib.Path(f"/proc/{guard}/maps").read_text().splitlines():
             start, end = (int(number, 16) for number in line.split()[0].split("-"))
