@@ -426,17 +426,15 @@ static int run_in_parts(struct explain *e, struct explanation *x)
 	const struct packet *p = &x->frame.packet;
 	__u32 headers = p->ip_offset + p->headers_bytes, left = p->segment.payload_bytes, seq = p->segment.seq;
 	struct tcphdr *tcp = (void *)(e->frame + 2 + p->tcp_offset);
-	__u8 *flags = (__u8 *)tcp + 13;
-	int err = 0;
+	int err;
 
 	do {
 		__u32 part = left < PART_BYTES ? left : PART_BYTES;
 
-		left -= part;
-		*flags = left ? p->segment.flags & ~(TCP_FLAG_FIN | TCP_FLAG_PSH) : p->segment.flags;
 		tcp->seq = net32(seq);
-		seq += part;
 		err = twin_run(e->twin, DIRECTION_SND, e->frame + 2, headers + part, &x->outcome);
+		left -= part;
+		seq += part;
 	} while (!err && left);
 	return err;
 }
