@@ -280,18 +280,18 @@ static int read_budgets(const struct explain *e, struct budget *budgets)
 	return 0;
 }
 
-static void find_budget(const struct explain *e, struct explanation *x)
+static void find_budgets(const struct explain *e, struct explanation *x)
 {
 	__u32 per_second = e->device->config.budget_per_second;
 
-	x->budget = BUDGET_COUNT;
 	for (__u32 i = 0; i < (__u32)BUDGETS * e->cpus; i++) {
 		const struct budget *behind = &e->budgets[1][i];
+		__u32 reason = i / e->cpus % BUDGET_COUNT;
 
 		if (!memcmp(&e->budgets[0][i], behind, sizeof(*behind)))
 			continue;
-		x->budget = i / e->cpus % BUDGET_COUNT;
-		x->budget_left = per_second ? behind->left_ns / (NSEC_PER_SEC / per_second) : 0;
+		x->draws[reason] = true;
+		x->left[reason] = per_second ? behind->left_ns / (NSEC_PER_SEC / per_second) : 0;
 	}
 }
 
@@ -469,7 +469,7 @@ static int run(struct explain *e, struct explanation *x)
 		err = find_answers(e, x, answers);
 	if (err)
 		return err;
-	find_budget(e, x);
+	find_budgets(e, x);
 	x->always = find_always(&monitored[0], &monitored[1]);
 	return 0;
 }
@@ -488,7 +488,7 @@ int explain_packet(struct explain *e, const void *frame, __u32 bytes, struct exp
 {
 	int err;
 
-	*x = (struct explanation){ .now_ns = clocks_now_ns(e->device), .budget = BUDGET_COUNT };
+	*x = (struct explanation){ .now_ns = clocks_now_ns(e->device) };
 	err = take_frame(e, frame, bytes, &x->frame);
 	if (err)
 		return err;

@@ -59,8 +59,8 @@ struct explanation {
 	struct sentry sentry;		    /* the service's, behind the packet, if its policy is auto */
 	struct explain_record before[FLOW_TABLE_COUNT];
 	struct explain_record after[FLOW_TABLE_COUNT];
-	__u32 budget;	   /* enum budget_reason that the packet drew on; BUDGET_COUNT: none */
-	__u32 budget_left; /* behind it, packets */
+	bool draws[BUDGET_COUNT]; /* on which budgets it drew */
+	__u32 left[BUDGET_COUNT]; /* behind it, packets */
 	bool is_listed;
 	struct source_rule listed; /* if so: what counts for its source */
 	bool draws_answer;	   /* it asked for an answer to its source's prefix */

@@ -121,16 +121,19 @@ static struct json_object *records_to_json(const struct explain_record *records)
 	return list;
 }
 
-static struct json_object *budget_to_json(const struct explanation *x)
+static struct json_object *budgets_to_json(const struct explanation *x)
 {
-	struct json_object *object;
+	struct json_object *list = json_object_new_array(), *object;
 
-	if (x->budget == BUDGET_COUNT)
-		return NULL;
-	object = json_object_new_object();
-	json_out_text(object, "for", explain_words_budget(x->budget));
-	json_out_number(object, "left", x->budget_left);
-	return object;
+	for (__u32 reason = 0; reason < BUDGET_COUNT; reason++) {
+		if (!x->draws[reason])
+			continue;
+		object = json_object_new_object();
+		json_out_text(object, "for", explain_words_budget(reason));
+		json_out_number(object, "left", x->left[reason]);
+		json_object_array_add(list, object);
+	}
+	return list;
 }
 
 static struct json_object *listed_to_json(const struct explanation *x)
@@ -193,7 +196,7 @@ static void add_outcome(struct json_object *object, const struct explanation *x)
 	json_out_member(object, "service", service_to_json(x));
 	json_out_member(object, "before", records_to_json(x->before));
 	json_out_member(object, "behind", records_to_json(x->after));
-	json_out_member(object, "budget", budget_to_json(x));
+	json_out_member(object, "budgets", budgets_to_json(x));
 	json_out_member(object, "listed", listed_to_json(x));
 	json_out_member(object, "answers", answers_to_json(x));
 	json_out_member(object, "cookie", cookie_to_json(x));

@@ -174,9 +174,11 @@ static void print_entries(const struct explanation *x, __u32 missing_bytes)
 		print_records("before", x->before);
 		print_records("behind", x->after);
 	}
-	if (x->budget != BUDGET_COUNT)
-		printf(ENTRY "%s: %u more may pass at once\n", "budget", explain_words_budget(x->budget),
-		       x->budget_left);
+	for (__u32 reason = 0; reason < BUDGET_COUNT; reason++) {
+		if (x->draws[reason])
+			printf(ENTRY "%s: %u more may pass at once\n", "budget", explain_words_budget(reason),
+			       x->left[reason]);
+	}
 	print_source(x);
 	print_cookie(x);
 	print_notes(x);

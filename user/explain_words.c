@@ -50,6 +50,7 @@ const char *explain_words_budget(__u32 reason)
 		[BUDGET_HALF_OPEN] = "segments of handshakes",
 		[BUDGET_SOCKET] = "segments for sockets without a record",
 		[BUDGET_ENDED] = "segments of connections that the owner has reset",
+		[BUDGET_LOOK_UP] = "segments that are looked up",
 		[BUDGET_FRAGMENT] = "fragments",
 		[BUDGET_NOT_UNDERSTOOD] = "what is not understood",
 		[BUDGET_SYN_LIVE] = "SYNs on tuples that are live",

@@ -158,13 +158,20 @@ def test_syn_that_passes(shield, family, path, expected, service):
         assert (said["service"] is None) == (expected == "NO_SERVICE")
 
 
+def test_service_that_fits_best_decides(shield, family, path):
+    best = family.spec(shield.net.server, PORT)
+    with listening(shield, family, f"*:{PORT},policy=always", f"{best},policy=off", "*:*,policy=monitor") as (peer, _):
+        said, = agree(shield, path, frame_of(peer, "S"))
+        assert (said["verdict"], said["service"]["spec"]) == ("SYN_OFF", f"{best},policy=off")
+
+
 def test_syn_that_nothing_listens_for(shield, family, path):
     shield.load(f"*:{PORT},policy=always")
     with Peer(shield.net, family, PORT) as peer:
         said, = agree(shield, path, frame_of(peer, "S"))
         assert said["verdict"] == "SYN_NO_LISTENER"
         assert said["service"]["listener"] == "nothing listens there"
-        assert said["budget"]["for"] == "SYNs where nothing listens"
+        assert said["budgets"] == [{"for": "SYNs where nothing listens", "left": 999}]
 
 
 def test_syns_of_a_flood(shield, family, path):
@@ -489,6 +496,9 @@ def test_capture_that_has_only_the_headers(shield, family, path):
             assert said["verdict"] == "SEGMENT" and said["packet"]["missing_bytes"] == 500 + 34 + \
                 family.header_bytes - 96
             assert said["behind"][0]["rcv_nxt"] == peer.snd_nxt + 500
+            syn = frame_of(peer, "S", options=[("MSS", 1400)], sport=1)
+            said, = explain(shield, path, syn, cut=len(syn) - 4)  # without its options
+            assert (said["verdict"], said["answer"].get("mss")) == ("SYN_COOKIE", None)
 
 
 def test_long_frames(shield, family, path):
