@@ -248,16 +248,33 @@ static __always_inline bool segment_shows_cookie(struct xdp_md *ctx, struct pack
  * and may have made a connection with whom it does not know.
  */
 static __always_inline bool segment_is_strange(const struct packet *p, const struct service *service,
-					       const struct cpu_clock *clock, const struct config *conf)
+					       struct cpu_clock *clock, const struct config *conf)
 {
-	return service->sockets_known && service->policy != POLICY_MONITOR && !presence_has(conf, &p->tuple) &&
-	       !strangers_are_welcome(service, clock, conf) && !sentry_awaits_kernel_cookies(service, clock, conf) &&
-	       budget_spend(service->policy, BUDGET_LOOK_UP, V_NO_FLOW, clock, conf) != V_NO_FLOW;
+	if (!service->sockets_known || service->policy == POLICY_MONITOR || presence_has(conf, &p->tuple) ||
+	    strangers_are_welcome(service, clock, conf) || sentry_awaits_kernel_cookies(service, clock, conf) ||
+	    budget_spend(service->policy, BUDGET_LOOK_UP, V_NO_FLOW, clock, conf) == V_NO_FLOW)
+		return false;
+	clock->strange_ns = clock->now_ns;
+	return true;
+}
+
+/*
+ * Whether the segment can be of no flow, so that its record need not be looked for: a tuple without its bits in the
+ * presence filter has none. To ask that first would cost each segment of a flow a little, and is done only in a jiffy
+ * in which strangers are more than may be looked up, and of what no flow has. Of the daemon's records some get their
+ * bits a moment late.
+ */
+static __always_inline bool segment_has_no_flow(const struct packet *p, __u8 port_kinds, const struct cpu_clock *clock,
+						const struct config *conf)
+{
+	bool is_asked = clock->strange_ns == clock->now_ns || packet_flags_impossible(p->segment.flags);
+
+	return is_asked && !service_port_of_daemon(port_kinds) && !presence_has(conf, &p->tuple);
 }
 
 /* A segment that no flow claims. */
 static __always_inline enum verdict segment_without_flow(struct xdp_md *ctx, struct packet *p,
-							 const struct service *service, const struct cpu_clock *clock,
+							 const struct service *service, struct cpu_clock *clock,
 							 const struct config *conf)
 {
 	bool strange = segment_is_strange(p, service, clock, conf);

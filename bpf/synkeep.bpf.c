@@ -155,7 +155,8 @@ static __always_inline enum verdict ingress(struct xdp_md *ctx, const struct fra
 		kind = ingress_weigh(ctx, p, bytes);
 	if (kind == PACKET_TCP && is_syn(&p->segment))
 		return ingress_any_syn(ctx, p, clock, conf);
-	if (kind == PACKET_TCP && flow_track(p, DIRECTION_RCV, clock, conf, &tracked))
+	if (kind == PACKET_TCP && !segment_has_no_flow(p, port_kinds, clock, conf) &&
+	    flow_track(p, DIRECTION_RCV, clock, conf, &tracked))
 		return tracked.owner == FLOW_OWNER_DAEMON ? daemon_segment_of_flow(ctx, p, &tracked)
 							  : segment_of_flow(ctx, p, &tracked, clock, conf);
 	match = service_find(&p->tuple, port_kinds, clock->now_ns);

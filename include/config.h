@@ -202,6 +202,7 @@ struct cpu_clock {
 	bool tw4_full; /* an ended connection's record only finds room by the going of another */
 	bool tw6_full;
 	__u32 answer_cost_ns; /* a second divided by config.answers_per_prefix; 0: no limit */
+	__u64 strange_ns; /* when this CPU last met more segments of nobody's than it may look up: the now_ns then */
 	__u64 cookie_sent_ns; /* when this CPU last sent a cookie; 0: never. Two lifetimes later none can come back */
 	__u64 fill_seen_ns;   /* when this CPU last looked how full the tables are */
 	struct cookie_clock cookie;

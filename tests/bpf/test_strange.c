@@ -133,6 +133,70 @@ static void test_draining_is_looked_up(void **state)
 	sockets_close(&c);
 }
 
+/* --- flows, in a jiffy with more strangers than are looked up --- */
+
+static void stranger_comes(void)
+{
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	t.tuple.remote_port ^= 1;
+	assert_verdict(steered_segment(&t, ACK, 0), V_NO_FLOW);
+}
+
+static void test_flood_of_strangers_flow_is_found(void **state)
+{
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_open(&t);
+	for (int i = 0; i < 5; i++) {
+		stranger_comes();
+		assert_verdict(talk_peer_sends(&t, ACK, 10), V_SEGMENT);
+	}
+}
+
+/* A record whose tuple the filter does not know, which does not happen, shows that it is not looked for. */
+static struct talk put_flow_without_bits(void)
+{
+	struct flow f;
+	struct talk t;
+
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	t.offer.has_timestamps = false;
+	t.peer_nxt++;
+	t.own_nxt = 5000;
+	f = steered_flow(&t);
+	f.owner = FLOW_OWNER_KERNEL;
+	shield_put_flow(&t.tuple, &f);
+	return t;
+}
+
+static void test_flood_of_strangers_no_flow_is_looked_for(void **state)
+{
+	struct talk t = put_flow_without_bits();
+	enum verdict verdict = V_SEGMENT;
+
+	(void)state;
+	assert_verdict(steered_segment(&t, ACK, 0), V_SEGMENT);
+	for (int tries = 0; tries < 5 && verdict == V_SEGMENT; tries++) { /* a jiffy may end between the two */
+		stranger_comes();
+		verdict = steered_segment(&t, ACK, 0).verdict;
+	}
+	assert_int_equal(verdict, V_NO_FLOW);
+}
+
+static void test_impossible_flags_no_flow_is_looked_for(void **state)
+{
+	struct talk t = put_flow_without_bits();
+
+	(void)state;
+	assert_verdict(steered_segment(&t, TCP_FLAG_FIN | TCP_FLAG_RST, 0), V_BAD_FLAGS);
+	shield_fill_presence();
+	assert_true(steered_segment(&t, TCP_FLAG_FIN | TCP_FLAG_RST, 0).verdict != V_BAD_FLAGS);
+}
+
 /* --- cookies of ours --- */
 
 static void test_right_cookie_over_the_budget_makes_the_flow(void **state)
@@ -243,6 +307,9 @@ int main(void)
 		TEST(test_service_whose_sockets_are_not_known_is_looked_up),
 		TEST(test_service_whose_owner_sees_all_is_looked_up),
 		TEST(test_draining_is_looked_up),
+		TEST(test_flood_of_strangers_flow_is_found),
+		TEST(test_flood_of_strangers_no_flow_is_looked_for),
+		TEST(test_impossible_flags_no_flow_is_looked_for),
 		TEST(test_right_cookie_over_the_budget_makes_the_flow),
 		TEST(test_cookie_for_a_service_that_sent_none_is_not_looked_at),
 		TEST(test_closed_cookie_shown_again_over_the_budget_is_a_replay),
