@@ -34,6 +34,20 @@ def lists(shield):
     return listed(shield, "deny"), listed(shield, "allow")
 
 
+def filter_has(shield, address):
+    """Whether the filter's bit for the /24 of an IPv4 address is set."""
+    part = int(ipaddress.ip_address(address)) >> 8
+    key = (part // 64).to_bytes(4, "little")
+    found = json.loads(shield.bpftool("-j", "map", "lookup", "pinned", shield.pins / "source_filter", "key",
+                                      *key).stdout)
+    return int.from_bytes([int(byte, 16) for byte in found["value"]], "little") >> part % 64 & 1
+
+
+def has_list(shield):
+    """Whether a packet has to look at anything."""
+    return bool(json.loads(shield.bpftool("-j", "map", "dump", "pinned", shield.pins / "source_lists").stdout))
+
+
 @contextlib.contextmanager
 def served(shield, family, policy="always"):
     shield.load(f"*:{PORT}", policy=policy)
@@ -127,8 +141,9 @@ def test_prefixes_are_added_changed_and_deleted_all_or_none(shield):
         assert done.returncode in (1, 2) and not done.stdout and words[3] in done.stderr, done
         assert lists(shield) == before
     change(shield, "deny", "del", "192.0.2.7", "2001:db8::/32")
+    assert has_list(shield)
     change(shield, "allow", "del", "10.0.0.0/8", "10.1.0.0/16")
-    assert lists(shield) == ({}, {})
+    assert lists(shield) == ({}, {}) and not has_list(shield)
 
 
 def test_load_replaces_its_own_half_and_save_writes_it_back(shield, tmp_path):
@@ -174,6 +189,19 @@ def test_bad_line_names_itself_and_nothing_changes(shield, tmp_path, command, li
     assert done.returncode == 1 and not done.stdout
     assert f"{bad}:3: " in done.stderr and reason in done.stderr and "nothing was changed" in done.stderr
     assert lists(shield) == before
+
+
+def test_filter_follows_a_list_that_is_replaced(shield):
+    shield.load(f"*:{PORT}")
+    change(shield, "deny", "add", "10.1.2.3", "192.0.2.0/23")
+    assert [bool(filter_has(shield, address)) for address in (
+        "10.1.1.255", "10.1.2.0", "10.1.3.0", "192.0.2.0", "192.0.3.0", "192.0.4.0")] == [
+            False, True, False, True, True, False]
+    change(shield, "deny", "load", "-", input="10.1.0.0/16\n")
+    assert [bool(filter_has(shield, address)) for address in (
+        "10.0.255.0", "10.1.0.0", "10.1.255.0", "10.2.0.0", "192.0.2.0")] == [False, True, True, False, False]
+    change(shield, "deny", "load", "-", input="")
+    assert not filter_has(shield, "10.1.0.0") and not has_list(shield)
 
 
 def test_file_that_is_not_there_or_can_not_be_written_told(shield, tmp_path):

@@ -136,6 +136,16 @@ static void test_timeout_begins_when_it_is_told(void **state)
 	assert_int_equal(source_rule_left_s(&rules[1], 1000), 0);
 }
 
+static void test_entry_expires_when_its_time_has_come(void **state)
+{
+	const struct source_entry entry = { .expires_ns = 1000 }, lasting = {};
+
+	(void)state;
+	assert_true(source_entry_is_alive(&entry, 999));
+	assert_false(source_entry_is_alive(&entry, 1000));
+	assert_true(source_entry_is_alive(&lasting, ~0ULL));
+}
+
 static void test_timeout_out_of_bounds_is_refused(void **state)
 {
 	static const char *const texts[] = { "", "0s", "999ms", "3651d", "90", "soon" };
@@ -210,6 +220,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_no_prefix_is_refused_with_its_reason),
 		cmocka_unit_test(test_order_is_family_address_length),
 		cmocka_unit_test(test_timeout_begins_when_it_is_told),
+		cmocka_unit_test(test_entry_expires_when_its_time_has_come),
 		cmocka_unit_test(test_timeout_out_of_bounds_is_refused),
 		cmocka_unit_test(test_prefix_touches_the_parts_of_its_addresses),
 		cmocka_unit_test(test_shortest_prefixes_touch_all_parts),
