@@ -255,16 +255,14 @@ static int install(const struct device *device, const struct source_rule *rules,
 	return err;
 }
 
-/* Keeps of those that are there the other list's, and appends the new. Both are sorted. */
+/* The rules of the other list, then the new ones, which hold where both name a prefix. */
 static size_t merge(struct source_rule *merged, const struct source_rule *old, size_t old_count, bool denied,
 		    const struct source_rule *rules, size_t count)
 {
-	size_t kept = 0, at = 0;
+	size_t kept = 0;
 
 	for (size_t i = 0; i < old_count; i++) {
-		while (at < count && source_rule_compare(&rules[at], &old[i]) < 0)
-			at++;
-		if (source_rule_denies(&old[i]) != denied && (at == count || source_rule_compare(&rules[at], &old[i])))
+		if (source_rule_denies(&old[i]) != denied)
 			merged[kept++] = old[i];
 	}
 	if (count)
@@ -283,7 +281,7 @@ int source_table_replace(const struct device *device, bool denied, const struct 
 	merged = malloc((old_count + count + 1) * sizeof(*merged));
 	if (merged) {
 		count = merge(merged, old, old_count, denied, rules, count);
-		err = count > SOURCE_LIST_MAX ? -ENOSPC : install(device, merged, count);
+		err = install(device, merged, count);
 	} else {
 		err = -ENOMEM;
 	}

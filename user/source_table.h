@@ -31,8 +31,8 @@ int source_table_delete(const struct device *device, bool denied, const struct s
 			const struct source_rule **missing);
 
 /*
- * Puts the rules, sorted, each prefix once, in place of the whole deny list or of the other; the rules of the other one
- * stay, but for their prefixes. A packet sees the list before or the list after. 0 or -errno, and nothing has changed.
+ * Puts the rules in place of the whole deny list or of the other; the rules of the other one stay, but for those of the
+ * same prefixes. A packet sees the list before or the list after. 0 or -errno, as above, and nothing has changed.
  */
 int source_table_replace(const struct device *device, bool denied, const struct source_rule *rules, size_t count);
 

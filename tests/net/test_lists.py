@@ -136,6 +136,7 @@ def test_prefixes_are_added_changed_and_deleted_all_or_none(shield):
     before = lists(shield)
     assert set(before[0]) == {"192.0.2.7", "2001:db8::/32"} and set(before[1]) == {"10.0.0.0/8", "10.1.0.0/16"}
     for words in (("deny", "add", "192.0.2.0/24", "10.0.0.1/8"), ("deny", "del", "192.0.2.7", "10.1.0.0/16"),
+                  ("allow", "del", "10.1.0.0/16", "192.0.2.7"),
                   ("allow", "del", "10.1.0.0/16", "10.2.0.0/16")):
         done = change(shield, *words, check=False)
         assert done.returncode in (1, 2) and not done.stdout and words[3] in done.stderr, done
@@ -256,7 +257,7 @@ def test_list_that_is_replaced_under_a_stream_of_syns_lets_none_through(shield, 
         stream.terminate()
         assert json.loads(stream.communicate(timeout=10)[0])["sent"] > RATE // 10
     counted = shield.counters()
-    assert counted["DENIED"] > RATE and not counted["SYN_COOKIE"], counted
+    assert counted["DENIED"] > RATE and set(counted) <= {"DENIED", "OTHER", "NO_SERVICE"}, counted
 
 
 def test_two_million_prefixes_fill_the_list(shield, net, tmp_path, record_property):
