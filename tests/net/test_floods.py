@@ -31,6 +31,7 @@ def test_flood_meets_its_verdicts_and_gets_no_more_than_it_sent(stage, family, f
     assert came.answers["bytes"] <= sum(came.bytes[name] for name in expected) + repeated * floods.SYN_ACK_BYTES
     assert abs(came.ledger_out["packets"] - came.answers["packets"]) <= repeated
     assert abs(came.ledger_out["bytes"] - came.answers["bytes"]) <= repeated * floods.SYN_ACK_BYTES
+    assert came.packets["SYN_CALM"] + came.packets["DAEMON_SYN"] <= half_open
     assert len(stage.shield.flows(source=floods.SPOOFED[family.name])) <= half_open
     assert len(stage.sockets_of(family)) <= half_open
     if stage.daemon and stage.policy == "auto":
