@@ -169,7 +169,7 @@ def test_key_imported_while_a_rotation_is_pending_agrees_in_each_epoch(pair, fam
 def test_machine_that_did_not_import_a_rotated_key_takes_nothing_from_then_on(pair, family, tmp_path):
     first, _second = pair
     load_both(pair, tmp_path)
-    first.run("key", "rotate", first.device, "--in", "10s")
+    first.run("key", "rotate", first.device, "--in", "70s")
     advance_to_epoch(pair, key_of(first)["from_epoch"], -20, -20)
     assert_split(pair, family)
     advance_to_epoch(pair, key_of(first)["from_epoch"], 10, 10)
