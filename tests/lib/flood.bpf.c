@@ -27,11 +27,19 @@ static __always_inline bool is_time(void)
 	return true;
 }
 
+/*
+ * A frame whose answer was shorter comes back with that length, and the kernel sees nothing of it unless the program
+ * gives the frame a length itself (6.18, net/bpf/test_run.c, frame_was_changed()): it is cut here each time.
+ */
 SEC("xdp")
 int flood_live(struct xdp_md *ctx)
 {
-	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+	void *data, *data_end;
 
+	if (bpf_xdp_adjust_tail(ctx, -FLOOD_SPARE_BYTES))
+		return XDP_ABORTED;
+	data = (void *)(long)ctx->data;
+	data_end = (void *)(long)ctx->data_end;
 	if (data + config.template.length > data_end)
 		return XDP_ABORTED;
 	if (!variables.began_ns)

@@ -246,9 +246,11 @@ static void take_template(struct flood_template *t, const char *hex)
 /* Returns how many frames it sent. */
 static __u64 send_live(const struct options *o, const struct flood_config *config, double *started)
 {
+	static const __u8 frame[FLOOD_FRAME_BYTES + FLOOD_SPARE_BYTES]; /* the program writes what is sent */
 	struct bpf_object *object = tool_open_programs(config, sizeof(*config));
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = config->template.words, .data_size_in = config->template.length,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .repeat = LIVE_CHUNK);
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame,
+		    .data_size_in = config->template.length + FLOOD_SPARE_BYTES, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+		    .repeat = LIVE_CHUNK);
 	struct flood_variables variables;
 	__u32 zero = 0;
 	int program, map;

@@ -17,6 +17,8 @@
 #define FLOOD_FRAME_WORDS 32
 #define FLOOD_FRAME_BYTES (4 * FLOOD_FRAME_WORDS)
 
+#define FLOOD_SPARE_BYTES 2 /* behind a live frame as flood.bpf.c is given it */
+
 #define FLOOD_TURNS 8 /* flags that come in turn: a power of two */
 #define FLOOD_WORDS 2 /* words that are drawn, behind the sequence number */
 
