@@ -14,7 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "tool.h"
+#include "cpu_time.h"
 
 #define PARALLEL_MAX 4096
 #define SCAN_MS 10 /* how often connections are looked through for those whose time is over */
@@ -28,6 +28,7 @@ struct options {
 	double timeout_s;
 	int cpu;
 	bool echo;
+	struct cpu_time_tasks tasks;
 };
 
 enum outcome {
@@ -56,6 +57,7 @@ struct times {
 struct client {
 	const struct options *options;
 	int epoll;
+	__u64 cpu_before[CPU_TIME_TASKS_MAX];
 	double started;
 	double ends; /* no connection starts after this */
 	int under_way;
@@ -74,7 +76,9 @@ static const char usage[] = "usage: fetch [option]... ADDRESS\n"
 			    "  --timeout S    how long one connection may take (2.5)\n"
 			    "  --echo         the server sends back what comes, and closes when the client has\n"
 			    "  --cpu N        the CPU to run on (any)\n"
-			    "Prints outcomes, rate and times as JSON; per_second counts successes within --seconds.\n";
+			    "  --task PID     another task whose CPU time is wanted, may be repeated; 0: this one's\n"
+			    "Prints outcomes, rate, times and the tasks' CPU time as JSON; per_second counts successes "
+			    "within --seconds.\n";
 
 /* --- times ------------------------------------------------------------------------------------------------------- */
 
@@ -219,6 +223,7 @@ static void run(struct client *client)
 	struct epoll_event events[64];
 	double now, scanned = 0;
 
+	cpu_time_read(&client->options->tasks, client->cpu_before);
 	client->started = tool_seconds(CLOCK_MONOTONIC);
 	client->ends = client->started + client->options->seconds;
 	for (int i = 0; i < PARALLEL_MAX; i++)
@@ -253,6 +258,8 @@ static void report(struct client *client)
 	       (double)client->in_time / seconds);
 	times_print("handshake_ms", &client->handshakes);
 	times_print("total_ms", &client->totals);
+	printf(", \"cpu_seconds\": ");
+	cpu_time_print_since(&client->options->tasks, client->cpu_before);
 	printf("}\n");
 }
 
@@ -279,9 +286,11 @@ static void parse_target(struct options *o, const char *address, __u16 port)
 static void parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
-		{ "port", 1, NULL, 'p' },    { "parallel", 1, NULL, 'n' }, { "count", 1, NULL, 'N' },
-		{ "seconds", 1, NULL, 's' }, { "timeout", 1, NULL, 't' },  { "cpu", 1, NULL, 'c' },
-		{ "echo", 0, NULL, 'e' },    { "help", 0, NULL, 'h' },	   {}
+		{ "port", 1, NULL, 'p' },    { "parallel", 1, NULL, 'n' },
+		{ "count", 1, NULL, 'N' },   { "seconds", 1, NULL, 's' },
+		{ "timeout", 1, NULL, 't' }, { "cpu", 1, NULL, 'c' },
+		{ "echo", 0, NULL, 'e' },    { "task", 1, NULL, 'k' },
+		{ "help", 0, NULL, 'h' },    {},
 	};
 	__u16 port = 80;
 	int option;
@@ -308,6 +317,9 @@ static void parse_options(int argc, char **argv, struct options *o)
 			break;
 		case 'e':
 			o->echo = true;
+			break;
+		case 'k':
+			cpu_time_add(&o->tasks, optarg);
 			break;
 		case 'h':
 			fputs(usage, stdout);

@@ -20,20 +20,22 @@ http {{
     client_body_temp_path {directory}; proxy_temp_path {directory}; fastcgi_temp_path {directory};
     uwsgi_temp_path {directory}; scgi_temp_path {directory};
     server {{
-        listen {port} backlog=4096;
-        listen [::]:{port} backlog=4096 ipv6only=on;
+{listen}
         location / {{ return 200 "{text}\\n"; }}
     }}
 }}
 """
+_LISTEN = """        listen {port} backlog=4096;
+        listen [::]:{port} backlog=4096 ipv6only=on;"""
 
 
 class WebServer:
-    """nginx on a host's port, on one CPU if that is given, ready for connections when `with` has been entered."""
+    """nginx on a host's port, or so many from it on, on one CPU if that is given, ready for connections when `with` has
+    been entered."""
 
-    def __init__(self, host, port=PORT, cpu=None, text="ok"):
+    def __init__(self, host, port=PORT, cpu=None, text="ok", ports=1):
         self.host = host
-        self.port = port
+        self.ports = range(port, port + ports)
         self.pin = ("taskset", "-c", cpu) if cpu is not None else ()
         self.text = text
         self.process = None
@@ -41,14 +43,16 @@ class WebServer:
     def __enter__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="synkeep-web-"))
         config = self.directory / "nginx.conf"
-        config.write_text(_CONFIG.format(directory=self.directory, port=self.port, text=self.text))
+        listen = "\n".join(_LISTEN.format(port=port) for port in self.ports)
+        config.write_text(_CONFIG.format(directory=self.directory, listen=listen, text=self.text))
         self.host.sysctl(net__core__somaxconn=4096)
         try:
             self.process = self.host.start(*self.pin, "nginx", "-e", "stderr", "-p", self.directory, "-c", config)
-            lab.wait_until(lambda: self.host.listens(self.port), "nginx")
+            lab.wait_until(lambda: self.host.listens(self.ports[-1]), "nginx")
         except BaseException:
             self.__exit__()
             raise
+        return self
         return self
 
     def __exit__(self, *_exception):

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * CPU time of other tasks, by what the scheduler counts of each: a process with all its threads, or a kernel thread.
- * A neighbour's load makes a task wait, which is not counted.
+ * CPU time of tasks, by what the scheduler counts of each: a process with all its threads, or a kernel thread. A
+ * neighbour's load makes a task wait, which is not counted.
  */
-#ifndef SYNKEEP_BENCH_CPU_TIME_H
-#define SYNKEEP_BENCH_CPU_TIME_H
+#ifndef SYNKEEP_TESTS_CPU_TIME_H
+#define SYNKEEP_TESTS_CPU_TIME_H
 
 #include <dirent.h>
 
@@ -18,14 +18,15 @@ struct cpu_time_tasks {
 	int count;
 };
 
+/* 0: the tool itself. */
 static inline void cpu_time_add(struct cpu_time_tasks *tasks, const char *pid)
 {
 	if (tasks->count == CPU_TIME_TASKS_MAX)
 		tool_wrong_usage("too many tasks");
-	tasks->pids[tasks->count++] = (int)tool_number(pid, 1, 1 << 22, false);
+	tasks->pids[tasks->count++] = (int)tool_number(pid, 0, 1 << 22, false);
 }
 
-/* Nanoseconds that all threads of a process have run. */
+/* Nanoseconds that all threads of a process have run; 0: this one. */
 static inline __u64 cpu_time_ns(int pid)
 {
 	char path[PATH_MAX];
@@ -33,6 +34,8 @@ static inline __u64 cpu_time_ns(int pid)
 	__u64 sum = 0;
 	DIR *threads;
 
+	if (!pid)
+		return (__u64)(tool_seconds(CLOCK_PROCESS_CPUTIME_ID) * 1e9);
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	threads = opendir(path);
 	if (!threads)
@@ -72,4 +75,4 @@ static inline void cpu_time_print_since(const struct cpu_time_tasks *tasks, cons
 	printf("]");
 }
 
-#endif /* SYNKEEP_BENCH_CPU_TIME_H */
+#endif /* SYNKEEP_TESTS_CPU_TIME_H */
