@@ -57,7 +57,7 @@ BPF_TEST_SKELETONS := $(patsubst tests/bpf/%.bpf.c,$(BUILD)/tests/bpf/%.skel.h,$
 DIFFERENTIAL := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %.bpf.c,$(wildcard tests/differential/*.c)))
 TEST_PROGRAMS := $(patsubst tests/lib/%.bpf.c,$(BUILD)/tests/lib/%.bpf.o,$(wildcard tests/lib/*.bpf.c))
 TEST_TOOLS := $(patsubst tests/lib/%.c,$(BUILD)/tests/lib/%,$(filter-out %.bpf.c,$(wildcard tests/lib/*.c)))
-BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,cost plain_server bulk crowd timers expiry)
+BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,cost flood_cost plain_server bulk crowd timers expiry)
 MAN_PAGES := $(patsubst docs/%.scd,$(BUILD)/docs/%,$(wildcard docs/*.scd))
 
 .PHONY: all
@@ -167,6 +167,7 @@ $(BUILD)/tests/bench/%.o: tests/bench/%.c
 
 $(BUILD)/tests/bench/cost: $(addprefix $(BUILD)/tests/,bench/cost.o bench/sample.o bpf/packet_build.o) \
 		| $(BUILD)/tests/bench/cost.bpf.o
+$(BUILD)/tests/bench/flood_cost: $(addprefix $(BUILD)/tests/bench/,flood_cost.o sample.o) | $(BUILD)/tests/bench/flood_cost.bpf.o
 $(BUILD)/tests/bench/crowd: $(BUILD)/tests/bench/crowd.o | $(BUILD)/tests/bench/crowd.bpf.o
 $(BUILD)/tests/bench/plain_server: $(BUILD)/tests/bench/plain_server.o
 $(BUILD)/tests/bench/bulk: $(BUILD)/tests/bench/bulk.o

@@ -16,31 +16,39 @@ import platform
 import sys
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+for directory in ("net", "lib"):  # the first for what makes segments by hand
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / directory))
 
 import ageing
+import calm
 import defences
 import endpoints
+import flood_kinds
 import lab
 import measure
 import memory
 import report
 import report_endpoints
+import report_floods
 import report_time
+import switch_over
 import table
 
-RATES = (0, 100_000, 200_000, 300_000)
+RATES = (0, 100_000, 200_000, measure.FLOOD_PER_SECOND)
 TIMERS = 10_000_000
-PARTS = ("cost", "programs", "memory", "listing", "timers", "ageing", "tcp", "flood")
+PARTS = ("cost", "programs", "memory", "listing", "timers", "ageing", "tcp", "flood", "kinds", "packets", "switch-over",
+         "calm")
 
 
 def parse_arguments():
-    names = sorted({defence.name for defence in defences.COST + defences.FLOOD})
+    names = sorted({defence.name for defence in defences.COST + defences.FLOOD + defences.KINDS})
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int,
-                        help="rounds (60 of the programs, 1 of the ageing, 3 of the listing, the timers and idle sockets, 5 of the "
-                             "others)")
-    parser.add_argument("--seconds", type=float, help="of each measurement (1 of the cost, 1.5 under flood, 2 of a profile)")
+                        help="rounds (60 of the programs, 30 of them under floods, 20 of calm, 1 of the ageing, 3 of "
+                             "the listing, the timers, idle sockets, kinds and packets of floods, 5 of the others)")
+    parser.add_argument("--seconds", type=float,
+                        help="of each measurement (0.3 in calm, 0.5 of a flood's packets, 1 of the cost and under "
+                             "kinds of floods, 1.5 under flood, 2 of a profile)")
     parser.add_argument("--quick", action="store_true", help="one short round, and only the outermost rates")
     parser.add_argument("--only", action="append", default=[], choices=(*PARTS, *names), metavar="WORD",
                         help=f"a part or a scenario, may be repeated: {', '.join((*PARTS, *names))}")
@@ -71,7 +79,7 @@ class Plan:
         if "cost" in self.parts:
             seconds = self.seconds(1, 0.5)
             yield "cost", self.rounds(5), [
-                (defence.name, defence, lambda defence=defence: measure.answer_cost(defence, seconds))
+                (defence.name, defence, lambda defence=defence: measure.packet_cost(defence, seconds))
                 for defence in defences.COST if self.wants(defence)]
         if "tcp" in self.parts:
             yield "tcp", self.rounds(5), list(self._endpoints(self.seconds(1, 0.5)))
@@ -82,6 +90,25 @@ class Plan:
                 ((defence.name, rate), defence,
                  lambda defence=defence, rate=rate: measure.connections(defence, rate, seconds))
                 for rate in rates for defence in defences.FLOOD if self.wants(defence)]
+        if "kinds" in self.parts:
+            seconds = self.seconds(1, 0.5)
+            yield "kinds", self.rounds(3), self._kinds(
+                flood_kinds.ALL, defences.KINDS,
+                lambda defence, flood: measure.connections(defence, measure.FLOOD_PER_SECOND, seconds, flood))
+        if "packets" in self.parts:
+            seconds = self.seconds(0.5, 0.2)
+            yield "packets", self.rounds(3), self._kinds(
+                flood_kinds.PACKETS, defences.KINDS_COST,
+                lambda defence, flood: measure.packet_cost(defence, seconds, flood))
+        if "switch-over" in self.parts:
+            yield "switch-over", self.rounds(5), [
+                (label, defences.SYNKEEP_AUTO, lambda options=options: switch_over.switch_over(options))
+                for label, options in switch_over.FLOODS.items()]
+
+    def _kinds(self, kinds, candidates, call):
+        """Scenarios of floods of every kind."""
+        return [((flood.name, defence.name), defence, lambda flood=flood, defence=defence: call(defence, flood))
+                for flood in kinds for defence in candidates if self.wants(defence)]
 
     @staticmethod
     def _endpoints(seconds):
@@ -121,7 +148,10 @@ class Plan:
         calls = {"programs": lambda: measure.programs(self.rounds(60, 10), self.seconds(2, 0.5)),
                  "memory": memory.measure,
                  "listing": lambda: measure.listings(self.rounds(3)),
-                 "timers": lambda: measure.timers(self.rounds(3), 1_000_000 if self.arguments.quick else TIMERS)}
+                 "timers": lambda: measure.timers(self.rounds(3), 1_000_000 if self.arguments.quick else TIMERS),
+                 "calm": lambda: calm.pairs(self.rounds(20, 2), self.seconds(0.3, 0.1))}
+        if "packets" in self.parts:
+            calls |= {"flood programs": lambda: measure.flood_programs(self.rounds(30, 5))}
         if "ageing" in self.parts:
             calls |= {"time wait": self._time_wait, "ageing idle": self._ageing_idle, "expiry": self._expiry}
         if "tcp" in self.parts:
@@ -133,7 +163,8 @@ class Measurements:
     """What came out, and what could not be measured."""
 
     def __init__(self):
-        self.results = {part: {} for part in (*PARTS, "idle", "shares", "time wait", "ageing idle", "expiry")}
+        self.results = {part: {} for part in (*PARTS, "idle", "shares", "time wait", "ageing idle", "expiry",
+                                                  "flood programs")}
         self.broken = {}
 
     def take(self, part, name, call):
@@ -171,7 +202,10 @@ def print_tables(results):
                              ("ageing idle", report_time.print_idle), ("expiry", report_time.print_expiry),
                              ("tcp", report_endpoints.print_endpoints), ("idle", report_endpoints.print_idle),
                              ("shares", report_endpoints.print_shares),
-                             ("flood", report.print_connections)):
+                             ("flood", report.print_connections), ("kinds", report_floods.print_clients),
+                             ("packets", report_floods.print_packets),
+                             ("flood programs", report_floods.print_programs),
+                             ("switch-over", report_floods.print_switch_over), ("calm", report_floods.print_calm)):
         if results[part]:
             print_part(results[part])
 

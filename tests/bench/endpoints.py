@@ -35,11 +35,16 @@ _TOOLS = lab.BUILD / "tests" / "bench"
 End = collections.namedtuple("End", "name label start conntrack", defaults=(False,))
 
 
-def _start_kernel(net):
-    net.server.attach("pass")
+def start_plain_server(net):
+    """The process, which serves."""
     server = net.server.start("taskset", "-c", 1, _TOOLS / "plain_server")
     lab.wait_until(lambda: net.server.listens(PORTS["chargen"]), "plain_server")
     return server
+
+
+def _start_kernel(net):
+    net.server.attach("pass")
+    return start_plain_server(net)
 
 
 def _start_daemon(net):
@@ -66,13 +71,14 @@ class Stage:
         net.client.thread_napi(0)
         self.threads = [net.server.find_napi_thread(), net.client.find_napi_thread()]
 
-    def tasks(self):
-        """What the tools are to time: the server's process, its packets, the clients' packets."""
-        return [word for pid in (self.server.pid, *self.threads) for word in ("--task", pid)]
+    def tasks(self, server=None):
+        """What the tools are to time: the server's process, this or another one, its packets, the clients' packets."""
+        return [word for pid in ((server or self.server).pid, *self.threads) for word in ("--task", pid)]
 
 
 @contextlib.contextmanager
-def _stage(end):
+def on_stage(end):
+    """A lab with a server."""
     with lab.Lab() as net:
         for host in (net.client, net.server):
             host.sysctl(net__ipv4__tcp_pacing_ss_ratio=1000, net__ipv4__tcp_pacing_ca_ratio=1000,
@@ -86,16 +92,17 @@ def _server_seconds(result):
     return sum(result["cpu_seconds"][:2])
 
 
-def _bulk_command(stage, direction, seconds):
+def bulk_command(stage, direction, seconds, *options):
+    """The bulk tool, one connection as fast as it goes; options as the tool has them."""
     client, service = DIRECTIONS[direction]
-    return (_TOOLS / "bulk", client, "--seconds", seconds, "--cpu", 0, *stage.tasks(), stage.net.server.ipv4,
-            PORTS[service])
+    return (_TOOLS / "bulk", client, "--seconds", seconds, "--cpu", 0, *stage.tasks(), *options,
+            stage.net.server.ipv4, PORTS[service])
 
 
 def bulk(end, direction, seconds):
     """One connection as fast as it goes."""
-    with _stage(end) as stage:
-        result = stage.net.client.read_json(*_bulk_command(stage, direction, seconds))
+    with on_stage(end) as stage:
+        result = stage.net.client.read_json(*bulk_command(stage, direction, seconds))
     return {"bytes": result["bytes"], "cpu_seconds": _server_seconds(result)}
 
 
@@ -118,7 +125,7 @@ class Crowd:
 
 def short(end, seconds):
     """Connections that are opened, send a byte, get it back and close."""
-    with _stage(end) as stage:
+    with on_stage(end) as stage:
         result = Crowd(stage).tell("echo", seconds)
     return {"connections": result["done"], "lost": result["begun"] - result["done"],
             "cpu_seconds": _server_seconds(result)}
@@ -151,7 +158,7 @@ def _count_flows(stage, end, state="established"):
 
 def idle(end, count):
     """Connections that stand and do nothing: what they take, whether each is there, and whether they go."""
-    with _stage(end) as stage:
+    with on_stage(end) as stage:
         crowd = Crowd(stage)
         crowd.tell("echo", 0.1)  # whatever the first ones bring with them
         time.sleep(PROBE_INTERVAL_S)  # until the last of them have gone
@@ -177,7 +184,7 @@ def _time_wait_slab_bytes():
 
 def time_wait(end, count):
     """Connections in TIME-WAIT: what they take, and whether they are there."""
-    with _stage(end) as stage:
+    with on_stage(end) as stage:
         crowd = Crowd(stage, "daytime")
         crowd.tell("take", WARM_UP)
         user, slab = _user_bytes(stage.server), _time_wait_slab_bytes()
@@ -189,10 +196,10 @@ def time_wait(end, count):
 
 def shares(end, work, seconds):
     """Where the server's CPU time goes: {step: 0..1}; work is a direction of bulk(), or "short"."""
-    with _stage(end) as stage:
+    with on_stage(end) as stage:
         with profile.Profile(stage.server.pid, stage.threads) as samples:
             if work in DIRECTIONS:
-                stage.net.client.read_json(*_bulk_command(stage, work, seconds))
+                stage.net.client.read_json(*bulk_command(stage, work, seconds))
             else:
                 Crowd(stage).tell("echo", seconds)
         return samples.shares(server_sends=work != "received")

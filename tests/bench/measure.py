@@ -1,24 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The measurements with packets, each in a lab of its own. They return what json can print."""
 
+import collections
 import contextlib
 import json
 import os
 import time
 
 import defences
+import flood_kinds
 import lab
 import web
 
 PARALLEL = 32
 TIMEOUT_S = 2.5  # a lost SYN is repeated after 1 s, so one loss is no failure
 SETTLE_S = 0.3
+FLOOD_PER_SECOND = 300_000
 
 
 @contextlib.contextmanager
-def _stage(defence, cpu=None):
+def on_stage(defence, cpu=None):
     """A lab with a web server behind a defence."""
-    with lab.Lab() as net, web.WebServer(net.server, cpu=cpu):
+    with lab.Lab() as net, web.WebServer(net.server, cpu=cpu, ports=defences.PORTS):
         net.client.attach(defence.role)
         defence.raise_in(net)
         yield net
@@ -31,12 +34,14 @@ def full_table():
         yield net, defences.load_synkeep_full(net)
 
 
-def answer_cost(defence, seconds):
+def packet_cost(defence, seconds, flood=flood_kinds.SYN):
     """CPU time of a closed loop on one core: live frames, the server's way through, the answer, the sink."""
-    with _stage(defence) as net:
-        flood = net.client.read_json(*net.client.flood_command(net.server, "--cpu", 0, "--seconds", seconds))
+    with on_stage(defence) as net:
+        sent = net.client.read_json(*net.client.flood_command(
+            net.server, "--cpu", 0, "--seconds", seconds, *flood_kinds.options(flood, net, defence)))
         answered = net.client.counters()["syn_ack"]
-    return {"sent": flood["sent"], "answered": answered, "cpu_seconds": flood["cpu_seconds"]}
+        verdict = count_verdicts(net, notes=False).most_common(1)[0][0] if defence in defences.COUNTING else None
+    return {"sent": sent["sent"], "answered": answered, "cpu_seconds": sent["cpu_seconds"], "verdict": verdict}
 
 
 def _fetch(net, seconds):
@@ -44,31 +49,41 @@ def _fetch(net, seconds):
                                 "--timeout", TIMEOUT_S, net.server.ipv4)
 
 
-def _verdicts(net):
-    """How often Synkeep came to each verdict."""
-    devices = json.loads(net.synkeep("counters", net.server.device, "--json").stdout)
-    return {counter["name"]: counter["packets"] for counter in devices[0]["counters"]}
+def count_verdicts(net, notes=True):
+    """How often Synkeep came to each verdict; without notes only those by which a packet left."""
+    device, = json.loads(net.synkeep("counters", net.server.device, "--json").stdout)
+    return collections.Counter({counter["name"]: counter["packets"] for counter in device["counters"]
+                                if notes or counter["action"] != "note"})
 
 
-def connections(defence, rate, seconds):
+def fate(result):
+    """What became of the connections of a connections() under a defence that counts: each is verified once, by its
+    cookie, or by the owner's own handshake where that is the owner's to make."""
+    verified = sum(result["verdicts"].get(name, 0) for name in ("COOKIE_ACK", "KERNEL_COOKIE_ACK", "HALF_OPEN_ACK"))
+    return {"verified": verified, "succeeded": result["succeeded"], "lost": verified - result["succeeded"]}
+
+
+def connections(defence, rate, seconds, flood=flood_kinds.SYN):
     """Real connections under a paced flood: generator and clients on CPU 0, web server and its NAPI on CPU 1."""
-    with _stage(defence, cpu=1) as net:
+    with on_stage(defence, cpu=1) as net:
         net.client.sysctl(net__ipv4__ip_local_port_range="1024 65535")
         net.client.send_through_queue()
         net.server.thread_napi(1)
         result = {"flood_per_second": 0, "answered": None}
         if rate:
-            flood = net.client.start(*net.client.flood_command(
-                net.server, "--source", "paced", "--cpu", 0, "--rate", rate, "--seconds", 600))
+            process = net.client.start(*net.client.flood_command(
+                net.server, "--source", "paced", "--cpu", 0, "--rate", rate, "--seconds", 600,
+                *flood_kinds.options(flood, net, defence)))
             time.sleep(SETTLE_S)
-        result |= _fetch(net, seconds)
+        before = count_verdicts(net) if defence in defences.COUNTING else None
+        result |= _fetch(net, max(seconds, flood.seconds))
         if rate:
-            flood.terminate()
-            sent = json.loads(flood.communicate()[0])
+            process.terminate()
+            sent = json.loads(process.communicate()[0])
             result["flood_per_second"] = sent["per_second"]
             result["answered"] = net.client.counters()["syn_ack"] / sent["sent"]
-        if defence is defences.SYNKEEP:
-            result["verdicts"] = _verdicts(net)
+        if before is not None:
+            result["verdicts"] = count_verdicts(net) - before
     return result
 
 
@@ -78,6 +93,14 @@ def programs(rounds, profile_seconds):
         return net.server.read_json(
             lab.BUILD / "tests" / "bench" / "cost", "--local", net.server.ipv4, "--port", web.PORT,
             "--flows", defences.FLOWS, "--rounds", rounds, "--profile", profile_seconds, "--cpu", 1, pins, timeout=300)
+
+
+def flood_programs(rounds):
+    """What a packet of each kind of flood costs in the loaded XDP program, by the flood_cost tool."""
+    kinds = [flood.name for flood in flood_kinds.PACKETS if not flood.prepare]
+    with full_table() as (net, pins):
+        return net.server.read_json(lab.BUILD / "tests" / "bench" / "flood_cost", "--to", net.server.ipv4, "--port",
+                                    web.PORT, "--rounds", rounds, "--cpu", 1, pins, *kinds, timeout=300)
 
 
 LISTINGS = {"table": (), "--count": ("--count",), "--json": ("--json",)}

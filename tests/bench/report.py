@@ -19,7 +19,7 @@ def _net_cost_ns(rounds, generator_ns):
 
 
 def print_answers(results):
-    """results: {defence's name: [round]}, each round a measure.answer_cost()."""
+    """results: {defence's name: [round]}, each round a measure.packet_cost()."""
     if "drop" not in results:
         return
     generator_ns = median([r["cpu_seconds"] * 1e9 / r["sent"] for r in results["drop"]])
@@ -152,6 +152,6 @@ def _fate_row(rate, rounds):
     def counted(verdict):
         return total(lambda r: r["verdicts"].get(verdict, 0))
 
-    cookies, own, succeeded = counted("COOKIE_ACK"), counted("HALF_OPEN_ACK"), total(lambda r: r["succeeded"])
-    return [f"{rate:,}", f"{total(lambda r: r['begun']):,}", f"{cookies:,}", f"{counted('HANDOVER'):,}", f"{own:,}",
-            f"{succeeded:,}", f"{cookies + own - succeeded:,}"]
+    return [f"{rate:,}", f"{total(lambda r: r['begun']):,}", f"{counted('COOKIE_ACK'):,}", f"{counted('HANDOVER'):,}",
+            f"{counted('HALF_OPEN_ACK'):,}", f"{total(lambda r: r['succeeded']):,}",
+            f"{total(lambda r: measure.fate(r)['lost']):,}"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """How tables look, and what goes into them from many rounds: medians."""
 
+import math
 import os
 import platform
 import statistics
@@ -10,6 +11,16 @@ def median(values):
     """Of the values that there are; None if there are none."""
     there = [value for value in values if value is not None]
     return statistics.median(there) if there else None
+
+
+def median_interval(values, confidence=0.95):
+    """Where the median lies of what the values are a sample of, from order statistics, which ask nothing of their
+    distribution: (low, high); None: the values are too few."""
+    count, outside, rank = len(values), 2 * 0.5 ** len(values), 0
+    while outside <= 1 - confidence:
+        rank += 1
+        outside += 2 * math.comb(count, rank) * 0.5 ** count
+    return (sorted(values)[rank - 1], sorted(values)[count - rank]) if rank else None
 
 
 def show(value, form, scale=1):
