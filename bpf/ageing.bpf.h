@@ -241,8 +241,9 @@ static __always_inline bool probe_end(struct flow *f)
 static __noinline bool probe_retire(const struct tuple *t, struct flow *f, __u64 now_ns)
 {
 	const struct config *conf = config_get();
+	__u32 news, born_s = f->born_s;
+	__u16 flags = f->flags;
 	struct ended e = {};
-	__u32 news;
 
 	if (!conf || lock_exchange(f, FLOW_LOCK_FREE, FLOW_LOCK_DEAD) != FLOW_LOCK_FREE)
 		return false;
@@ -257,7 +258,7 @@ static __noinline bool probe_retire(const struct tuple *t, struct flow *f, __u64
 	flow_to_ended(f, &e, now_ns, 0);
 	e.state = TCPS_CLOSED;
 	ended_put(t, &e, BPF_ANY);
-	flow_delete(t);
+	flow_remove(t, flags, born_s, now_ns);
 	presence_mark(conf, t);
 	verdict_note(V_FLOW_RESET);
 	return true;

@@ -10,7 +10,7 @@
 #define SYNKEEP_DAEMON_BPF_H
 
 #include "daemon.h"
-#include "records.bpf.h"
+#include "expiry.bpf.h"
 
 /* Whether a daemon serves the queue that the packet came by. */
 static __always_inline bool daemon_is_here(struct xdp_md *ctx)
@@ -111,6 +111,21 @@ __noinline enum daemon_tuple daemon_tuple(const struct tuple *t, const struct cp
 static __always_inline bool daemon_has(const struct tuple *t, const struct cpu_clock *clock, const struct config *conf)
 {
 	return daemon_tuple(t, clock, conf) != DAEMON_TUPLE_NONE;
+}
+
+/* Deletes a record that the daemon has done with. */
+__noinline int daemon_release(const struct flow6_key *key, __u8 family, __u64 now_ns)
+{
+	struct tuple t;
+	struct flow *f;
+
+	if (!key)
+		return -1;
+	expiry_tuple(key, family, &t);
+	f = flow_find(&t);
+	if (f && f->owner == FLOW_OWNER_DAEMON)
+		flow_remove(&t, f->flags, f->born_s, now_ns);
+	return 0;
 }
 
 #endif /* SYNKEEP_DAEMON_BPF_H */

@@ -146,7 +146,7 @@ static __noinline enum verdict egress_adopt(struct __sk_buff *skb, const struct 
 		return V_OWN_UNTRACKED; /* the last ACK leaves before the socket itself is in TIME-WAIT */
 	socket_read_flow(tp, socket->state, f);
 	before = half_open_delete(&p->tuple) ? TCPS_CLOSED : TCPS_COUNT;
-	if (!flow_make(f, &p->tuple, before, clock, conf))
+	if (flow_make(f, p, before, clock, conf) != V_SEGMENT)
 		return V_OWN_UNTRACKED;
 	flow_track(p, DIRECTION_SND, clock, conf, &tracked);
 	return V_OWN_ADOPTED;

@@ -33,8 +33,8 @@ static __noinline bool expiry_take_flow(const struct tuple *t, struct flow *f, _
 {
 	const struct config *conf = config_get();
 	enum flow_lock seen;
-	bool never_owned;
-	__u32 news;
+	__u32 news, born_s;
+	__u16 flags;
 
 	if (!conf || f->deadline_ns > now_ns - EXPIRY_GRACE_NS)
 		return false;
@@ -49,10 +49,11 @@ static __noinline bool expiry_take_flow(const struct tuple *t, struct flow *f, _
 	news = seen == FLOW_LOCK_FREE ? watch_news(f->state, FLOW_END_EXPIRED, now_ns) : 0;
 	if (news)
 		watch_flow(t, f, news);
-	never_owned = (f->flags & (FLOW_HANDOVER | FLOW_QUEUED)) == FLOW_HANDOVER;
-	if (!never_owned)
+	flags = f->flags;
+	born_s = f->born_s;
+	if ((flags & (FLOW_HANDOVER | FLOW_QUEUED)) != FLOW_HANDOVER) /* else nobody has ever owned it */
 		presence_mark_lasting(conf, t); /* the owner's socket may be there still, and silent */
-	flow_delete(t);
+	flow_remove(t, flags, born_s, now_ns);
 	verdict_note(V_FLOW_EXPIRED);
 	return true;
 }

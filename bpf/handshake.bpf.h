@@ -35,20 +35,27 @@ static __always_inline void handshake_tell(const struct tuple *t, const struct h
 		watch_half_open(t, h, news);
 }
 
-/* A connection that ended on the tuple keeps its record, CLOSED: its cookie may still be shown again. */
-__noinline int handshake_make_flow(struct xdp_md *ctx, const struct packet *p, const struct half_open *h,
-				   const struct cpu_clock *clock, const struct config *conf)
+/*
+ * A connection that ended on the tuple keeps its record, CLOSED: its cookie may still be shown again. The handshake of
+ * a source that is not to have the connection stays: its owner goes on waiting for the peer, and drops it in the end.
+ */
+__noinline enum verdict handshake_make_flow(struct xdp_md *ctx, const struct packet *p, const struct half_open *h,
+					    const struct cpu_clock *clock, const struct config *conf)
 {
 	struct flow *f = flow_at_hand();
+	enum verdict made;
 
 	if (!p || !h || !clock || !conf || !f)
-		return -1;
+		return V_FLOWS_FULL;
 	handshake_to_flow(h, &p->segment, f);
 	way_back(ctx, p, f);
-	if (!flow_make(f, &p->tuple, h->state, clock, conf))
+	made = flow_make(f, p, h->state, clock, conf);
+	if (source_limit_refuses(made))
+		return made;
+	if (made != V_SEGMENT)
 		handshake_tell(&p->tuple, h, h->state, FLOW_END_UNTRACKED, clock);
 	half_open_delete(&p->tuple);
-	return 0;
+	return made;
 }
 
 /* The half-open record's part in a segment of the peer's: what handshake_of_peer() says, the flow being made. */
@@ -58,6 +65,7 @@ __noinline enum verdict handshake_step_by_peer(struct xdp_md *ctx, const struct 
 	struct tcp_options options;
 	struct half_open h = {};
 	enum tcp_state before;
+	enum verdict made;
 
 	if (!p || !clock || !conf || !half_open_read(&p->tuple, clock->now_ns, &h))
 		return V_NO_FLOW;
@@ -66,7 +74,9 @@ __noinline enum verdict handshake_step_by_peer(struct xdp_md *ctx, const struct 
 	before = h.state;
 	switch (handshake_receive(&h, &p->segment, &options)) {
 	case HANDSHAKE_COMPLETE:
-		handshake_make_flow(ctx, p, &h, clock, conf);
+		made = handshake_make_flow(ctx, p, &h, clock, conf);
+		if (source_limit_refuses(made))
+			return made;
 		return p->segment.flags & TCP_FLAG_SYN ? V_SYN_ACK : V_HALF_OPEN_ACK;
 	case HANDSHAKE_ENDED:
 		handshake_tell(&p->tuple, &h, before, FLOW_END_RESET_BY_PEER, clock);
@@ -84,7 +94,8 @@ __noinline enum verdict handshake_step_by_peer(struct xdp_md *ctx, const struct 
 
 /*
  * Shows a segment of the peer's to the tuple's half-open record. V_SYN_ACK, V_HALF_OPEN_ACK: it made the flow, and is
- * shown to that; V_HALF_OPEN_SEGMENT: it did not; V_NO_FLOW: there is no such record.
+ * shown to that; V_HALF_OPEN_SEGMENT: it did not; V_SOURCE_RATE, V_SOURCE_OPEN: it was not to; V_NO_FLOW: there is no
+ * such record.
  */
 static __always_inline enum verdict handshake_of_peer(struct xdp_md *ctx, const struct packet *p,
 						      const struct cpu_clock *clock, const struct config *conf)

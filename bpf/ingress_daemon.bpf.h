@@ -14,13 +14,13 @@
 /* Gives a segment of a connection that a cookie made, and what that kept of the handshake. */
 __noinline enum verdict daemon_give_terms(struct xdp_md *ctx, const struct packet *p)
 {
-	const __u16 agreed = FLOW_WSCALE | FLOW_SACK | FLOW_TIMESTAMPS | FLOW_ECN;
+	const __u16 told = FLOW_WSCALE | FLOW_SACK | FLOW_TIMESTAMPS | FLOW_ECN | FLOW_COUNTED;
 	struct daemon_hint hint = { .mark = DAEMON_MARK, .kind = DAEMON_COOKIE_ACK };
 	const struct flow *f = p ? flow_find(&p->tuple) : NULL;
 
 	if (!f)
 		return V_DAEMON_NO_ROOM;
-	hint.flags = f->flags & agreed;
+	hint.flags = f->flags & told;
 	hint.mss = f->mss;
 	hint.irs = f->irs;
 	hint.snd_wscale = f->snd_wscale;
@@ -47,12 +47,15 @@ static __always_inline enum verdict daemon_segment_of_flow(struct xdp_md *ctx, c
 __noinline enum verdict daemon_accept(struct xdp_md *ctx, const struct packet *p, const struct cookie_terms *terms,
 				      const struct cpu_clock *clock, const struct config *conf)
 {
+	enum verdict made;
+
 	if (!p || !terms || !clock || !conf || !daemon_is_here(ctx))
 		return V_DAEMON_GONE;
+	made = flow_from_cookie(ctx, p, terms, clock, FLOW_OWNER_DAEMON);
+	if (made != V_SEGMENT)
+		return source_limit_refuses(made) ? made : V_DAEMON_NO_ROOM;
 	ended_delete(&p->tuple);
 	half_open_delete(&p->tuple);
-	if (!flow_from_cookie(ctx, p, terms, clock, FLOW_OWNER_DAEMON))
-		return V_DAEMON_NO_ROOM;
 	return daemon_give_terms(ctx, p);
 }
 

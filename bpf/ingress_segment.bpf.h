@@ -51,17 +51,17 @@ static __always_inline __u16 flow_flags_from_terms(const struct cookie_terms *te
 
 /*
  * The flow that a right cookie makes. What window was offered is not known any more: the most it can have been. The
- * daemon's has taken the ACK at once; one of the kernel's is shown it next. False: there is no room for it.
+ * daemon's has taken the ACK at once; one of the kernel's is shown it next. What flow_make() says.
  */
-__noinline bool flow_from_cookie(struct xdp_md *ctx, const struct packet *p, const struct cookie_terms *terms,
-				 const struct cpu_clock *clock, enum flow_owner owner)
+__noinline enum verdict flow_from_cookie(struct xdp_md *ctx, const struct packet *p, const struct cookie_terms *terms,
+					 const struct cpu_clock *clock, enum flow_owner owner)
 {
 	const struct config *conf = config_get();
 	const struct segment *s;
 	struct flow *f = flow_at_hand();
 
 	if (!p || !terms || !clock || !conf || !f)
-		return false;
+		return V_FLOWS_FULL;
 	s = &p->segment;
 	f->state = TCPS_SYN_RECEIVED;
 	f->owner = owner;
@@ -86,7 +86,7 @@ __noinline bool flow_from_cookie(struct xdp_md *ctx, const struct packet *p, con
 		f->snd_una = s->ack;
 		f->snd_wnd = s->window;
 	}
-	return flow_make(f, &p->tuple, TCPS_CLOSED, clock, conf);
+	return flow_make(f, p, TCPS_CLOSED, clock, conf);
 }
 
 /*
@@ -144,7 +144,7 @@ __noinline enum verdict segment_ask_socket(struct xdp_md *ctx, const struct pack
 	bpf_sk_release(socket);
 	if (kind != SOCKET_LISTENING)
 		presence_mark(conf, &p->tuple);
-	if (verdict == V_ADOPTED && !flow_make(f, &p->tuple, TCPS_CLOSED, clock, conf))
+	if (verdict == V_ADOPTED && flow_make(f, p, TCPS_CLOSED, clock, conf) != V_SEGMENT)
 		return V_SOCKET_NO_ROOM;
 	return verdict;
 }
@@ -169,16 +169,21 @@ static __always_inline bool strangers_are_welcome(const struct service *service,
 	       clock->now_ns - conf->loaded_at_ns < STRANGERS_WELCOME_NS;
 }
 
-/* The peer is verified, by a cookie of ours or of the kernel's. What the tuple was before is over. */
+/*
+ * The peer is verified, by a cookie of ours or of the kernel's. What the tuple was before is over, unless the peer's
+ * source has as much as it may: then the peer has to come again, while its cookie is good.
+ */
 static __always_inline enum verdict segment_verified(struct xdp_md *ctx, const struct packet *p,
 						     const struct cookie_terms *terms, const struct cpu_clock *clock,
 						     const struct config *conf, enum verdict verdict)
 {
+	enum verdict made = flow_from_cookie(ctx, p, terms, clock, FLOW_OWNER_KERNEL);
 	struct tracked tracked;
 
+	if (source_limit_refuses(made))
+		return made;
 	ended_delete(&p->tuple);
 	half_open_delete(&p->tuple);
-	flow_from_cookie(ctx, p, terms, clock, FLOW_OWNER_KERNEL);
 	flow_track(p, DIRECTION_RCV, clock, conf, &tracked);
 	hint_give(ctx, HINT_VERIFY);
 	return verdict;

@@ -350,15 +350,35 @@ __noinline bool syn_is_calm(struct xdp_md *ctx, const struct packet *p, struct l
 	return cause == SENTRY_NONE;
 }
 
+/* What the source's limits have against the SYN; V_OTHER: nothing. Only services with limits pay for it. */
+static __always_inline enum verdict syn_beyond_limits(const struct packet *p, const struct local_end *end,
+						      const struct cpu_clock *clock)
+{
+	if (!service_has_limits(&end->service) || p->source_allowed)
+		return V_OTHER;
+	return source_limit_of_syn(&p->tuple, &end->service, clock);
+}
+
+/* Connections that count are counted here, behind a cookie: the daemon's TCP completes no handshake of them itself. */
+static __always_inline bool syn_needs_cookie(const struct service *service)
+{
+	return service->owner == FLOW_OWNER_DAEMON && service_counts_flows(service);
+}
+
 /* What the service's policy makes of a SYN. */
 static __always_inline enum verdict syn_by_policy(struct xdp_md *ctx, struct packet *p, struct local_end *end,
 						  struct cpu_clock *clock, const struct config *conf)
 {
+	enum verdict verdict;
+
 	if (end->service.policy == POLICY_OFF)
 		return V_SYN_OFF;
 	if (source_list_denies(p, clock, conf))
 		return V_DENIED;
-	if (end->service.policy == POLICY_AUTO && syn_is_calm(ctx, p, end, clock))
+	verdict = syn_beyond_limits(p, end, clock);
+	if (verdict != V_OTHER)
+		return verdict;
+	if (end->service.policy == POLICY_AUTO && !syn_needs_cookie(&end->service) && syn_is_calm(ctx, p, end, clock))
 		return V_SYN_CALM;
 	return syn_judge(ctx, p, end, clock, conf);
 }

@@ -3,7 +3,8 @@
  * The maps. All but the globals are pinned by their names; user space sizes flows, tw and xsks at load.
  *
  * flows4 and flows6 hold live connections of verified peers: preallocated hashes, from which nothing is ever evicted.
- * half4 and half6, tw4 and tw6 are LRU hashes: when one is full, its oldest record goes, and no handshake fails.
+ * half4 and half6, tw4 and tw6, source_accounts are LRU hashes: when one is full, its oldest record goes, and no
+ * handshake fails.
  */
 #ifndef SYNKEEP_MAPS_BPF_H
 #define SYNKEEP_MAPS_BPF_H
@@ -12,6 +13,7 @@
 #include "config.h"
 #include "journal.h"
 #include "monitor.h"
+#include "source_limit.h"
 #include "source_list.h"
 #include "watch.h"
 
@@ -124,6 +126,14 @@ struct {
 	__type(key, struct flow6_key);
 	__type(value, struct ended);
 } tw6 SEC(".maps");
+
+/* Verified sources of services that limit them: the oldest goes when there is no more room, and begins anew. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SOURCE_LIMIT_ACCOUNTS);
+	__type(key, struct source_account_key);
+	__type(value, struct source_account);
+} source_accounts SEC(".maps");
 
 /* What the daemon asks when it ages records, and is told: one daemon at a time. */
 struct {

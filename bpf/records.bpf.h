@@ -6,7 +6,9 @@
  * under its lock (lock.bpf.h), after flow_lock() has seen that it is still the tuple's and still alive. Whoever ends a
  * flow leaves its lock dead, so that everybody else takes it as absent, writes its struct ended, and deletes it. The
  * deletion goes by key and can hit a new record of the same tuple that was made in between; that connection is adopted
- * from its socket with its next segment, so nothing but a few counts is lost.
+ * from its socket with its next segment, so nothing but a few counts is lost. What counts for a service or a source
+ * does so from the put, which is of a new element, to the deletion, which is of one that is there, so that it is
+ * counted up and down once, whoever meets whom.
  *
  * Records of the daemon's are neither locked nor stepped here (flow.h). What is read of one may be of the report
  * before, or, for the nanoseconds in which an element changes hands, of another tuple: the daemon's TCP looks for the
@@ -20,6 +22,7 @@
 #include "packet.h"
 #include "presence.bpf.h"
 #include "service.bpf.h"
+#include "source_limit.bpf.h"
 #include "verdict.bpf.h"
 #include "watch.bpf.h"
 
@@ -115,6 +118,7 @@ struct tracked {
 	/* If the owner is the kernel. */
 	enum judgement judgement;
 	__u32 irs;
+	__u32 born_s;
 };
 
 /* How long a peer that has not heard our RST may go on sending: Linux repeats data for some 15 minutes. */
@@ -143,21 +147,32 @@ static __always_inline bool flow_to_ended(const struct flow *f, struct ended *e,
 	return deadline_ns > now_ns || stale_ns > now_ns;
 }
 
+/* Deletes the tuple's record, and counts it down if it counted. flags, born_s: of the record. */
+static __always_inline void flow_remove(const struct tuple *t, __u16 flags, __u32 born_s, __u64 now_ns)
+{
+	if (!flow_delete(t) && (flags & FLOW_COUNTED))
+		source_limit_uncount(t, born_s, now_ns);
+}
+
 /* Takes the tuple's record away from whoever else may hold it, and deletes it. */
 static __noinline int flow_kill(const struct tuple *t, __u64 now_ns)
 {
 	struct flow *f = flow_find(t);
-	__u32 news;
+	__u32 news, born_s;
+	__u16 flags;
 
 	if (!f)
 		return 0;
+	flags = f->flags;
+	born_s = f->born_s;
 	if (lock_take(f)) {
 		news = watch_news(f->state, f->deadline_ns <= now_ns ? FLOW_END_EXPIRED : FLOW_END_REPLACED, now_ns);
 		if (news)
 			watch_flow(t, f, news);
 		lock_give(f, FLOW_LOCK_DEAD);
 	}
-	return flow_delete(t);
+	flow_remove(t, flags, born_s, now_ns);
+	return 0;
 }
 
 /* Notes that another record has to go for the one that will be put. */
@@ -168,14 +183,14 @@ static __always_inline void ended_note_full(const struct tuple *t, const struct 
 }
 
 /* Moves a flow that is marked dead to the ended: written first, so that the tuple is never unknown. */
-static __always_inline void flow_retire(const struct tuple *t, const struct ended *e, bool stays,
-					const struct cpu_clock *clock, const struct config *conf)
+static __always_inline void flow_retire(const struct tuple *t, const struct tracked *of, const struct ended *e,
+					bool stays, const struct cpu_clock *clock, const struct config *conf)
 {
 	if (stays) {
 		ended_note_full(t, clock);
 		ended_put(t, e, BPF_ANY);
 	}
-	flow_delete(t);
+	flow_remove(t, of->flags, of->born_s, clock->now_ns);
 	presence_mark(conf, t);
 }
 
@@ -239,6 +254,7 @@ __noinline bool flow_track(const struct packet *p, enum direction direction, con
 	before = f->state;
 	out->judgement = flow_judge(f, &p->segment, direction, clock->now_ns, conf->msl_ns);
 	out->irs = f->irs;
+	out->born_s = f->born_s;
 	out->flags = f->flags;
 	answered = (probes & FLOW_PROBES_COUNT) && !f->probes;
 	flow_tell_step(p, direction, f, before, clock->now_ns);
@@ -250,7 +266,7 @@ __noinline bool flow_track(const struct packet *p, enum direction direction, con
 		verdict_note(V_PROBE_ANSWERED);
 	if (!has_ended)
 		return true;
-	flow_retire(&p->tuple, &e, stays, clock, conf);
+	flow_retire(&p->tuple, out, &e, stays, clock, conf);
 	verdict_note(flow_end_note(&p->segment, direction, probes));
 	return true;
 }
@@ -270,33 +286,63 @@ static __always_inline void flow_init(struct flow *f, const struct tuple *t, con
 
 __u64 flows_full_ns; /* CLOCK_MONOTONIC: when a connection last found no room for its record; 0: never */
 
-/*
- * Makes the record of a connection whose numbers so far f holds. flow_track() is due then: the packet that gave the
- * occasion is shown to the record like any later one. False: there is no room for it, which harms no connection of the
- * kernel's, and is counted. before: the state that watchers know the connection in, CLOSED if it is new to them.
- */
-__noinline bool flow_make(struct flow *f, const struct tuple *t, enum tcp_state before, const struct cpu_clock *clock,
-			  const struct config *conf)
+#define EEXIST 17
+
+/* Puts a record where the tuple has none. */
+static __always_inline enum verdict flow_put_new(struct flow *f, const struct tuple *t, const struct cpu_clock *clock)
 {
+	long err = flow_put(t, f, BPF_NOEXIST);
+
+	if (err && (f->flags & FLOW_COUNTED))
+		source_limit_uncount(t, f->born_s, clock->now_ns);
+	return err && err != -EEXIST ? V_FLOWS_FULL : V_SEGMENT; /* what is there, another CPU has made meanwhile */
+}
+
+/* A connection of the kernel's has no record, and works all the same. */
+static __always_inline void flow_do_without(const struct tuple *t, const struct cpu_clock *clock,
+					    const struct config *conf)
+{
+	presence_mark_lasting(conf, t);
+	flows_full_ns = clock->now_ns;
+}
+
+/*
+ * Makes the record of a connection whose numbers so far f holds. V_SEGMENT: it is made, and flow_track() is due: the
+ * packet that gave the occasion is shown to the record like any later one. V_FLOWS_FULL, V_FLOWS_SHARE: there is no
+ * room for it, which harms no connection of the kernel's, and is counted. V_SOURCE_RATE, V_SOURCE_OPEN: the peer may
+ * not have it, and the packet is to be dropped. before: the state that watchers know the connection in, CLOSED if it is
+ * new to them.
+ */
+__noinline enum verdict flow_make(struct flow *f, const struct packet *p, enum tcp_state before,
+				  const struct cpu_clock *clock, const struct config *conf)
+{
+	enum verdict verdict = V_SEGMENT;
+	const struct tuple *t;
 	__u32 news;
 
-	if (!f || !t || !clock || !conf)
-		return false;
+	if (!f || !p || !clock || !conf)
+		return V_FLOWS_FULL;
+	t = &p->tuple;
 	flow_init(f, t, clock, conf);
 	flow_kill(t, clock->now_ns);
-	if (!flow_put(t, f, BPF_ANY)) {
+	if (conf->counts_flows)
+		verdict = source_limit_count(f, t, p->source_allowed, clock);
+	if (source_limit_refuses(verdict))
+		return verdict;
+	if (verdict == V_SEGMENT)
+		verdict = flow_put_new(f, t, clock);
+	if (verdict == V_SEGMENT) {
 		presence_mark(conf, t);
 		news = f->state == before ? 0 : watch_news(before, FLOW_END_NONE, clock->now_ns);
 		if (news)
 			watch_flow(t, f, news);
-		return true;
+		return V_SEGMENT;
 	}
-	if (f->owner == FLOW_OWNER_DAEMON)
-		return false;
-	presence_mark_lasting(conf, t);
-	flows_full_ns = clock->now_ns;
-	verdict_note(V_FLOWS_FULL);
-	return false;
+	if (f->owner == FLOW_OWNER_KERNEL)
+		flow_do_without(t, clock, conf);
+	if (f->owner == FLOW_OWNER_KERNEL || verdict == V_FLOWS_SHARE)
+		verdict_note(verdict);
+	return verdict;
 }
 
 /*

@@ -36,8 +36,6 @@ static __always_inline void seed_read_tuple(const struct sock_common *skc, struc
 	t->local[1] = t->local[2] = t->local[3] = 0;
 }
 
-#define E2BIG 7
-
 /*
  * Whether the socket concerns the programs: it is a service's, or this host opened it and its packets came in by this
  * device. It may as well be connected over another one, or to this host itself, and its record would never see a
@@ -58,20 +56,26 @@ static __always_inline bool seed_wants(const struct tcp_sock *tp, const struct t
 static __always_inline void seed_flow(const struct tcp_sock *tp, __u32 kernel_state, const struct tuple *t,
 				      const struct cpu_clock *clock, const struct config *conf)
 {
+	enum verdict verdict = V_SEGMENT;
 	struct flow f = {};
 	__u32 news;
-	long err;
 
+	if (flow_find(t))
+		return;
 	socket_read_flow(tp, kernel_state, &f);
 	flow_init(&f, t, clock, conf);
-	err = flow_put(t, &f, BPF_NOEXIST);
-	news = err ? 0 : watch_news(TCPS_CLOSED, FLOW_END_NONE, clock->now_ns);
+	if (conf->counts_flows)
+		verdict = source_limit_count(&f, t, false, clock);
+	if (verdict == V_SEGMENT)
+		verdict = flow_put_new(&f, t, clock);
+	if (verdict != V_SEGMENT) {
+		presence_mark_lasting(conf, t);
+		verdict_note(verdict);
+		return;
+	}
+	news = watch_news(TCPS_CLOSED, FLOW_END_NONE, clock->now_ns);
 	if (news)
 		watch_flow(t, &f, news);
-	if (err != -E2BIG)
-		return;
-	presence_mark_lasting(conf, t);
-	verdict_note(V_FLOWS_FULL);
 }
 
 #endif /* SYNKEEP_SEED_BPF_H */

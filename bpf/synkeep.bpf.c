@@ -6,6 +6,7 @@
  *     packet.h                cuts it into what is judged
  *     service.bpf.h           is it for a service?
  *     sentry.bpf.h            is the service calm, or under flood?
+ *     source_limit.bpf.h      has its source as much of it as it may?
  *     records.bpf.h           is it of a flow? the judge (include/judge.h) steps the flow's state
  *     source_list.bpf.h       is its source denied? asked of what no flow claims
  *     ingress_syn.bpf.h       a SYN: to its owner, or answered by a cookie (answer.bpf.h)
@@ -28,6 +29,7 @@
  *   upcoming_*    run by the daemon now and then: iterators, which tell what will be due in a table (ageing.bpf.h)
  *   attend        run by the daemon when that is due: takes what has expired away, says what else is to be done
  *   probe_flow, probe_over    run by the daemon for a keepalive probe, and behind the last
+ *   release       run by the daemon for records of its that count for a service or a source (source_limit.bpf.h)
  *   watch_tell    run by the daemon while somebody watches connections: what becomes of its own (watch.bpf.h)
  *   sweep_start   run once at load: from then on a timer takes the slots of expired records back (sweep.bpf.h)
  *
@@ -424,6 +426,29 @@ int watch_tell(struct watch_call *call)
 		if (bpf_copy_from_user(&event, sizeof(event), events + i * sizeof(event)))
 			return -1;
 		watch_pass(&event, news);
+	}
+	return 0;
+}
+
+/* The daemon's connections are over whose records count for a service or a source. */
+SEC("syscall")
+int release(struct release_call *call)
+{
+	const struct config *conf = config_get();
+	__u32 bytes = call->family == FAMILY_IPV4 ? sizeof(struct flow4_key) : sizeof(struct flow6_key);
+	const void *keys = (const void *)call->keys;
+	__u8 family = call->family;
+	__u32 count = call->count;
+	struct flow6_key key = {};
+	__u64 now_ns;
+
+	if (!conf)
+		return -1;
+	now_ns = ageing_now_ns(conf);
+	for (__u32 i = 0; i < RELEASE_CALL_MAX && i < count; i++) {
+		if (bpf_copy_from_user(&key, bytes, keys + i * bytes))
+			return -1;
+		daemon_release(&key, family, now_ns);
 	}
 	return 0;
 }

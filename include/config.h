@@ -72,6 +72,7 @@ struct config {
 	__u8 protected_families;	 /* enum protected_family: those that have a service with policy always */
 	enum handover_way best_handover; /* that a listener may get */
 	bool track_outgoing;		 /* the programs read PORT_OUTGOING instead, which follows from it */
+	bool counts_flows;		 /* some service has a share, or limits */
 	struct cookie_keys keys;
 	bool key_is_shared;	     /* other machines have it too: cookies may come back here that another one sent */
 	__u64 cookie_time_offset_ns; /* TAI less this is the cookies' time: TAI's offset from UTC when the key was set
@@ -166,7 +167,8 @@ struct service {
 	bool sockets_known; /* the presence filter has every socket of it; else each SYN's tuple is looked up */
 	bool passes_signed; /* SYNs with MD5 or AO, to the socket, within the budget */
 	enum service_gone gone;
-	__u8 reserved[2];
+	__u8 share_percent; /* what flows_max was reckoned from; 0: it was given as a number */
+	__u8 reserved;
 	__u32 msl_ms;	 /* of its connections; 0: config.msl_ns */
 	__u32 sentry;	 /* its element in the map "sentries"; the two halves of a "*:PORT" have the same */
 	__u32 half_open; /* how many handshakes are calm, if the policy is auto; never 0 */
@@ -176,6 +178,18 @@ struct service {
 	char app[SERVICE_APP_BYTES]; /* the daemon's application, by its name; read by the daemon only */
 	__u64 retired_ns; /* CLOCK_MONOTONIC; 0: stays. Deleted, and gone when no cookie of it can come back any more */
 };
+
+/* Policy off has no limits: it drops nothing. */
+static __always_inline bool service_has_limits(const struct service *service)
+{
+	return (service->limits.new_per_second || service->limits.open) && service->policy != POLICY_OFF;
+}
+
+/* Whether its connections count: for its share, or for their sources. */
+static __always_inline bool service_counts_flows(const struct service *service)
+{
+	return service->flows_max || service_has_limits(service);
+}
 
 /*
  * Map "ports", an array by port: which kinds of service name this port, so that a packet for none costs one array

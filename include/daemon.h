@@ -32,13 +32,22 @@ struct daemon_hint {
 	__u8 snd_wscale; /* the shift of windows that the peer sends */
 	__u8 rcv_wscale; /* the shift of windows that we send */
 	__u8 reserved;
-	__u16 flags; /* enum flow_flag: FLOW_WSCALE, FLOW_SACK, FLOW_TIMESTAMPS, FLOW_ECN */
+	__u16 flags; /* enum flow_flag: FLOW_WSCALE, FLOW_SACK, FLOW_TIMESTAMPS, FLOW_ECN; FLOW_COUNTED of its record */
 	__u16 mss;   /* the peer's, bytes */
 	union {
 		__u32 irs;     /* the peer's initial sequence number: the segment may not be the first that it sent */
 		__u32 snd_nxt; /* DAEMON_SYN_AGAIN: where the old connection's numbers ended (3.6.1, MAY-2) */
 	};
 };
+
+/* What the program "release" is given: whose records the daemon has done with, and that are to be counted down. */
+struct release_call {
+	__u64 keys;  /* where they are in its memory: struct flow4_key or flow6_key */
+	__u32 count; /* up to RELEASE_CALL_MAX */
+	__u32 family;
+};
+
+#define RELEASE_CALL_MAX 256
 
 _Static_assert(sizeof(struct daemon_hint) == 16, "daemon_hint: metadata is a multiple of four bytes");
 

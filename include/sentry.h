@@ -58,9 +58,11 @@ struct sentry {
 	__u64 pressure_ns __attribute__((aligned(64))); /* when it will have been worked off, if nothing comes */
 	__u64 pressed_ns;				/* when it was last above half of the limit */
 	__u64 syns;					/* so far, to a jiffy */
-	__u32 flows;					/* records that count for the service (FLOW_COUNTED) */
+	__s32 flows;					/* records that count for the service (FLOW_COUNTED) */
 	__u32 flows_full;				/* how often a connection found its share used up */
-	__u64 zero[4];
+	__u64 share_told_ns;				/* when the journal was last told that */
+	__u32 counted_since_s;				/* flows of records that were there before do not count */
+	__u32 zero[5];
 };
 
 /* What a handshake weighs, as time. limit: how many are calm, at least 1. */

@@ -74,6 +74,9 @@ enum verdict_ledger {
 	  "SYN dropped: it is signed (MD5 or AO); md5=pass behind the service passes such SYNs")                       \
 	X(SYN_QUEUE_FULL, DROP, IN, TROUBLE,                                                                           \
 	  "SYN dropped, as the kernel would: the accept queue of its listener is full")                                \
+	X(SYN_SOURCE_RATE, DROP, IN, ATTACK,                                                                           \
+	  "SYN dropped: its source has made as many connections as it may in a second (new=)")                         \
+	X(SYN_SOURCE_OPEN, DROP, IN, ATTACK, "SYN dropped: its source has as many connections as it may have (open=)") \
 	X(SYN_NO_ROOM, DROP, IN, TROUBLE,                                                                              \
 	  "SYN, or segment in TIME-WAIT, dropped: the frame could not be made into an answer")                         \
 	X(SYN_PREFIX_OVER_BUDGET, DROP, IN, ATTACK,                                                                    \
@@ -103,6 +106,10 @@ enum verdict_ledger {
 	X(ENDED_SEGMENT, PASS, IN, NORMAL, "segment of a connection that this host has reset: it is reset again")      \
 	X(STRANGER, PASS, IN, NORMAL, "segment without a flow, passed to the kernel within the budget")                \
 	X(NO_SOCKET, PASS, IN, NORMAL, "segment without a flow where nothing listens: reset, or forwarded elsewhere")  \
+	X(SOURCE_RATE, DROP, VERIFIED, ATTACK,                                                                         \
+	  "handshake not completed: its source has made as many connections as it may in a second (new=)")             \
+	X(SOURCE_OPEN, DROP, VERIFIED, ATTACK,                                                                         \
+	  "handshake not completed: its source has as many connections as it may have (open=)")                        \
 	X(NO_FLOW, DROP, IN, ATTACK, "segment for a listener without a flow or a right cookie")                        \
 	/* xdp_ingress: services and connections of the daemon's; redirected in the order of enum daemon_frame */      \
 	X(DAEMON_SEGMENT, REDIRECT, VERIFIED, NORMAL, "segment of a connection of the daemon's: its TCP is the judge") \
@@ -156,6 +163,10 @@ enum verdict_ledger {
 	/* records */                                                                                                  \
 	X(FLOWS_FULL, NOTE, NONE, TROUBLE,                                                                             \
 	  "connection without a record: the flow table is full; it works all the same")                                \
+	X(FLOWS_SHARE, NOTE, NONE, TROUBLE,                                                                            \
+	  "connection that found its service's share of the flow table used up; the kernel's work without a record")   \
+	X(SOURCE_MONITORED, NOTE, NONE, ATTACK,                                                                        \
+	  "connection beyond what its source may have, which limits=monitor lets pass")                                \
 	X(FLOW_CLOSED, NOTE, NONE, NORMAL, "connection that both ends closed")                                         \
 	X(FLOW_RESET, NOTE, NONE, NORMAL, "connection that either end reset")                                          \
 	X(FLOW_PROBE_RESET, NOTE, NONE, NORMAL,                                                                        \

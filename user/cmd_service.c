@@ -169,6 +169,7 @@ static void add_json(struct json_object *list, const char *device, const struct 
 	if (spec->policy == POLICY_AUTO)
 		json_out_number(object, "half_open", spec->half_open);
 	service_print_times_json(object, spec);
+	service_print_limits_json(object, spec);
 	if (spec->owner == FLOW_OWNER_DAEMON) {
 		json_out_text(object, "app", spec->app);
 		json_out_text(object, "gone", service_spec_gone_name(spec->gone));
@@ -188,6 +189,7 @@ static void add_row(struct table *table, const char *device, const struct servic
 	table_cell(table, *spec->app ? spec->app : "-");
 	table_cell(table, service_spec_signed_name(spec->passes_signed));
 	service_print_times(table, spec);
+	service_print_limits(table, spec);
 }
 
 /* Puts the services of all devices into the one of table and list that is not NULL. */
@@ -228,7 +230,7 @@ static int list_table(const struct cmd_devices *devices)
 {
 	static const struct table_column columns[] = {
 		{ "DEVICE", false }, { "SERVICE", false }, { "POLICY", false }, { "OWNER", false },
-		{ "APP", false },    { "MD5", false },	   SERVICE_PRINT_TIMES,
+		{ "APP", false },    { "MD5", false },	   SERVICE_PRINT_TIMES, SERVICE_PRINT_LIMITS,
 	};
 	struct table *table = table_new(columns, ARRAY_LEN(columns));
 	int status;
@@ -295,7 +297,8 @@ const struct command command_service = {
 		 "  list               lists the services of DEV, or of every loaded device\n"
 		 "  SPEC               ADDR:PORT[,policy=auto|always|monitor|off][,md5=pass]\n"
 		 "                     [,keepalive=on|IDLE/INTERVAL/PROBES[,dead=report]][,msl=TIME]\n"
-		 "                     [,owner=daemon,app=NAME[,gone=refuse]],\n"
+		 "                     [,half-open=N][,new=N][,open=N][,source=/BITS[/BITS]][,limits=monitor]\n"
+		 "                     [,share=N|N%][,owner=daemon,app=NAME[,gone=refuse]],\n"
 		 "                     as in `synkeep load --help`; the policy is auto where it is not given\n"
 		 "      --json         list: for programs\n"
 		 "      --pin-root DIR where the devices are pinned, " PINS_ROOT " by default\n"

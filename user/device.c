@@ -33,6 +33,7 @@ void device_init(struct device *device)
 	device->config_fd = device->services_fd = device->ports_fd = -1;
 	device->counters_fd = device->clocks_fd = device->budgets_fd = device->monitored_fd = -1;
 	device->agenda_fd = device->sentries_fd = device->journal_fd = -1;
+	device->source_accounts_fd = -1;
 	device->xsks_fd = device->watch_fd = device->watchers_fd = -1;
 	device->source_lists_fd = device->source_filter_fd = -1;
 	for (int i = 0; i < 2; i++)
@@ -57,6 +58,7 @@ void device_close(struct device *device)
 	close_fd(&device->monitored_fd);
 	close_fd(&device->agenda_fd);
 	close_fd(&device->sentries_fd);
+	close_fd(&device->source_accounts_fd);
 	close_fd(&device->journal_fd);
 	close_fd(&device->xsks_fd);
 	close_fd(&device->watch_fd);
@@ -228,6 +230,8 @@ static int open_other_maps(struct device *device)
 		{ "budgets", &device->budgets_fd, sizeof(__u32), sizeof(struct budget), 2 * BUDGET_COUNT },
 		{ "monitored", &device->monitored_fd, sizeof(struct service_key), sizeof(struct monitored), 0 },
 		{ "sentries", &device->sentries_fd, sizeof(__u32), sizeof(struct sentry), SYNKEEP_SERVICES_MAX },
+		{ "source_accounts", &device->source_accounts_fd, sizeof(struct source_account_key),
+		  sizeof(struct source_account), 0 },
 		{ "journal", &device->journal_fd, sizeof(__u32), sizeof(struct journal), 1 },
 		{ "agenda", &device->agenda_fd, sizeof(__u32), sizeof(struct agenda), 1 },
 		{ "xsks", &device->xsks_fd, sizeof(__u32), sizeof(__u32), 0 },

@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include "ageing.h"
 #include "journal.h"
+#include "source_limit.h"
 #include "watch.h"
 
 #define DEVICE_PATH_MAX 512
@@ -29,6 +30,7 @@ struct device {
 	int monitored_fd;
 	int agenda_fd;
 	int sentries_fd;
+	int source_accounts_fd;
 	int journal_fd;
 	int xsks_fd;
 	int watch_fd;

@@ -320,6 +320,8 @@ static void borrow_maps(struct device *device, const struct synkeep *skeleton)
 	device->ports_fd = bpf_map__fd(skeleton->maps.ports);
 	device->monitored_fd = bpf_map__fd(skeleton->maps.monitored);
 	device->sentries_fd = bpf_map__fd(skeleton->maps.sentries);
+	device->source_accounts_fd = bpf_map__fd(skeleton->maps.source_accounts);
+	device->flows_fd[0] = bpf_map__fd(skeleton->maps.flows4);
 }
 
 /* Undoes what was done of a load; what can not be undone is said too. */

@@ -10,7 +10,8 @@
 #include <string.h>
 
 #include "duration.h"
-#include "service_spec.h"
+#include "service_limits.h"
+#include "source_limit.h"
 #include "timeouts.h"
 
 #define KEEPALIVE_STEP_MIN_MS 100 /* shorter, and a round trip is taken for silence */
@@ -18,7 +19,8 @@
 #define KEEPALIVE_PROBES_MAX 255
 #define KNOWN_KEYS                                                                                                     \
 	"policy=auto|always|monitor|off, owner=kernel|daemon, md5=pass|drop, keepalive=off|on|IDLE/INTERVAL/PROBES, "  \
-	"dead=close|report, msl=TIME, half-open=N, app=NAME, gone=drop|refuse"
+	"dead=close|report, msl=TIME, half-open=N, new=N, open=N, source=/BITS[/BITS], limits=enforce|monitor, "       \
+	"share=N|N%%, app=NAME, gone=drop|refuse"
 
 static const char *const policy_names[] = {
 	[POLICY_OFF] = "off",
@@ -29,6 +31,7 @@ static const char *const policy_names[] = {
 static const char *const owner_names[] = { [FLOW_OWNER_KERNEL] = "kernel", [FLOW_OWNER_DAEMON] = "daemon" };
 static const char *const gone_names[] = { [GONE_DROP] = "drop", [GONE_REFUSE] = "refuse" };
 static const char *const dead_names[] = { [DEAD_CLOSE] = "close", [DEAD_REPORT] = "report" };
+static const char *const limits_names[] = { [false] = "enforce", [true] = "monitor" };
 static const char *const signed_names[] = { [false] = "drop", [true] = "pass" };
 
 struct complaint {
@@ -208,28 +211,54 @@ static int take_msl(const char *value, struct service_spec *spec, const struct c
 	return 0;
 }
 
-/* A whole number from 1 to most; -1: the text is none. */
-static long parse_number(const char *text, long most)
-{
-	long number = 0;
-
-	for (const char *digit = text; *digit; digit++) {
-		if (*digit < '0' || *digit > '9' || number > most)
-			return -1;
-		number = number * 10 + (*digit - '0');
-	}
-	return number >= 1 && number <= most ? number : -1;
-}
-
 static int take_half_open(const char *value, struct service_spec *spec, const struct complaint *complaint)
 {
-	long number = parse_number(value, SENTRY_HALF_OPEN_MAX);
+	if (!service_limits_parse_number(value, SENTRY_HALF_OPEN_MAX, &spec->half_open))
+		return 0;
+	return complain(complaint, "half-open \"%.40s\" is not a number of handshakes from 1 to %u", value,
+			SENTRY_HALF_OPEN_MAX);
+}
 
-	if (number < 0)
-		return complain(complaint, "half-open \"%.40s\" is not a number of handshakes from 1 to %u", value,
-				SENTRY_HALF_OPEN_MAX);
-	spec->half_open = number;
+static int take_new(const char *value, struct service_spec *spec, const struct complaint *complaint)
+{
+	if (!service_limits_parse_number(value, SOURCE_LIMIT_RATE_MAX, &spec->limits.new_per_second))
+		return 0;
+	return complain(complaint, "new \"%.40s\" is not a number of connections a second from 1 to %u", value,
+			SOURCE_LIMIT_RATE_MAX);
+}
+
+static int take_open(const char *value, struct service_spec *spec, const struct complaint *complaint)
+{
+	if (!service_limits_parse_number(value, SOURCE_LIMIT_OPEN_MAX, &spec->limits.open))
+		return 0;
+	return complain(complaint, "open \"%.40s\" is not a number of connections from 1 to %u", value,
+			SOURCE_LIMIT_OPEN_MAX);
+}
+
+static int take_source(const char *value, struct service_spec *spec, const struct complaint *complaint)
+{
+	if (!service_limits_parse_source(value, &spec->limits))
+		return 0;
+	return complain(complaint, "source \"%.40s\" is not /BITS of IPv4, or /BITS/BITS with those of IPv6, as /24/48",
+			value);
+}
+
+static int take_limits(const char *value, struct service_spec *spec, const struct complaint *complaint)
+{
+	int place = place_of(value, limits_names, ARRAY_LEN(limits_names));
+
+	if (place < 0)
+		return complain(complaint, "limits \"%.40s\" is unknown: it is enforce or monitor", value);
+	spec->limits.monitor = place;
 	return 0;
+}
+
+static int take_share(const char *value, struct service_spec *spec, const struct complaint *complaint)
+{
+	if (!service_limits_parse_share(value, spec))
+		return 0;
+	return complain(complaint, "share \"%.40s\" is neither 1%% to 100%% of the flow table nor a number of records",
+			value);
 }
 
 enum key_place {
@@ -240,6 +269,11 @@ enum key_place {
 	KEY_DEAD,
 	KEY_MSL,
 	KEY_HALF_OPEN,
+	KEY_NEW,
+	KEY_OPEN,
+	KEY_SOURCE,
+	KEY_LIMITS,
+	KEY_SHARE,
 	KEY_APP,
 	KEY_GONE,
 };
@@ -255,6 +289,11 @@ static const struct key {
 	[KEY_DEAD] = { "dead", take_dead },
 	[KEY_MSL] = { "msl", take_msl },
 	[KEY_HALF_OPEN] = { "half-open", take_half_open },
+	[KEY_NEW] = { "new", take_new },
+	[KEY_OPEN] = { "open", take_open },
+	[KEY_SOURCE] = { "source", take_source },
+	[KEY_LIMITS] = { "limits", take_limits },
+	[KEY_SHARE] = { "share", take_share },
 	[KEY_APP] = { "app", take_app },
 	[KEY_GONE] = { "gone", take_gone },
 };
@@ -348,6 +387,10 @@ static int parse_address(char *text, struct service_spec *spec, const struct com
 
 static int check(const struct service_spec *spec, const struct complaint *complaint)
 {
+	const char *error = service_limits_check(spec);
+
+	if (error)
+		return complain(complaint, "%s", error);
 	if (spec->owner != FLOW_OWNER_DAEMON) {
 		if (spec->app[0] || spec->gone != GONE_DROP)
 			return complain(complaint, "app and gone are for owner=daemon");
@@ -378,7 +421,11 @@ int service_spec_parse(const char *text, struct service_spec *spec, char *error,
 	struct keys_seen seen = {};
 	int err;
 
-	*spec = (struct service_spec){ .policy = POLICY_AUTO, .owner = FLOW_OWNER_KERNEL };
+	*spec = (struct service_spec){
+		.policy = POLICY_AUTO,
+		.owner = FLOW_OWNER_KERNEL,
+		.limits = { .prefix_ipv4 = SOURCE_LIMIT_PREFIX_IPV4, .prefix_ipv6 = SOURCE_LIMIT_PREFIX_IPV6 },
+	};
 	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
 		return complain(&complaint, "longer than any service: \"%.40s...\"", text);
 	place = strsep(&rest, ",");
@@ -395,6 +442,9 @@ int service_spec_parse(const char *text, struct service_spec *spec, char *error,
 		err = complain(&complaint, "owner=daemon needs app=NAME: the application that the daemon runs there");
 	if (!err && seen.key[KEY_DEAD] && !spec->keepalive.idle_ms)
 		err = complain(&complaint, "dead goes with keepalive=on or its times: nobody else finds peers dead");
+	if (!err && (seen.key[KEY_SOURCE] || seen.key[KEY_LIMITS]) && !service_limits_given(spec))
+		err = complain(&complaint,
+			       "source and limits go with new=N or open=N: without them nothing is limited");
 	return err ? err : check(spec, &complaint);
 }
 
@@ -439,6 +489,29 @@ static void append_key(struct text *text, bool wanted, enum key_place key, const
 			snprintf(text->bytes + text->used, text->size - text->used, ",%s=%s", keys[key].name, value);
 }
 
+static void append_number(struct text *text, enum key_place key, __u32 number)
+{
+	char value[SERVICE_NUMBER_BYTES];
+
+	snprintf(value, sizeof(value), "%u", number);
+	append_key(text, number, key, value);
+}
+
+static void append_limits(struct text *text, const struct service_spec *spec)
+{
+	bool has_prefix = spec->limits.prefix_ipv4 != SOURCE_LIMIT_PREFIX_IPV4 ||
+			  spec->limits.prefix_ipv6 != SOURCE_LIMIT_PREFIX_IPV6;
+	char value[SERVICE_NUMBER_BYTES];
+
+	append_number(text, KEY_NEW, spec->limits.new_per_second);
+	append_number(text, KEY_OPEN, spec->limits.open);
+	append_key(text, service_limits_given(spec) && has_prefix, KEY_SOURCE,
+		   service_limits_format_source(&spec->limits, value));
+	append_key(text, spec->limits.monitor, KEY_LIMITS, service_spec_limits_name(spec->limits.monitor));
+	service_limits_format_share(spec, value);
+	append_key(text, *value, KEY_SHARE, value);
+}
+
 void service_spec_format_full(const struct service_spec *spec, char *bytes, size_t size)
 {
 	struct text text = { .bytes = bytes, .size = size };
@@ -455,6 +528,7 @@ void service_spec_format_full(const struct service_spec *spec, char *bytes, size
 	append_key(&text, spec->msl_ms, KEY_MSL, duration_format(msl, spec->msl_ms * NSEC_PER_MSEC));
 	snprintf(half_open, sizeof(half_open), "%u", spec->half_open);
 	append_key(&text, spec->half_open && spec->half_open != SENTRY_HALF_OPEN_DEFAULT, KEY_HALF_OPEN, half_open);
+	append_limits(&text, spec);
 	append_key(&text, *spec->app, KEY_APP, spec->app);
 	append_key(&text, spec->gone != GONE_DROP, KEY_GONE, service_spec_gone_name(spec->gone));
 }
@@ -472,6 +546,11 @@ const char *service_spec_owner_name(enum flow_owner owner)
 const char *service_spec_signed_name(bool passes_signed)
 {
 	return signed_names[passes_signed];
+}
+
+const char *service_spec_limits_name(bool monitor)
+{
+	return limits_names[monitor];
 }
 
 const char *service_spec_gone_name(enum service_gone gone)

@@ -9,8 +9,8 @@
  *   0.0.0.0:22, [::]:22                a port of every address of one family
  *
  * Keys: policy=auto|always|monitor|off, owner=kernel|daemon, md5=pass|drop, keepalive=off|on|IDLE/INTERVAL/PROBES,
- * dead=close|report, msl=TIME, half-open=N, and for the daemon's app=NAME, which it needs, and gone=drop|refuse. Pure:
- * no map, no file, no name look-up.
+ * dead=close|report, msl=TIME, half-open=N, new=N, open=N, source=/BITS[/BITS], limits=enforce|monitor, share=N|N%, and
+ * for the daemon's app=NAME, which it needs, and gone=drop|refuse. Pure: no map, no file, no name look-up.
  */
 #ifndef SYNKEEP_SERVICE_SPEC_H
 #define SYNKEEP_SERVICE_SPEC_H
@@ -18,9 +18,10 @@
 #include "config.h"
 
 #define SERVICE_SPEC_BYTES 64	     /* the longest "[ADDR]:PORT" with its 0 */
-#define SERVICE_SPEC_FULL_BYTES 256  /* the longest with all keys */
+#define SERVICE_SPEC_FULL_BYTES 384  /* the longest with all keys */
+#define SERVICE_NUMBER_BYTES 16	     /* the longest value of share= or source= */
 #define SERVICE_KEEPALIVE_BYTES 64   /* the longest value of keepalive= */
-#define SERVICE_SPEC_ERROR_BYTES 256 /* the longest complaint */
+#define SERVICE_SPEC_ERROR_BYTES 512 /* the longest complaint */
 
 struct service_spec {
 	__u8 family;	    /* FAMILY_IPV4, FAMILY_IPV6, or 0: both, and the address is a wildcard */
@@ -33,7 +34,10 @@ struct service_spec {
 	struct keepalive keepalive;
 	__u32 msl_ms;	 /* 0: the device's */
 	__u32 half_open; /* for policy auto; 0: SENTRY_HALF_OPEN_DEFAULT */
-	__u32 sentry;	 /* its element in the map "sentries", of one that was read from the table */
+	struct source_limits limits;
+	__u8 share_percent; /* of the flow table; 0: flows_max says it */
+	__u32 flows_max;    /* its share of the flow table, records; 0: all of it, or as share_percent says */
+	__u32 sentry;	    /* its element in the map "sentries", of one that was read from the table */
 	/* If the owner is the daemon. */
 	char app[SERVICE_APP_BYTES];
 	enum service_gone gone;
@@ -59,11 +63,12 @@ void service_spec_format_full(const struct service_spec *spec, char *text, size_
 /* The value of keepalive=. */
 char *service_spec_format_keepalive(const struct keepalive *keepalive, char text[SERVICE_KEEPALIVE_BYTES]);
 
-/* The words for policy=, owner=, md5=, gone= and dead=. */
+/* The words for policy=, owner=, md5=, gone=, dead= and limits=. */
 const char *service_spec_policy_name(enum service_policy policy);
 const char *service_spec_owner_name(enum flow_owner owner);
 const char *service_spec_signed_name(bool passes_signed);
 const char *service_spec_gone_name(enum service_gone gone);
 const char *service_spec_dead_name(enum service_dead dead);
+const char *service_spec_limits_name(bool monitor);
 
 #endif /* SYNKEEP_SERVICE_SPEC_H */

@@ -14,6 +14,7 @@
 #include "clocks.h"
 #include "drain.h"
 #include "monitored.h"
+#include "service_counts.h"
 #include "service_table.h"
 
 struct entry {
@@ -98,6 +99,7 @@ static const struct entry *find_twin(const struct table *table, const struct ent
 	    twin->service.passes_signed != entry->service.passes_signed ||
 	    twin->service.msl_ms != entry->service.msl_ms || twin->service.half_open != entry->service.half_open ||
 	    twin->service.flows_max != entry->service.flows_max ||
+	    twin->service.share_percent != entry->service.share_percent ||
 	    memcmp(&twin->service.limits, &entry->service.limits, sizeof(struct source_limits)) ||
 	    memcmp(&twin->service.keepalive, &entry->service.keepalive, sizeof(struct keepalive)))
 		return NULL;
@@ -182,6 +184,15 @@ static __u8 protected_families(const struct table *table)
 	return found;
 }
 
+static bool counts_flows(const struct table *table)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		if (service_counts_flows(&table->entries[i].service))
+			return true;
+	}
+	return false;
+}
+
 /* What the programs remember of the services is stale from now on. */
 static int announce(struct device *device)
 {
@@ -193,6 +204,7 @@ static int announce(struct device *device)
 	if (err)
 		return err;
 	device->config.protected_families = protected_families(&table);
+	device->config.counts_flows = counts_flows(&table);
 	device->config.services_generation++;
 	return device_config_write(device);
 }
@@ -287,6 +299,58 @@ static int find_sentry(const struct device *device, const struct service_spec *s
 	return bpf_map_update_elem(device->sentries_fd, sentry, &zeros, BPF_ANY) < 0 ? -errno : 0;
 }
 
+/* Whether the entry, of another service, had what belongs to the key before that was there. */
+static bool is_wider(const struct entry *entry, const struct service_key *key)
+{
+	const struct service_key *wide = &entry->key;
+
+	return wide->family == key->family && memcmp(wide, key, sizeof(*key)) &&
+	       (!wide->port || wide->port == key->port) &&
+	       (is_any_address(wide) || !memcmp(wide->address, key->address, sizeof(key->address)));
+}
+
+/*
+ * After a service was put that table, from before, has otherwise or not at all: what counted for it, or counted for
+ * others what is now its own, counts from nothing. What a deleted service had goes to a wider one uncounted, and its
+ * end may take from the count there.
+ */
+static int renew_counts(const struct device *device, const struct table *table, const struct service_key *key,
+			const struct service *service)
+{
+	const struct entry *known = find_entry(table, key);
+	bool is_new = !known || is_retired(known);
+	int err = 0;
+
+	if (is_new ? service_counts_flows(service) : service_counts_differ(&known->service, service))
+		err = service_counts_reset(device, service->sentry);
+	for (size_t i = 0; is_new && !err && i < table->count; i++) {
+		const struct entry *entry = &table->entries[i];
+
+		if (is_wider(entry, key) && service_counts_flows(&entry->service))
+			err = service_counts_reset(device, entry->service.sentry);
+	}
+	return err;
+}
+
+/* Puts what is wanted of a service, for one family or both. */
+static int put_families(const struct device *device, const struct service_spec *spec, const struct service *service)
+{
+	struct table before;
+	int err;
+
+	err = read_table(device, &before);
+	for (size_t i = 0; i < ARRAY_LEN(families) && !err; i++) {
+		struct service_key key = make_key(spec, families[i]);
+
+		if (spec->family && spec->family != families[i])
+			continue;
+		err = put_service(device, &key, service);
+		if (!err)
+			err = renew_counts(device, &before, &key, service);
+	}
+	return err;
+}
+
 int service_table_add(struct device *device, const struct service_spec *spec)
 {
 	struct service service = {
@@ -296,25 +360,24 @@ int service_table_add(struct device *device, const struct service_spec *spec)
 		.gone = spec->gone,
 		.msl_ms = spec->msl_ms,
 		.half_open = spec->half_open ? spec->half_open : SENTRY_HALF_OPEN_DEFAULT,
+		.limits = spec->limits,
+		.share_percent = spec->share_percent,
+		.flows_max = spec->flows_max,
 		.keepalive = spec->keepalive,
 	};
 	int err;
 
 	memcpy(service.app, spec->app, sizeof(service.app));
 	err = delete_expired(device);
+	if (!err && spec->share_percent)
+		err = service_counts_share(device, spec->share_percent, &service.flows_max);
 	if (!err)
 		err = check_room(device, spec);
 	if (!err)
 		err = find_sentry(device, spec, &service.sentry);
 	if (err)
 		return err;
-	for (size_t i = 0; i < ARRAY_LEN(families) && !err; i++) {
-		struct service_key key = make_key(spec, families[i]);
-
-		if (spec->family && spec->family != families[i])
-			continue;
-		err = put_service(device, &key, &service);
-	}
+	err = put_families(device, spec, &service);
 	return finish_change(device, spec->port, err);
 }
 
@@ -412,6 +475,9 @@ static struct service_spec make_spec(const struct entry *entry)
 		.keepalive = entry->service.keepalive,
 		.msl_ms = entry->service.msl_ms,
 		.half_open = entry->service.half_open,
+		.limits = entry->service.limits,
+		.share_percent = entry->service.share_percent,
+		.flows_max = entry->service.flows_max,
 		.sentry = entry->service.sentry,
 	};
 

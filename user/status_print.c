@@ -12,6 +12,7 @@
 #include "sentry_print.h"
 #include "service_handover.h"
 #include "service_print.h"
+#include "share_print.h"
 #include "status_print.h"
 #include "table.h"
 
@@ -342,6 +343,8 @@ int status_print_text(const struct status *status)
 	if (!err)
 		err = sentry_print_text(status);
 	if (!err)
+		err = share_print_text(status);
+	if (!err)
 		err = print_tables(status);
 	if (err)
 		return err;
@@ -462,6 +465,7 @@ static void add_services(struct json_object *object, const struct status *status
 		add_handovers(element, status, service);
 		add_monitored(element, service);
 		json_out_member(element, "auto", sentry_print_json(service, status->now_ns));
+		json_out_member(element, "records", share_print_json(service));
 		json_object_array_add(list, element);
 	}
 }

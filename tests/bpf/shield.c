@@ -148,7 +148,9 @@ static struct service_key service_key(__u8 family, __u16 port, bool any_address)
 /* Each service has one of its own. */
 static __u32 sentry_index(__u8 family, __u16 port)
 {
-	return port - PORT_ALWAYS + (family == FAMILY_IPV6 ? SYNKEEP_SERVICES_MAX / 2 : 0);
+	const __u32 half = SYNKEEP_SERVICES_MAX / 2;
+
+	return (__u32)(port - PORT_ALWAYS) % half + (family == FAMILY_IPV6 ? half : 0); /* port 0 is any */
 }
 
 struct sentry shield_sentry(__u8 family, __u16 port)
@@ -273,6 +275,38 @@ void shield_set_keepalive(__u8 family, __u16 port, const struct keepalive *keepa
 
 	service.keepalive = *keepalive;
 	service_write(family, port, &service);
+}
+
+void shield_set_limits(__u16 port, const struct source_limits *limits, __u32 flows_max)
+{
+	static const __u8 families[] = { FAMILY_IPV4, FAMILY_IPV6 };
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		struct service service = service_read(families[i], port);
+
+		service.limits = *limits;
+		service.flows_max = flows_max;
+		shield_config.counts_flows = true;
+		service_write(families[i], port, &service);
+	}
+}
+
+/* Of all services. */
+static void forget_limits(void)
+{
+	static const struct source_limits none;
+	int fd = bpf_map__fd(skeleton->maps.services);
+	struct service_key key, *previous = NULL;
+	struct service service;
+
+	for (; !bpf_map_get_next_key(fd, previous, &key); previous = &key) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &key, &service), 0);
+		if (!memcmp(&service.limits, &none, sizeof(none)) && !service.flows_max)
+			continue; /* what is written changes its place in the order */
+		service.limits = none;
+		service.flows_max = 0;
+		assert_int_equal(bpf_map_update_elem(fd, &key, &service, BPF_EXIST), 0);
+	}
 }
 
 void shield_set_msl(__u8 family, __u16 port, __u32 msl_ms)
@@ -766,6 +800,17 @@ void shield_fill_presence(void)
 	presence_write(~0ULL);
 }
 
+void shield_count_anew(__u8 family, __u16 port)
+{
+	struct sentry s = shield_sentry(family, port);
+	__u32 index = sentry_index(family, port);
+
+	s.flows = 0;
+	s.counted_since_s = (clock_ns(CLOCK_MONOTONIC) + shield_config.test_advance_ns) / NSEC_PER_SEC;
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.sentries), &index, &s, BPF_ANY), 0);
+	map_clear(skeleton->maps.source_accounts);
+}
+
 static void forget_sources(void)
 {
 	__u32 zero = 0;
@@ -812,6 +857,8 @@ int shield_reset(void **state)
 	shield_put_daemon(true);
 	shield_put_daemon_port(PORT_EPHEMERAL, false);
 	forget_sources();
+	forget_limits();
+	map_clear(skeleton->maps.source_accounts);
 	return 0;
 }
 

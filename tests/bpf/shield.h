@@ -84,6 +84,8 @@ void shield_pass_signed(__u8 family, __u16 port, bool pass); /* of a service for
 /* The keepalive of a service for this host's address: off unless it was set. */
 void shield_set_keepalive(__u8 family, __u16 port, const struct keepalive *keepalive);
 void shield_set_msl(__u8 family, __u16 port, __u32 msl_ms); /* 0: the common one */
+/* Of both families' services: none after a reset. flows_max: their share, records. */
+void shield_set_limits(__u16 port, const struct source_limits *limits, __u32 flows_max);
 void shield_delete_service(__u8 family, __u16 port, bool any_address);
 
 /* Whether connections that this host opens are tracked, to any port: not after a reset. */
@@ -104,6 +106,7 @@ struct sentry shield_sentry(__u8 family, __u16 port);
 
 /* The newest event of the journal; kind JOURNAL_NONE: there is none since the reset. */
 struct journal_event shield_last_event(void);
+void shield_count_anew(__u8 family, __u16 port); /* its connections: those that are there do not count */
 
 /* Gives a service that there is policy monitor, with nothing counted yet; what has been counted since, on all CPUs. */
 void shield_monitor(__u8 family, __u16 port, bool any_address);

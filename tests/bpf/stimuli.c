@@ -376,6 +376,44 @@ static enum hook cookie_ack(struct frame *f)
 	return segment_frame(f, &t, ACK, 0);
 }
 
+static const struct source_limits new_1 = { .new_per_second = 1, .prefix_ipv4 = 32, .prefix_ipv6 = 64 };
+static const struct source_limits open_1 = { .open = 1, .prefix_ipv4 = 32, .prefix_ipv6 = 64 };
+
+/* Another peer of a source that has had its only connection just now. */
+static enum hook limited_frame(struct frame *f, const struct source_limits *limits, __u8 flags)
+{
+	struct talk first, next;
+
+	shield_set_limits(PORT_ALWAYS, limits, 0);
+	talk_init(&first, FAMILY_IPV6, PORT_ALWAYS);
+	next = first;
+	next.tuple.remote_port++;
+	if (flags == ACK)
+		talk_get_cookie(&next);
+	talk_open(&first);
+	return segment_frame(f, &next, flags, 0);
+}
+
+static enum hook syn_over_rate(struct frame *f)
+{
+	return limited_frame(f, &new_1, TCP_FLAG_SYN);
+}
+
+static enum hook syn_over_open(struct frame *f)
+{
+	return limited_frame(f, &open_1, TCP_FLAG_SYN);
+}
+
+static enum hook ack_over_rate(struct frame *f)
+{
+	return limited_frame(f, &new_1, ACK);
+}
+
+static enum hook ack_over_open(struct frame *f)
+{
+	return limited_frame(f, &open_1, ACK);
+}
+
 static enum hook kernel_cookie_ack(struct frame *f)
 {
 	struct talk t;
@@ -744,6 +782,8 @@ const struct stimulus stimuli[] = {
 	{ V_SYN_SMALL_MSS, syn_with_small_mss },
 	{ V_SYN_SIGNED, syn_with_md5_that_may_pass },
 	{ V_SYN_SIGNED_REFUSED, syn_with_md5 },
+	{ V_SYN_SOURCE_RATE, syn_over_rate },
+	{ V_SYN_SOURCE_OPEN, syn_over_open },
 	{ V_SYN_PREFIX_OVER_BUDGET, syns_from_one_prefix },
 	{ V_SEGMENT, next_segment },
 	{ V_OUT_OF_WINDOW, segment_far_ahead },
@@ -764,6 +804,8 @@ const struct stimulus stimuli[] = {
 	{ V_ENDED_SEGMENT, segment_after_own_rst },
 	{ V_STRANGER, segment_to_service_off },
 	{ V_NO_SOCKET, segment_without_listener },
+	{ V_SOURCE_RATE, ack_over_rate },
+	{ V_SOURCE_OPEN, ack_over_open },
 	{ V_NO_FLOW, segment_to_service_always },
 	{ V_DAEMON_SEGMENT, daemon_segment },
 	{ V_DAEMON_SYN, daemon_syn },

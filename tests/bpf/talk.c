@@ -101,8 +101,9 @@ struct flow talk_flow_from_cookie(const struct talk *t, const struct packet_spec
 		.tag = flow_tag(&t->tuple),
 		.state = TCPS_SYN_RECEIVED,
 		.owner = FLOW_OWNER_KERNEL,
-		.flags = FLOW_COOKIE | FLOW_HANDOVER | (t->offer.sack_permitted ? FLOW_SACK : 0) |
-			 (t->offer.has_timestamps ? FLOW_TIMESTAMPS : 0) | (t->ecn ? FLOW_ECN : 0),
+		.flags = (shield_config.counts_flows ? FLOW_COUNTED : 0) | FLOW_COOKIE | FLOW_HANDOVER |
+			 (t->offer.sack_permitted ? FLOW_SACK : 0) | (t->offer.has_timestamps ? FLOW_TIMESTAMPS : 0) |
+			 (t->ecn ? FLOW_ECN : 0),
 		.mss = t->offer.mss,
 		.irs = TALK_PEER_ISN,
 		.iss = t->iss,

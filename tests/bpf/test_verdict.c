@@ -199,6 +199,36 @@ static void test_ended_table_full_close_noted(void **state)
 	assert_noted(o, V_ENDED_EVICTED);
 }
 
+/* The second connection of a service that may have one. */
+static void second_connection(const struct source_limits *limits, __u32 flows_max, enum verdict expected)
+{
+	struct talk first, second;
+	struct packet_spec ack;
+
+	shield_set_limits(PORT_ALWAYS, limits, flows_max);
+	talk_init(&first, FAMILY_IPV4, PORT_ALWAYS);
+	second = first;
+	second.tuple.remote_port++;
+	talk_open(&first);
+	talk_get_cookie(&second);
+	ack = talk_peer_segment(&second, TCP_FLAG_ACK, 0);
+	assert_noted(shield_receive_packet(&ack), expected);
+}
+
+static void test_share_used_up_noted(void **state)
+{
+	(void)state;
+	second_connection(&(struct source_limits){}, 1, V_FLOWS_SHARE);
+}
+
+static void test_source_beyond_its_limit_monitored(void **state)
+{
+	const struct source_limits limits = { .open = 1, .prefix_ipv4 = 32, .prefix_ipv6 = 64, .monitor = true };
+
+	(void)state;
+	second_connection(&limits, 0, V_SOURCE_MONITORED);
+}
+
 /* A watcher's ring has room for fewer events than many connections make. */
 static void test_watcher_slow_event_lost(void **state)
 {
@@ -260,6 +290,8 @@ int main(void)
 		cmocka_unit_test_setup(test_probe_port_unreachable_noted, shield_reset),
 		cmocka_unit_test_setup(test_probed_flow_reset_noted, shield_reset),
 		cmocka_unit_test_setup(test_ended_table_full_close_noted, shield_reset),
+		cmocka_unit_test_setup(test_share_used_up_noted, shield_reset),
+		cmocka_unit_test_setup(test_source_beyond_its_limit_monitored, shield_reset),
 		cmocka_unit_test_setup(test_watcher_slow_event_lost, shield_reset),
 		cmocka_unit_test_setup(test_no_verdict_is_without_a_packet, shield_reset),
 	};

@@ -13,6 +13,7 @@
 #include "../../user/service_handover.c"
 #include "../../user/ethtool.c"
 #include "../../user/duration.c"
+#include "../../user/service_limits.c"
 #include "../../user/service_spec.c"
 #include "../../user/sysctls.c"
 #include "../../user/vlan.c"

@@ -4,6 +4,7 @@
 
 /* The source, not an object: a unit test is one file to the compiler, sanitizers and all. */
 #include "../../user/duration.c"
+#include "../../user/service_limits.c"
 #include "../../user/service_spec.c"
 
 static struct service_spec parsed(const char *text)
@@ -234,6 +235,82 @@ static void test_msl_of_a_service(void **state)
 	assert_refused("*:22,msl=1s,msl=1s", "msl is given twice");
 }
 
+static void test_limits_of_sources(void **state)
+{
+	struct service_spec spec = parsed("*:80");
+
+	(void)state;
+	assert_false(service_limits_given(&spec));
+	assert_int_equal(spec.limits.prefix_ipv4, 32);
+	assert_int_equal(spec.limits.prefix_ipv6, 64);
+	spec = parsed("*:80,new=10,open=500,source=/24/48,limits=monitor");
+	assert_true(service_limits_given(&spec));
+	assert_int_equal(spec.limits.new_per_second, 10);
+	assert_int_equal(spec.limits.open, 500);
+	assert_int_equal(spec.limits.prefix_ipv4, 24);
+	assert_int_equal(spec.limits.prefix_ipv6, 48);
+	assert_true(spec.limits.monitor);
+	spec = parsed("*:80,new=1000000,source=/16,limits=enforce");
+	assert_int_equal(spec.limits.new_per_second, 1000000);
+	assert_int_equal(spec.limits.open, 0);
+	assert_int_equal(spec.limits.prefix_ipv4, 16);
+	assert_int_equal(spec.limits.prefix_ipv6, 64);
+	assert_false(spec.limits.monitor);
+	assert_int_equal(parsed("*:80,open=1,source=/1/128").limits.prefix_ipv6, 128);
+}
+
+static void test_limits_that_mean_nothing_are_refused(void **state)
+{
+	static const char *const numbers[] = { "", "0", "-1", "+1", "1.5", " 1", "x", "99999999999999999999999" };
+	static const char *const prefixes[] = {
+		"", "24", "/", "/0", "/33", "/24/", "/24/0", "/24/129", "/24/48/", "/24/48/8", "/00000000000000000024"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "*:80,new=%s", numbers[i]);
+		assert_refused(text, "is not a number of connections a second from 1 to 1000000");
+		snprintf(text, sizeof(text), "*:80,open=%s", numbers[i]);
+		assert_refused(text, "is not a number of connections from 1 to 100000000");
+	}
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "*:80,new=1,source=%s", prefixes[i]);
+		assert_refused(text, "is not /BITS of IPv4");
+	}
+	assert_refused("*:80,new=1000001", "from 1 to 1000000");
+	assert_refused("*:80,new=1,limits=off", "it is enforce or monitor");
+	assert_refused("*:80,source=/24", "go with new=N or open=N");
+	assert_refused("*:80,limits=monitor", "go with new=N or open=N");
+	assert_refused("*:80,new=1,policy=off", "not for policy off");
+	assert_refused("*:80,open=1,policy=off", "not for policy off");
+}
+
+static void test_share_in_records_or_percent(void **state)
+{
+	struct service_spec spec = parsed("*:80,share=5000,policy=off");
+
+	(void)state;
+	assert_int_equal(spec.flows_max, 5000);
+	assert_int_equal(spec.share_percent, 0);
+	spec = parsed("*:80,share=100%");
+	assert_int_equal(spec.share_percent, 100);
+	assert_int_equal(spec.flows_max, 0);
+	assert_true(service_limits_count_flows(&spec));
+	assert_refused("*:80,share=0", "neither 1% to 100%");
+	assert_refused("*:80,share=0%", "neither 1% to 100%");
+	assert_refused("*:80,share=101%", "neither 1% to 100%");
+	assert_refused("*:80,share=%", "neither 1% to 100%");
+	assert_refused("*:80,share=10%%", "neither 1% to 100%");
+	assert_refused("*:80,share=1%0", "neither 1% to 100%");
+	assert_refused("*:80,share=3000000000", "neither 1% to 100%");
+	assert_refused("*:80,share=00000000000000000001", "neither 1% to 100%");
+	assert_refused("*:80,share=1,policy=off,owner=daemon,app=echo", "not for policy off");
+}
+
 /* Whoever takes the text for a SPEC has the same service. */
 static void assert_formats_in_full_as(const char *text, const char *expected)
 {
@@ -251,14 +328,23 @@ static void test_formats_back_with_its_keys(void **state)
 {
 	(void)state;
 	assert_formats_in_full_as("10.0.0.2:80", "10.0.0.2:80,policy=auto");
-	assert_formats_in_full_as("*:22,md5=drop,owner=kernel,keepalive=off", "*:22,policy=always");
+	assert_formats_in_full_as("*:22,md5=drop,owner=kernel,keepalive=off", "*:22,policy=auto");
 	assert_formats_in_full_as("*:179,policy=monitor,md5=pass", "*:179,policy=monitor,md5=pass");
-	assert_formats_in_full_as("*:5432,keepalive=7200s/75s/10", "*:5432,policy=always,keepalive=2h/75s/10");
+	assert_formats_in_full_as("*:5432,keepalive=7200s/75s/10", "*:5432,policy=auto,keepalive=2h/75s/10");
 	assert_formats_in_full_as("*:5432,msl=90s,dead=report,keepalive=150ms/1s/255",
-				  "*:5432,policy=always,keepalive=150ms/1s/255,dead=report,msl=90s");
+				  "*:5432,policy=auto,keepalive=150ms/1s/255,dead=report,msl=90s");
+	assert_formats_in_full_as("*:80,share=40%,open=9", "*:80,policy=auto,open=9,share=40%");
+	assert_formats_in_full_as("*:80,new=5,source=/32", "*:80,policy=auto,new=5");
+	assert_formats_in_full_as("*:80,new=5,source=/24", "*:80,policy=auto,new=5,source=/24/64");
+	assert_formats_in_full_as("[1111:2222:3333:4444:5555:6666:7777:8888]:65535,policy=monitor,md5=pass,"
+				  "keepalive=345599999ms/100ms/255,dead=report,msl=3599999ms,half-open=999999,"
+				  "share=2147483647,source=/31/127,limits=monitor,open=99999999,new=999999",
+				  "[1111:2222:3333:4444:5555:6666:7777:8888]:65535,policy=monitor,md5=pass,"
+				  "keepalive=345599999ms/100ms/255,dead=report,msl=3599999ms,half-open=999999,"
+				  "new=999999,open=99999999,source=/31/127,limits=monitor,share=2147483647");
 	assert_formats_in_full_as("[1111:2222:3333:4444:5555:6666:7777:8888]:65535,owner=daemon,gone=refuse,"
 				  "app=a234567890123456789012345678901,keepalive=345599999ms/100ms/255,msl=3599999ms",
-				  "[1111:2222:3333:4444:5555:6666:7777:8888]:65535,policy=always,owner=daemon,"
+				  "[1111:2222:3333:4444:5555:6666:7777:8888]:65535,policy=auto,owner=daemon,"
 				  "keepalive=345599999ms/100ms/255,msl=3599999ms,"
 				  "app=a234567890123456789012345678901,gone=refuse");
 }
@@ -365,6 +451,9 @@ int main(void)
 		cmocka_unit_test(test_dead_goes_with_keepalive_only),
 		cmocka_unit_test(test_daemon_closes_its_dead),
 		cmocka_unit_test(test_msl_of_a_service),
+		cmocka_unit_test(test_limits_of_sources),
+		cmocka_unit_test(test_limits_that_mean_nothing_are_refused),
+		cmocka_unit_test(test_share_in_records_or_percent),
 		cmocka_unit_test(test_formats_back_with_its_keys),
 		cmocka_unit_test(test_formats_back),
 		cmocka_unit_test(test_bad_ports_are_refused),

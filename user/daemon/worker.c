@@ -16,6 +16,7 @@
 
 #include "daemon/link.h"
 #include "daemon/path.h"
+#include "daemon/release.h"
 #include "daemon/running_clock.h"
 #include "daemon/tell.h"
 #include "system.h"
@@ -47,6 +48,8 @@ struct worker {
 	bool no_room;	     /* a frame was asked for in this turn and not there */
 	bool is_busy;	     /* the device has not taken all yet */
 	bool records_urgent; /* a SYN of ours waits for its record: its answer is to find it */
+	bool counts_flows;   /* some records count for a service or a source, and are not just to be deleted */
+	int release_fd;
 	bool busy_poll;
 	__u64 asked_ns;
 	__u64 frames_received;
@@ -166,12 +169,18 @@ static int map_fd(const struct device *device, enum records_map map, __u8 family
 static int update_map(void *context, enum records_map map, __u8 family, const void *keys, const void *values,
 		      __u32 *count)
 {
-	return bpf_map_update_batch(map_fd(context, map, family), keys, values, count, NULL) < 0 ? -errno : 0;
+	const struct worker *worker = context;
+
+	return bpf_map_update_batch(map_fd(worker->device, map, family), keys, values, count, NULL) < 0 ? -errno : 0;
 }
 
 static int erase_from_map(void *context, enum records_map map, __u8 family, const void *keys, __u32 *count)
 {
-	return bpf_map_delete_batch(map_fd(context, map, family), keys, count, NULL) < 0 ? -errno : 0;
+	const struct worker *worker = context;
+
+	if (map == RECORDS_FLOWS && worker->counts_flows)
+		return release_records(worker->release_fd, family, keys, *count);
+	return bpf_map_delete_batch(map_fd(worker->device, map, family), keys, count, NULL) < 0 ? -errno : 0;
 }
 
 /* --- a turn ------------------------------------------------------------------------------------------------------- */
@@ -189,6 +198,7 @@ static void take_frame(struct worker *worker, const struct xsk_frame *frame)
 		return;
 	}
 	memset(metadata, 0, sizeof(hint.mark));
+	worker->counts_flows |= !!(hint.flags & FLOW_COUNTED);
 	path = path_learn(&worker->paths, frame->bytes);
 	if (path == PATH_NONE) {
 		worker->losses.no_way++;
@@ -356,7 +366,7 @@ static int open_sockets(struct worker *worker, const struct worker_options *opti
 
 static int make_parts(struct worker *worker, const struct worker_options *options)
 {
-	const struct records_maps maps = { (void *)options->device, update_map, erase_from_map };
+	const struct records_maps maps = { worker, update_map, erase_from_map };
 	struct siphash_key keys[2];
 	struct tcp_config config = {
 		.rim = { worker, rim_frame, rim_send, rim_mtu, rim_report, rim_advise, rim_changed },
@@ -368,6 +378,9 @@ static int make_parts(struct worker *worker, const struct worker_options *option
 		.account = &worker->memory,
 	};
 
+	worker->release_fd = release_open(options->device);
+	if (worker->release_fd < 0)
+		return worker->release_fd;
 	worker->tell = tell_open(options->device);
 	if (!worker->tell || getrandom(keys, sizeof(keys), 0) != sizeof(keys))
 		return -errno;
@@ -395,6 +408,8 @@ int worker_open(const struct worker_options *options, struct worker **out, char 
 		return -ENOMEM;
 	}
 	worker->device = options->device;
+	worker->counts_flows = options->device->config.counts_flows;
+	worker->release_fd = -1;
 	worker->outbox = options->outbox;
 	worker->first_queue = options->queue;
 	worker->busy_poll = options->busy_poll;
@@ -430,6 +445,8 @@ void worker_close(struct worker *worker)
 		xsk_close(worker->sockets[i]);
 	records_free(worker->records);
 	tell_close(worker->tell);
+	if (worker->release_fd >= 0)
+		close(worker->release_fd);
 	link_close(worker->link);
 	free(worker);
 }

@@ -48,6 +48,7 @@ static enum tcp_verdict accept_cookie(struct tcp *tcp, struct arrival *a, struct
 	}
 	tcb->flags |= TCB_COOKIE | (flags & FLOW_WSCALE ? TCB_WSCALE : 0) | (flags & FLOW_SACK ? TCB_SACK : 0) |
 		      (flags & FLOW_TIMESTAMPS ? TCB_TIMESTAMPS : 0) | (flags & FLOW_ECN ? TCB_ECN : 0);
+	tcb->is_counted = flags & FLOW_COUNTED;
 	tcb->irs = a->hint->irs;
 	tcb->iss = s->ack - 1;
 	tcb->rcv_nxt = tcb->rcv_wup = tcb->irs + 1;

@@ -15,7 +15,7 @@ __u16 record_flags(const struct tcb *tcb)
 	       (tcb->flags & TCB_TIMESTAMPS ? FLOW_TIMESTAMPS : 0) | (tcb->flags & TCB_ECN ? FLOW_ECN : 0) |
 	       (tcb->flags & TCB_COOKIE ? FLOW_COOKIE : 0) | (tcb->flags & TCB_ACTIVE ? FLOW_OUTGOING : 0) |
 	       (tcb->flags & TCB_FIN_SENT ? FLOW_SND_FIN : 0) | (tcb->flags & TCB_FIN_RECEIVED ? FLOW_RCV_FIN : 0) |
-	       (tcb->flags & TCB_FIN_AHEAD ? FLOW_RCV_FIN_AHEAD : 0);
+	       (tcb->flags & TCB_FIN_AHEAD ? FLOW_RCV_FIN_AHEAD : 0) | (tcb->is_counted ? FLOW_COUNTED : 0);
 }
 
 static __u64 deadline_ns(const struct tcb *tcb)

@@ -96,8 +96,9 @@ struct tcb {
 	__u32 flags;		      /* enum tcb_flag */
 	__u32 path;		      /* where its segments go */
 	enum tcp_state state;
-	__u8 snd_wscale; /* of windows that come */
-	__u8 rcv_wscale; /* of windows that go */
+	__u8 snd_wscale : 4; /* of windows that come */
+	__u8 rcv_wscale : 4; /* of windows that go */
+	bool is_counted;     /* its record is: FLOW_COUNTED */
 	__u8 keepalive_unanswered;
 	__u16 peer_mss;	      /* its option, or the default */
 	__u16 mtu;	      /* the largest IP packet that the path is known to take */
