@@ -329,6 +329,12 @@ static int read_source(const struct explain *e, struct explanation *x, __u32 *le
 	if (found < 0)
 		return found;
 	x->is_listed = found;
+	found = 0;
+	if (x->service && (x->service->limits.new_per_second || x->service->limits.open))
+		found = explain_source_account(twin_map(e->twin, "source_accounts"), t, x->service, &x->account);
+	if (found < 0)
+		return found;
+	x->has_account = found;
 	return explain_source_answers(twin_map(e->twin, "prefix_budgets"), e->cpus, &e->device->config, t, x->now_ns,
 				      left);
 }

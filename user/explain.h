@@ -62,10 +62,12 @@ struct explanation {
 	bool draws[BUDGET_COUNT]; /* on which budgets it drew */
 	__u32 left[BUDGET_COUNT]; /* behind it, packets */
 	bool is_listed;
-	struct source_rule listed; /* if so: what counts for its source */
-	bool draws_answer;	   /* it asked for an answer to its source's prefix */
-	__u32 answers_left;	   /* behind it */
-	enum verdict always;	   /* if the service is monitored: what policy always would say; else VERDICT_COUNT */
+	struct source_rule listed;     /* if so: what counts for its source */
+	bool has_account;	       /* its source is known to a service that limits sources */
+	struct source_account account; /* if so: as the packet met it */
+	bool draws_answer;	       /* it asked for an answer to its source's prefix */
+	__u32 answers_left;	       /* behind it */
+	enum verdict always; /* if the service is monitored: what policy always would say; else VERDICT_COUNT */
 	enum explain_cookie cookie;
 	__u32 cookie_epoch; /* if there is one */
 	__u32 epoch;	    /* now */

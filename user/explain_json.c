@@ -149,6 +149,22 @@ static struct json_object *listed_to_json(const struct explanation *x)
 	return object;
 }
 
+static struct json_object *account_to_json(const struct explanation *x)
+{
+	const struct source_limits *limits = x->service ? &x->service->limits : NULL;
+	struct json_object *object;
+
+	if (!x->has_account)
+		return NULL;
+	object = json_object_new_object();
+	json_object_object_add(object, "open", json_object_new_int(x->account.open));
+	json_out_number(object, "open_limit", limits->open);
+	if (limits->new_per_second)
+		json_out_number(object, "new_left", explain_source_rate_left(&x->account, limits, x->now_ns));
+	json_out_number(object, "new_limit", limits->new_per_second);
+	return object;
+}
+
 static struct json_object *answers_to_json(const struct explanation *x)
 {
 	struct json_object *object;
@@ -198,6 +214,7 @@ static void add_outcome(struct json_object *object, const struct explanation *x)
 	json_out_member(object, "behind", records_to_json(x->after));
 	json_out_member(object, "budgets", budgets_to_json(x));
 	json_out_member(object, "listed", listed_to_json(x));
+	json_out_member(object, "account", account_to_json(x));
 	json_out_member(object, "answers", answers_to_json(x));
 	json_out_member(object, "cookie", cookie_to_json(x));
 	json_out_text(object, "always", x->always == VERDICT_COUNT ? NULL : verdict_info(x->always)->name);

@@ -127,6 +127,19 @@ static void print_service(const struct explanation *x)
 		printf(ENTRY "%s\n", "listener", explain_words_listener(&x->listeners));
 }
 
+static void print_account(const struct explanation *x)
+{
+	const struct source_limits *limits = &x->service->limits;
+
+	printf(ENTRY "its source has %d connections", "limits", x->account.open);
+	if (limits->open)
+		printf(" of %u", limits->open);
+	if (limits->new_per_second)
+		printf(", and may begin %u of %u a second now",
+		       explain_source_rate_left(&x->account, limits, x->now_ns), limits->new_per_second);
+	puts("");
+}
+
 static void print_source(const struct explanation *x)
 {
 	char prefix[SOURCE_RULE_PREFIX_BYTES];
@@ -134,6 +147,8 @@ static void print_source(const struct explanation *x)
 	if (x->is_listed)
 		printf(ENTRY "%s is on the list: %s\n", "source", source_rule_format_prefix(prefix, &x->listed.key),
 		       explain_words_listed(x->listed.entry.action));
+	if (x->has_account)
+		print_account(x);
 	if (x->draws_answer)
 		printf(ENTRY "%u more to its prefix at once\n", "answers", x->answers_left);
 }

@@ -51,6 +51,26 @@ int explain_source_listed(int lists, const struct tuple *tuple, __u64 now_ns, st
 	return found;
 }
 
+int explain_source_account(int accounts, const struct tuple *tuple, const struct service_spec *service,
+			   struct source_account *account)
+{
+	struct source_account_key key;
+
+	source_account_key_set(&key, tuple, service->sentry, &service->limits);
+	if (bpf_map_lookup_elem(accounts, &key, account) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
+}
+
+__u32 explain_source_rate_left(const struct source_account *account, const struct source_limits *limits, __u64 now_ns)
+{
+	__u64 from_ns = account->rate_ns > now_ns ? account->rate_ns : now_ns;
+
+	return from_ns > now_ns + NSEC_PER_SEC
+		       ? 0
+		       : (now_ns + NSEC_PER_SEC - from_ns) / (NSEC_PER_SEC / limits->new_per_second);
+}
+
 int explain_source_answers(int budgets, int cpus, const struct config *conf, const struct tuple *tuple, __u64 now_ns,
 			   __u32 *left)
 {

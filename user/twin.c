@@ -51,6 +51,7 @@ enum way {
 	X(sentries, COPIED)                                                                                            \
 	X(presence, COPIED)                                                                                            \
 	X(budgets, COPIED)                                                                                             \
+	X(source_accounts, COPIED)                                                                                     \
 	X(prefix_budgets, COPIED)                                                                                      \
 	X(flows4, OF_TUPLE)                                                                                            \
 	X(flows6, OF_TUPLE)                                                                                            \

@@ -210,6 +210,17 @@ def test_source_that_is_on_the_list(shield, family, path):
         assert (said["verdict"], said["listed"]) == ("DENIED", {"prefix": prefix, "action": "denied"})
 
 
+def test_source_that_has_reached_its_limits(shield, family, path):
+    with listening(shield, family, f"*:{PORT},policy=always,open=1,new=5") as (peer, listener):
+        assert explain(shield, path, frame_of(peer, "S"))[0]["account"] is None
+        peer.open()
+        with listener.accept()[0], Peer(shield.net, family, PORT) as other:
+            said, = agree(shield, path, frame_of(other, "S"))
+            assert said["verdict"] == "SYN_SOURCE_OPEN"
+            assert (said["account"]["open"], said["account"]["open_limit"]) == (1, 1)
+            assert (said["account"]["new_left"] in (4, 5), said["account"]["new_limit"]) == (True, 5)
+
+
 def test_syn_that_is_only_monitored(shield, family, path):
     with listening(shield, family, f"*:{PORT},policy=monitor") as (peer, _listener):
         said, = agree(shield, path, frame_of(peer, "S"))
