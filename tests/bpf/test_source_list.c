@@ -58,8 +58,9 @@ static enum verdict verdict_of_syn(__u8 family, __u16 port)
 
 static void test_denied_syn_to_any_protected_service_dropped(void **state)
 {
-	static const __u16 ports[] = { PORT_ALWAYS,	   PORT_UNHEARD,       PORT_MPTCP,	    PORT_WILDCARD,
-				       PORT_DAEMON_ALWAYS, PORT_DAEMON_REFUSE, PORT_DAEMON_WILDCARD };
+	static const __u16 ports[] = { PORT_ALWAYS,	     PORT_UNHEARD,	 PORT_MPTCP,
+				       PORT_WILDCARD,	     PORT_DAEMON_ALWAYS, PORT_DAEMON_REFUSE,
+				       PORT_DAEMON_WILDCARD, PORT_AUTO,		 PORT_DAEMON_AUTO };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
