@@ -36,7 +36,7 @@ def settled(stage):
 def test_what_the_owner_answers_is_in_the_ledger(stage, family, kind):
     client = stage.net.client
     before, answers_before = settled(stage), client.counters()
-    sent = client.read_json(*stage.command(family, floods.Flood(kind, ()), 0.2, "--rate", RATE))["sent"]
+    sent = client.read_json(*stage.command(family, 0.2, "--kind", kind, "--rate", RATE))["sent"]
     assert sent >= RATE // 10
 
     def all_is_told():
