@@ -459,6 +459,7 @@ static void test_counted_anew_older_records_end_uncounted(void **state)
 /* Both CPUs show the same handshakes and resets to the same tuples. */
 #define RACE_TUPLES 32
 #define RACE_ROUNDS 300
+#define RACE_STAY 100
 
 static struct frame race_acks[RACE_TUPLES], race_rsts[RACE_TUPLES];
 
@@ -480,7 +481,8 @@ static void race_on(int cpu, const struct talk *talks)
 	}
 }
 
-static void test_two_cpus_at_the_same_tuples_nothing_left(void **state)
+/* But for the connections that stay: what is counted down twice is taken from them. */
+static void test_two_cpus_at_the_same_tuples_each_counted_once(void **state)
 {
 	int cpu = sched_getcpu(), other = cpu ? 0 : 1, status;
 	struct talk talks[RACE_TUPLES];
@@ -493,6 +495,8 @@ static void test_two_cpus_at_the_same_tuples_nothing_left(void **state)
 	}
 	shield_set_limits(PORT_ALWAYS, &(struct source_limits){ .open = 1000000, .prefix_ipv4 = 32, .prefix_ipv6 = 64 },
 			  0);
+	for (int n = 0; n < RACE_STAY; n++)
+		open_one(FAMILY_IPV4, PORT_ALWAYS, 1000 + n);
 	for (int n = 0; n < RACE_TUPLES; n++) {
 		struct packet_spec spec;
 
@@ -514,8 +518,7 @@ static void test_two_cpus_at_the_same_tuples_nothing_left(void **state)
 	assert_int_equal(status, 0);
 	for (int n = 0; n < RACE_TUPLES; n++)
 		shield_receive_uncounted(&race_rsts[n]);
-	assert_int_equal(open_of(&talks[0].tuple, &open_2), 0);
-	assert_int_equal(flows_of(&talks[0].tuple), 0);
+	assert_counted(&talks[0].tuple, &open_2, RACE_STAY);
 }
 
 /* --- connections that are there already --------------------------------------------------------------------------- */
@@ -580,6 +583,19 @@ static void test_share_used_up_connection_works_without_record(void **state)
 		assert_verdict(send_ack(&third), V_COOKIE_ACK);
 		assert_true(has_flow(&third));
 	}
+}
+
+/* Its connection is none that the source is seen to have. */
+static void test_share_used_up_source_not_counted(void **state)
+{
+	struct talk t = peer(FAMILY_IPV4, PORT_ALWAYS, 2);
+
+	(void)state;
+	shield_set_limits(PORT_ALWAYS, &open_2, 1);
+	open_one(FAMILY_IPV4, PORT_ALWAYS, 1);
+	talk_get_cookie(&t);
+	assert_noted(send_ack(&t), V_FLOWS_SHARE);
+	assert_counted(&t.tuple, &open_2, 1);
 }
 
 static void test_share_used_up_told_once_a_second(void **state)
@@ -715,9 +731,10 @@ int main(void)
 		cmocka_unit_test_setup(test_each_end_counts_down_once, shield_reset),
 		cmocka_unit_test_setup(test_table_full_not_counted, shield_reset),
 		cmocka_unit_test_setup(test_counted_anew_older_records_end_uncounted, shield_reset),
-		cmocka_unit_test_setup(test_two_cpus_at_the_same_tuples_nothing_left, shield_reset),
+		cmocka_unit_test_setup(test_two_cpus_at_the_same_tuples_each_counted_once, shield_reset),
 		cmocka_unit_test_setup(test_adopted_counts_whatever_the_limits, shield_reset),
 		cmocka_unit_test_setup(test_share_used_up_connection_works_without_record, shield_reset),
+		cmocka_unit_test_setup(test_share_used_up_source_not_counted, shield_reset),
 		cmocka_unit_test_setup(test_share_used_up_told_once_a_second, shield_reset),
 		cmocka_unit_test_setup(test_share_of_one_leaves_the_others_theirs, shield_reset),
 		cmocka_unit_test_setup(test_daemon_counted_until_released, shield_reset),
