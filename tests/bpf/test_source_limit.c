@@ -457,8 +457,8 @@ static void test_counted_anew_older_records_end_uncounted(void **state)
 }
 
 /* Both CPUs show the same handshakes and resets to the same tuples. */
-#define RACE_TUPLES 32
-#define RACE_ROUNDS 300
+#define RACE_TUPLES 2
+#define RACE_ROUNDS 10000
 #define RACE_STAY 100
 
 static struct frame race_acks[RACE_TUPLES], race_rsts[RACE_TUPLES];
