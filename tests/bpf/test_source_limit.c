@@ -549,6 +549,27 @@ static void test_adopted_counts_whatever_the_limits(void **state)
 	}
 }
 
+/* Its peer is no source: this host has opened it, from the service's port. */
+static void test_own_connection_does_not_count(void **state)
+{
+	const struct half_open syn_sent = { .deadline_ns = ~0ULL,
+					    .iss = OWNER_ISN,
+					    .snd_nxt = OWNER_ISN + 1,
+					    .flags = FLOW_OUTGOING,
+					    .state = TCPS_SYN_SENT };
+	struct talk t = peer(FAMILY_IPV4, PORT_ALWAYS, 1);
+	struct packet_spec syn_ack;
+
+	(void)state;
+	shield_set_limits(PORT_ALWAYS, &open_2, 0);
+	shield_put_half_open(&t.tuple, &syn_sent);
+	t.own_nxt = OWNER_ISN + 1;
+	syn_ack = talk_peer_segment(&t, TCP_FLAG_SYN | ACK, 0);
+	assert_verdict(shield_receive_packet(&syn_ack), V_SYN_ACK);
+	assert_true(has_flow(&t));
+	assert_unknown(&t.tuple);
+}
+
 /* --- the share ---------------------------------------------------------------------------------------------------- */
 
 static const struct source_limits no_limits;
@@ -733,6 +754,7 @@ int main(void)
 		cmocka_unit_test_setup(test_counted_anew_older_records_end_uncounted, shield_reset),
 		cmocka_unit_test_setup(test_two_cpus_at_the_same_tuples_each_counted_once, shield_reset),
 		cmocka_unit_test_setup(test_adopted_counts_whatever_the_limits, shield_reset),
+		cmocka_unit_test_setup(test_own_connection_does_not_count, shield_reset),
 		cmocka_unit_test_setup(test_share_used_up_connection_works_without_record, shield_reset),
 		cmocka_unit_test_setup(test_share_used_up_source_not_counted, shield_reset),
 		cmocka_unit_test_setup(test_share_used_up_told_once_a_second, shield_reset),
