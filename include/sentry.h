@@ -123,6 +123,13 @@ static __always_inline void sentry_relieve(struct sentry *s, __u32 limit, __u32 
 	__sync_fetch_and_add(&s->pressure_ns, -relief_ns);
 }
 
+/* The owner's own room for handshakes is taken, whose sum the pressure does not tell: the next SYN is of a flood. */
+static __always_inline void sentry_press_hard(struct sentry *s, __u64 now_ns)
+{
+	s->pressure_ns = now_ns + 2 * SENTRY_WINDOW_NS;
+	s->pressed_ns = now_ns;
+}
+
 /* Whether one may come back of the cookies that were sent until sent_ns, to a jiffy; 0: never. */
 static __always_inline bool sentry_awaits(__u64 sent_ns, __u64 lifetime_ns, __u64 now_ns)
 {

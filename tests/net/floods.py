@@ -10,7 +10,7 @@ import daemon as daemons
 import lab
 import sockets
 import web
-from shield import shielded
+from shield import FLOWS, shielded
 
 STRANGERS_WELCOME_S = 128  # after the load
 SYN_ACK_BYTES = 94  # of IPv6
@@ -76,7 +76,7 @@ class Look:
 
     def of(self, verdicts):
         """Packets by these verdicts; None: by all."""
-        return {name: count for name, count in self.packets.items() if not verdicts or name in verdicts}
+        return {name: count for name, count in self.packets.items() if count and (not verdicts or name in verdicts)}
 
 
 class Stage:
@@ -160,17 +160,17 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged(owner, policy):
+def staged(owner, policy, flows=FLOWS):
     with contextlib.ExitStack() as stack:
         shield = stack.enter_context(shielded())
         shield.net.client.attach("count")
         shield.net.client.sysctl(net__ipv4__ip_local_port_range="40000 60000")  # where no flood comes from
         if owner == "kernel":
-            shield.load(f"*:*,policy={policy}")
+            shield.load(f"*:*,policy={policy}", flows=flows)
             stack.enter_context(web.WebServer(shield.net.server))
             daemon = None
         else:
             service = f"*:{PORT_OF[owner]},owner=daemon,app=echo,policy={policy}"
-            daemon = stack.enter_context(daemons.serving(shield, service))
+            daemon = stack.enter_context(daemons.serving(shield, service, flows=flows))
         shield.advance_clock(STRANGERS_WELCOME_S + 1)
         yield Stage(shield, owner, policy, daemon)

@@ -18,6 +18,7 @@ SILENT = 400  # connections that are begun
 ECHO, OTHER_ECHO, SILENT_PORT = 7, 8, 2000
 PORTS = range(3000, 3016)
 HOLD_S = 10  # of the first flood
+SMALL_TABLE = 256  # connections; a quarter of them may be half-open
 STRANGERS = ("STRANGER", "UNVERIFIED_OVER_BUDGET")
 
 
@@ -106,6 +107,16 @@ def test_many_services_are_defended_each_by_itself(shield, net, family):
         process.wait()
         assert (shield.counters() - before)["SYN_CALM"] <= limit
         assert len(shield.flows(source=floods.SPOOFED[family.name])) <= limit
+
+
+def test_slow_flood_that_fills_the_daemons_room_for_handshakes_is_one(family):
+    """Fewer SYNs a second than policy auto takes for a flood; but each keeps its place for a minute."""
+    with floods.staged("daemon", "auto", flows=SMALL_TABLE) as stage:
+        slow = floods.Flood("syn", floods.ANSWERED, ("--rate", 50))
+        with stage.flooded(family, slow):
+            lab.wait_until(lambda: stage.look().packets["SYN_COOKIE"], "a SYN that is answered by a cookie")
+            assert stage.fetch(family, CONNECTIONS)["succeeded"] == CONNECTIONS
+        assert stage.daemon.status()["half_open"] < SMALL_TABLE // 4, "there is no room left"
 
 
 # --- a flood that comes and goes -----------------------------------------------------------------------------------

@@ -259,11 +259,31 @@ static void test_completed_handshakes_relieve_the_sentry_of_their_service(void *
 	assert_int_equal(sentry_pressure(&sentries[2], 100, now_ns), 15);
 }
 
+static void test_room_that_is_taken_is_a_flood_to_the_sentries_of_all_services(void **state)
+{
+	static struct sentry sentries[3];
+	const __u64 now_ns = 1000 * NSEC_PER_SEC;
+	struct service_spec specs[] = { spec(FAMILY_IPV4, 7, "one"), spec(FAMILY_IPV4, 9, "two") };
+
+	(void)state;
+	specs[0].policy = POLICY_AUTO;
+	specs[0].half_open = 100;
+	specs[0].sentry = 2;
+	specs[1].policy = POLICY_ALWAYS;
+	listeners_follow(listeners, specs, 2);
+	listeners_press(listeners, sentries, now_ns);
+	assert_true(sentry_press(&sentries[2], 100, 1, now_ns));
+	assert_int_equal(sentries[0].pressure_ns, 0);
+	assert_int_equal(sentries[1].pressure_ns, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_completed_handshakes_relieve_the_sentry_of_their_service, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_room_that_is_taken_is_a_flood_to_the_sentries_of_all_services,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_service_of_both_families_is_two_listeners, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_not_for_the_daemon_is_passed_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_service_that_is_gone_ends, setup, teardown),

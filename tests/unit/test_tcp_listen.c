@@ -204,6 +204,7 @@ static void test_listen_syn_beyond_the_backlog_is_dropped(void **state)
 	(void)state;
 	l.config.syn_received_max = 1;
 	tcb_in_syn_received();
+	assert_true(tcp_is_pressed(l.tcp));
 	l.tuple.remote_port++;
 	peer_sends(SYN, .mss = 1460);
 	assert_verdict(TCPV_SYN_BACKLOG_FULL);
@@ -211,6 +212,7 @@ static void test_listen_syn_beyond_the_backlog_is_dropped(void **state)
 	l.tuple.remote_port--;
 	peer_sends(ACK, .seq = 1, .ack = 1);
 	assert_state(TCPS_ESTABLISHED);
+	assert_false(tcp_is_pressed(l.tcp));
 }
 
 static void test_listen_syn_beyond_the_connections_is_refused(void **state)

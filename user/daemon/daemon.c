@@ -99,7 +99,7 @@ static bool is_time_to_tell(struct serving *serving)
 }
 
 /* Soon enough that what goes well is never taken for a flood, and seldom enough to cost nothing. */
-static void relieve_sentries(struct serving *serving)
+static void tell_sentries(struct serving *serving)
 {
 	const struct daemon *daemon = serving->daemon;
 	__u64 now_ns = worker_now_ns(serving->worker);
@@ -107,7 +107,10 @@ static void relieve_sentries(struct serving *serving)
 	if (now_ns - serving->relieved_ns < RELIEVE_INTERVAL_NS)
 		return;
 	serving->relieved_ns = now_ns;
-	listeners_relieve(serving->listeners, daemon->sentries, now_ns + daemon->device.config.test_advance_ns);
+	now_ns += daemon->device.config.test_advance_ns;
+	listeners_relieve(serving->listeners, daemon->sentries, now_ns);
+	if (worker_is_pressed(serving->worker))
+		listeners_press(serving->listeners, daemon->sentries, now_ns);
 }
 
 static void *serve(void *context)
@@ -121,7 +124,7 @@ static void *serve(void *context)
 		__u32 received = worker_turn(serving->worker);
 
 		has_news |= received > 0;
-		relieve_sentries(serving);
+		tell_sentries(serving);
 		if (is_time_to_tell(serving))
 			has_news = false;
 		else if (received)

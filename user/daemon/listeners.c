@@ -188,3 +188,11 @@ void listeners_relieve(struct listeners *listeners, struct sentry *sentries, __u
 		served->told = completed;
 	}
 }
+
+void listeners_press(struct listeners *listeners, struct sentry *sentries, __u64 now_ns)
+{
+	for (struct served *served = listeners->served; served; served = served->next) {
+		if (served->has_sentry)
+			sentry_press_hard(&sentries[served->sentry], now_ns);
+	}
+}

@@ -28,4 +28,7 @@ int listeners_follow(struct listeners *listeners, const struct service_spec *spe
  */
 void listeners_relieve(struct listeners *listeners, struct sentry *sentries, __u64 now_ns);
 
+/* Tells them that the room for handshakes, which all of them share, is taken: few SYNs a second do that in time. */
+void listeners_press(struct listeners *listeners, struct sentry *sentries, __u64 now_ns);
+
 #endif /* SYNKEEP_DAEMON_LISTENERS_H */

@@ -488,6 +488,11 @@ __u64 worker_now_ns(const struct worker *worker)
 	return worker->now_ns;
 }
 
+bool worker_is_pressed(const struct worker *worker)
+{
+	return tcp_is_pressed(worker->tcp);
+}
+
 __u64 worker_tcp_now_ns(const struct worker *worker)
 {
 	return worker->tcp_now_ns;

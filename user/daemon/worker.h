@@ -56,6 +56,7 @@ struct paths *worker_paths(struct worker *worker);
 struct link *worker_link(struct worker *worker);
 struct memory_account *worker_memory(struct worker *worker); /* of all its connections */
 __u64 worker_now_ns(const struct worker *worker);	     /* of its last turn */
+bool worker_is_pressed(const struct worker *worker);	     /* by handshakes, see tcp_is_pressed() */
 __u64 worker_tcp_now_ns(const struct worker *worker);	     /* the same for calls of its TCP's */
 void worker_tell(const struct worker *worker, struct worker_state *state);
 

@@ -284,6 +284,10 @@ void tcp_work(struct tcp *tcp, __u64 now_ns);
 __u64 tcp_next_ns(const struct tcp *tcp);
 
 const struct tcp_counters *tcp_counters(const struct tcp *tcp);
+
+/* Whether half of the room for handshakes without a cookie is taken. */
+bool tcp_is_pressed(const struct tcp *tcp);
+
 const char *tcp_verdict_name(enum tcp_verdict verdict);
 const char *tcp_verdict_sentence(enum tcp_verdict verdict);
 

@@ -205,6 +205,11 @@ const struct tcp_counters *tcp_counters(const struct tcp *tcp)
 	return &tcp->counters;
 }
 
+bool tcp_is_pressed(const struct tcp *tcp)
+{
+	return tcp->counters.connections_half_open > tcp->config.syn_received_max / 2;
+}
+
 const char *tcp_verdict_name(enum tcp_verdict verdict)
 {
 	static const char *const names[] = {
