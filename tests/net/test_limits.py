@@ -254,7 +254,7 @@ def test_share_used_up_the_daemon_takes_no_more(shield, net, family, addresses):
     with serving(shield, net, family, "daemon", "share=2") as daemon, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(connect(net, family, addresses[0])) for _ in range(3)]
         lab.wait_until(lambda: shield.counters()["DAEMON_NO_ROOM"], "the third")
-        assert daemon.status()["connections"] == 2
+        lab.wait_until(lambda: daemon.status()["connections"] == 2, "the two to be told")
         sockets.reset(clients[0])
         clients[2].sendall(b"x")  # it believes that it is connected, and repeats what it says
         assert clients[2].recv(1) == b"x"
