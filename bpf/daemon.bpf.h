@@ -64,7 +64,8 @@ static __always_inline enum verdict daemon_give(struct xdp_md *ctx, enum daemon_
 
 /*
  * Whether a handshake of the daemon's is under way. The daemon can not set a bit of the presence filter, so the
- * tuple's is set here: at the latest by the segment that completes the handshake.
+ * tuple's is set here: at the latest by the segment that completes the handshake, where its SYN did not
+ * (syn_for_daemon()).
  */
 static __noinline bool daemon_has_half_open(const struct tuple *t, const struct cpu_clock *clock,
 					    const struct config *conf)

@@ -281,11 +281,16 @@ static __always_inline enum verdict syn_given(struct xdp_md *ctx, const struct p
 	return verdict;
 }
 
-/* What is not answered or dropped, the daemon sees. */
+/*
+ * What is not answered or dropped, the daemon sees. A handshake that begins in calm may be under way when a flood
+ * begins: its SYN again must then find its record, and not be answered by a cookie. Calm bounds how many these are.
+ */
 static __always_inline enum verdict syn_for_daemon(struct xdp_md *ctx, const struct packet *p,
 						   const struct local_end *end, const struct cpu_clock *clock,
 						   const struct config *conf, enum verdict verdict)
 {
+	if (verdict == V_SYN_CALM)
+		presence_mark(conf, &p->tuple);
 	if (verdict_action(verdict) == VERDICT_PASS)
 		verdict = daemon_give(ctx, DAEMON_SYN);
 	return syn_given(ctx, p, end, clock, conf, verdict);

@@ -262,6 +262,24 @@ static void test_daemons_syns_are_given_in_calm_alone(void **state)
 	assert_verdict(stranger(PORT_DAEMON_AUTO, ACK), V_DAEMON_STRANGER); /* of the other family: it is calm */
 }
 
+/* The SYN-ACK that it got was lost: a cookie would be a second one, with other numbers. */
+static void test_daemons_handshake_under_way_syn_again_given_under_flood(void **state)
+{
+	struct half_open h = steered_half_open(TCPS_SYN_RECEIVED);
+	struct packet_spec syn;
+	struct talk early, t;
+
+	(void)state;
+	shield_know_sockets(FAMILY_IPV4, PORT_DAEMON_AUTO, true);
+	assert_verdict(next_syn(FAMILY_IPV4, PORT_DAEMON_AUTO, &early), V_DAEMON_SYN);
+	shield_put_half_open(&early.tuple, &h);
+	for (int i = 0; i < SHIELD_HALF_OPEN; i++)
+		next_syn(FAMILY_IPV4, PORT_DAEMON_AUTO, &t);
+	assert_flood_noted(FAMILY_IPV4, PORT_DAEMON_AUTO, SENTRY_HALF_OPEN);
+	syn = talk_syn(&early);
+	assert_verdict(shield_receive_packet(&syn), V_DAEMON_SYN);
+}
+
 /* A burst of the budget is a tenth of a second's. */
 static void test_daemons_strangers_beyond_the_budget_are_a_flood(void **state)
 {
@@ -319,6 +337,7 @@ int main(void)
 		TEST(test_flood_verified_peers_relieve),
 		TEST(test_strangers_and_odd_flags_pass_in_calm_alone),
 		TEST(test_daemons_syns_are_given_in_calm_alone),
+		TEST(test_daemons_handshake_under_way_syn_again_given_under_flood),
 		TEST(test_daemons_strangers_beyond_the_budget_are_a_flood),
 		TEST(test_table_that_fills_is_told_once_and_again_when_it_eases),
 	};
