@@ -51,22 +51,24 @@ static __always_inline bool sentry_lets_pass(const struct service *service, cons
 	return s && !sentry_is_flooded(s, clock->now_ns);
 }
 
-/* Whether a cookie of ours may come back to the service. */
+/* Whether a cookie of ours may come back to the service: its own, or of one whose place it has taken. */
 static __always_inline bool sentry_awaits_cookies(const struct service *service, const struct cpu_clock *clock,
 						  const struct config *conf)
 {
 	const struct sentry *s = sentry_of(service);
 
-	return conf->key_is_shared || (s && sentry_awaits(s->cookie_sent_ns, COOKIE_LIFETIME_NS, clock->now_ns));
+	return conf->key_is_shared || sentry_awaits(conf->services_changed_ns, COOKIE_LIFETIME_NS, clock->now_ns) ||
+	       (s && sentry_awaits(s->cookie_sent_ns, COOKIE_LIFETIME_NS, clock->now_ns));
 }
 
-/* The same of the kernel's own, which it may have sent before it was seen. */
+/* The same of the kernel's own, which it may have sent before it, or its service, was seen. */
 static __always_inline bool sentry_awaits_kernel_cookies(const struct service *service, const struct cpu_clock *clock,
 							 const struct config *conf)
 {
 	const struct sentry *s = sentry_of(service);
 
 	return clock->now_ns - conf->loaded_at_ns < KERNEL_COOKIE_LIFETIME_NS ||
+	       sentry_awaits(conf->services_changed_ns, KERNEL_COOKIE_LIFETIME_NS, clock->now_ns) ||
 	       (s && sentry_awaits(s->kernel_cookie_ns, KERNEL_COOKIE_LIFETIME_NS, clock->now_ns));
 }
 

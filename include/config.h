@@ -69,7 +69,7 @@ struct config {
 	__u16 mss_ipv6;
 	__u32 budget_per_second;	 /* unverified packets passed a second and CPU, for each reason; 0: none */
 	__u32 answers_per_prefix;	 /* to unverified sources, a second and CPU; 0: no limit */
-	__u8 protected_families;	 /* enum protected_family: those that have a service with policy always */
+	__u8 protected_families;	 /* enum protected_family: those that have a service whose policy answers */
 	enum handover_way best_handover; /* that a listener may get */
 	bool track_outgoing;		 /* the programs read PORT_OUTGOING instead, which follows from it */
 	bool counts_flows;		 /* some service has a share, or limits */
@@ -81,6 +81,8 @@ struct config {
 	__u64 msl_ns;
 	__u64 try_until_ns;	   /* CLOCK_MONOTONIC; not 0: a trial, which from then on drains by itself */
 	__u32 services_generation; /* raised with every change of the services: what is remembered of them is stale */
+	__u64 services_changed_ns; /* CLOCK_MONOTONIC; since the load, 0: not yet. Another may take a service's cookies
+				    */
 	__u32 presence_words;	   /* of each of the presence filter's bitmaps, whole blocks; 0: there is no filter */
 	struct presence_key presence_key;
 	__u32 daemon_frame_bytes; /* the longest frame that the daemon's sockets take */

@@ -193,6 +193,20 @@ static bool counts_flows(const struct table *table)
 	return false;
 }
 
+/*
+ * Cookies that one service has sent may come back to another from now on, whose sentry does not know of them: a
+ * wildcard's behind an address that is deleted, a new address's before its wildcard.
+ */
+static int begin_change(struct device *device)
+{
+	int err = device_config_read(device);
+
+	if (err || device->config.phase == DEVICE_LOADING)
+		return err;
+	device->config.services_changed_ns = clocks_now_ns(device);
+	return device_config_write(device);
+}
+
 /* What the programs remember of the services is stale from now on. */
 static int announce(struct device *device)
 {
@@ -375,6 +389,8 @@ int service_table_add(struct device *device, const struct service_spec *spec)
 		err = check_room(device, spec);
 	if (!err)
 		err = find_sentry(device, spec, &service.sentry);
+	if (!err)
+		err = begin_change(device);
 	if (err)
 		return err;
 	err = put_families(device, spec, &service);
@@ -420,6 +436,8 @@ int service_table_delete(struct device *device, const struct service_spec *spec)
 	int err;
 
 	err = delete_expired(device);
+	if (!err)
+		err = begin_change(device);
 	if (err)
 		return err;
 	for (size_t i = 0; i < ARRAY_LEN(families) && (!err || err == -ENOENT); i++) {

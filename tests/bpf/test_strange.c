@@ -243,6 +243,20 @@ static void test_cookie_for_a_service_that_sent_none_is_not_looked_at(void **sta
 	}
 }
 
+/* The service that sent it was another, whose place this one has taken. */
+static void test_cookie_of_another_service_taken_while_the_services_have_changed_lately(void **state)
+{
+	struct talk t;
+
+	(void)state;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	talk_get_cookie(&t);
+	forget_cookies(PORT_ALWAYS);
+	shield_config.services_changed_ns = shield_now_ns();
+	shield_configure();
+	assert_verdict(steered_segment(&t, ACK, 0), V_COOKIE_ACK);
+}
+
 static void test_closed_cookie_shown_again_over_the_budget_is_a_replay(void **state)
 {
 	struct packet_spec ack;
@@ -312,6 +326,7 @@ int main(void)
 		TEST(test_impossible_flags_no_flow_is_looked_for),
 		TEST(test_right_cookie_over_the_budget_makes_the_flow),
 		TEST(test_cookie_for_a_service_that_sent_none_is_not_looked_at),
+		TEST(test_cookie_of_another_service_taken_while_the_services_have_changed_lately),
 		TEST(test_closed_cookie_shown_again_over_the_budget_is_a_replay),
 		TEST(test_kernel_cookie_over_the_budget_is_taken),
 		TEST(test_kernel_cookies_are_stale_nobody_is_looked_up),

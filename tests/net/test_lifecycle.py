@@ -354,6 +354,20 @@ def test_unload_takes_the_cookies_that_are_out(shield, net, family, listener):
         assert unload.wait(timeout=5) == 1
 
 
+@pytest.mark.parametrize("change", ["address deleted", "address added"])
+def test_cookie_is_taken_by_the_service_that_takes_its_senders_place(shield, net, family, listener, change):
+    address = family.spec(net.server, PORT)
+    shield.load(f"*:{PORT}", *([address] if change == "address deleted" else []))
+    with wire.Peer(net, family, PORT) as peer:
+        peer.ask()
+        (shield.delete_service if change == "address deleted" else shield.add_service)(address)
+        peer.send("A")
+        peer.send("PA", b"hello")
+        with listener.accept()[0] as server:
+            assert sockets.read_exactly(server, 5) == b"hello"
+        assert shield.counters()["COOKIE_ACK"] == 1
+
+
 def test_unload_waits_as_long_as_a_cookie_lives(shield, net, family, listener):
     shield.load(f"*:{PORT}")
     with sockets.connected(net, family, listener) as (client, server):
