@@ -241,6 +241,12 @@ def test_share_of_one_service_leaves_the_others_room(shield, net, family, addres
             client.sendall(b"x")
             assert server.recv(1) == b"x", number
         assert records(shield) == 16
+        told = {service["service"]: service["records"]
+                for service in shield.read_json("status", shield.device)[0]["services"]}
+        share = told[family.spec(net.server, PORT)]
+        assert (share["records"], share["max_records"]) == (16, 16) and share["found_full"] >= 4, share
+        assert told[family.spec(net.server, OTHER_PORT)] is None
+        assert " 16 16 100% " in " ".join(shield.run("status", shield.device).stdout.split())
         assert len(shield.flows(service=family.spec(net.server, PORT))) == 16
         for _ in range(40):
             stack.enter_context(connect(net, family, addresses[0], OTHER_PORT))
