@@ -15,7 +15,8 @@ from shield import shielded
 
 CONNECTIONS = 50
 SILENT = 400  # connections that are begun
-ECHO, OTHER_ECHO, SILENT_PORT = 7, 8, 2000
+ECHO, OTHER_ECHO, SILENT_PORT, LIMITED_PORT = 7, 8, 2000, 2001
+BACKLOG, OPEN_LIMIT = 64, 20
 PORTS = range(3000, 3016)
 HOLD_S = 10  # of the first flood
 SMALL_TABLE = 256  # connections; a quarter of them may be half-open
@@ -29,6 +30,7 @@ def shield():
         own.net.client.attach("count")
         with daemons.serving(own, *(f"*:{port},owner=daemon,app=echo,policy=always" for port in (ECHO, OTHER_ECHO)),
                              f"*:{web.PORT},policy=always", f"*:{SILENT_PORT},policy=always",
+                             f"*:{LIMITED_PORT},policy=always,open={OPEN_LIMIT},source=/24/64",
                              *(f"*:{port},policy=auto" for port in PORTS)) as own.daemon:
             yield own
 
@@ -64,19 +66,29 @@ def established(net, family, port):
 
 def test_silent_connections_fill_their_own_queue_only(shield, net, family):
     with sockets.listen(net.server, family, port=SILENT_PORT) as listener, completing(net):
-        backlog = 64
-        listener.listen(backlog)
+        listener.listen(BACKLOG)
         before = shield.counters()
         flood(net, family, "--port", SILENT_PORT, "--rate", 2000, "--seconds", SILENT / 2000)
-        lab.wait_until(lambda: established(net, family, SILENT_PORT) > backlog, "a full queue")
+        lab.wait_until(lambda: established(net, family, SILENT_PORT) > BACKLOG, "a full queue")
         counted = shield.counters() - before
         assert counted["SYN_QUEUE_FULL"]
         # A connection that found the queue full between its cookie and its ACK has a record, and no socket.
-        assert established(net, family, SILENT_PORT) == backlog + 1
+        assert established(net, family, SILENT_PORT) == BACKLOG + 1
         assert len(shield.flows(source=floods.SPOOFED[family.name])) == counted["COOKIE_ACK"]
         assert counted["COOKIE_ACK"] + counted["SYN_QUEUE_FULL"] <= SILENT + 16
         fetch(net, family, web.PORT)
         fetch(net, family, ECHO, "--echo")
+
+
+def test_silent_connections_of_a_prefix_that_is_limited_leave_room_in_the_queue(shield, net, family):
+    with sockets.listen(net.server, family, port=LIMITED_PORT) as listener, completing(net):
+        listener.listen(BACKLOG)
+        sent = flood(net, family, "--port", LIMITED_PORT, "--rate", 2000, "--seconds", SILENT / 2000, "--sources",
+                     256)["sent"]
+        assert sent > BACKLOG
+        lab.wait_until(lambda: established(net, family, LIMITED_PORT) >= OPEN_LIMIT, "as many as are allowed")
+        with sockets.connect(net.client, family, (family.address(net.server), LIMITED_PORT)):
+            lab.wait_until(lambda: established(net, family, LIMITED_PORT) == OPEN_LIMIT + 1, "a client's, too")
 
 
 @pytest.mark.parametrize("window, options", [(65535, ()), (1, ("--text",)), (0, ("--text",))],
