@@ -84,12 +84,9 @@ static __noinline enum verdict daemon_stranger(struct xdp_md *ctx, const struct 
 					       const struct service *service, const struct cpu_clock *clock,
 					       const struct config *conf)
 {
-	enum verdict verdict = budget_spend(service->policy, BUDGET_STRANGER, V_DAEMON_STRANGER, clock, conf);
+	enum verdict verdict = segment_of_stranger(p, service, V_DAEMON_STRANGER, clock, conf);
 
-	if (verdict == V_DAEMON_STRANGER)
-		return daemon_give(ctx, DAEMON_STRANGER);
-	service_alarm(p, clock, SENTRY_STRANGERS);
-	return verdict;
+	return verdict == V_DAEMON_STRANGER ? daemon_give(ctx, DAEMON_STRANGER) : verdict;
 }
 
 /*

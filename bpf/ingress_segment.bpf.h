@@ -213,6 +213,20 @@ static __always_inline enum verdict segment_of_ended(const struct packet *p, str
 	return V_TIME_WAIT_SEGMENT;
 }
 
+/* What its owner is to see of nobody's segments, within the budget. More of them are a flood, if the policy is auto. */
+__noinline enum verdict segment_of_stranger(const struct packet *p, const struct service *service, enum verdict verdict,
+					    const struct cpu_clock *clock, const struct config *conf)
+{
+	enum verdict spent;
+
+	if (!p || !service || !clock || !conf)
+		return V_NO_FLOW;
+	spent = budget_spend(service->policy, BUDGET_STRANGER, verdict, clock, conf);
+	if (spent != verdict && service->policy == POLICY_AUTO)
+		service_alarm(p, clock, SENTRY_STRANGERS);
+	return spent;
+}
+
 /*
  * A segment for a listener, without a record or a right cookie. Where the table is full, no record tells what comes in
  * one batch with the handshake's ACK: it is passed to wait for its connection, and dropped there if none comes.
@@ -222,7 +236,7 @@ static __noinline enum verdict segment_of_nobody(struct xdp_md *ctx, const struc
 						 const struct config *conf)
 {
 	if (strangers_are_welcome(service, clock, conf))
-		return budget_spend(service->policy, BUDGET_STRANGER, V_STRANGER, clock, conf);
+		return segment_of_stranger(p, service, V_STRANGER, clock, conf);
 	if (packet_flags_impossible(p->segment.flags))
 		return V_BAD_FLAGS;
 	if (!is_pure_ack(&p->segment) || clock->now_ns >= flows_full_ns + HANDOVER_BATCH_NS)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The sentry of a service, for policy auto: whether it is calm, and its SYNs go to their owner, or under flood, and
- * they are answered by cookies. The data path alone decides, by two things:
+ * they are answered by cookies. The data path alone decides, by three things:
  *
  *   pressure   handshakes that began and are not complete. Each SYN adds one, each verified peer takes one away, and
  *              what nobody completes is worked off within SENTRY_WINDOW_NS. So a busy server is calm at any rate of
  *              connections, and a flood shows after `half-open` SYNs, which is milliseconds.
  *   the queue  of the kernel's listener, half of whose room for handshakes is taken. A slow flood shows there.
+ *   strangers  segments of no connection, which in calm the owner answers: more than the budget lets pass.
  *
  * A flood has ended when the pressure was below half of the limit for the hold time, which is doubled when the next one
  * comes soon: a flood that comes and goes finds the shield up.
@@ -31,7 +32,7 @@
 	X(NONE, "none", "there was none")                                                                              \
 	X(HALF_OPEN, "half-open", "more handshakes were under way than half-open= allows")                             \
 	X(QUEUE, "queue", "the listener's room for handshakes was half taken")                                         \
-	X(STRANGERS, "strangers", "more segments of no connection came for the daemon than may be passed")
+	X(STRANGERS, "strangers", "more segments of no connection came than may be passed")
 
 enum sentry_cause {
 #define X(id, name, sentence) SENTRY_##id,

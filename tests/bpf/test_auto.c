@@ -295,6 +295,36 @@ static void test_daemons_strangers_beyond_the_budget_are_a_flood(void **state)
 	assert_verdict(stranger(PORT_DAEMON_AUTO, ACK), V_NO_FLOW);
 }
 
+static void test_kernels_strangers_beyond_the_budget_are_a_flood(void **state)
+{
+	int passed = 0;
+
+	(void)state;
+	shield_advance(WELCOME_OVER_NS);
+	shield_config.budget_per_second = 100;
+	shield_configure();
+	while (stranger(PORT_AUTO, ACK).verdict == V_STRANGER)
+		passed++;
+	assert_in_range(passed, 10, 99);
+	assert_flood_noted(FAMILY_IPV4, PORT_AUTO, SENTRY_STRANGERS);
+	assert_verdict(stranger(PORT_AUTO, ACK), V_NO_FLOW);
+}
+
+/* Under policy always the budget is all that there is. */
+static void test_strangers_of_other_policies_alarm_nobody(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	shield_config.budget_per_second = 1;
+	shield_config.loaded_at_ns += shield_config.test_advance_ns; /* the load was just now */
+	shield_configure();
+	assert_verdict(stranger(PORT_ALWAYS, ACK), V_STRANGER);
+	o = stranger(PORT_ALWAYS, ACK);
+	assert_verdict(o, V_UNVERIFIED_OVER_BUDGET);
+	assert_int_equal(shield_sentry(FAMILY_IPV4, PORT_ALWAYS).floods, 0);
+}
+
 static void test_table_that_fills_is_told_once_and_again_when_it_eases(void **state)
 {
 	struct journal_event event;
@@ -339,6 +369,8 @@ int main(void)
 		TEST(test_daemons_syns_are_given_in_calm_alone),
 		TEST(test_daemons_handshake_under_way_syn_again_given_under_flood),
 		TEST(test_daemons_strangers_beyond_the_budget_are_a_flood),
+		TEST(test_kernels_strangers_beyond_the_budget_are_a_flood),
+		TEST(test_strangers_of_other_policies_alarm_nobody),
 		TEST(test_table_that_fills_is_told_once_and_again_when_it_eases),
 	};
 

@@ -53,7 +53,7 @@ static void test_every_record_expired_counts_as_absent(void **state)
 		f = steered_flow(&t);
 		e = steered_ended(&t, TCPS_TIME_WAIT, 0);
 		f.deadline_ns = h.deadline_ns = shield_now_ns();
-		e.deadline_ms = shield_now_ms();
+		e.deadline_ms = (__u32)(shield_now_ns() / NSEC_PER_MSEC);
 		shield_put_flow(&t.tuple, &f);
 		shield_put_half_open(&t.tuple, &h);
 		shield_put_ended(&t.tuple, &e);
