@@ -112,9 +112,10 @@ static __always_inline __u16 syn_window(const struct listener *listener, __u32 m
 static __always_inline void syn_agree(struct cookie_terms *terms, const struct packet *p, const struct tcp_options *o,
 				      const struct listener *l)
 {
-	__u8 ecn_setup = TCP_FLAG_ECE | TCP_FLAG_CWR; /* RFC 3168, 6.1.1 */
+	__u8 ecn_setup = TCP_FLAG_ECE | TCP_FLAG_CWR;  /* RFC 3168, 6.1.1 */
+	__u16 least = cookie_min_mss(p->tuple.family); /* as Linux's cookies have it: every path carries that */
 
-	terms->mss = o->mss ? o->mss : cookie_min_mss(p->tuple.family);
+	terms->mss = o->mss > least ? o->mss : least;
 	terms->wscale = l->wscale ? o->wscale : TCP_WSCALE_NONE;
 	terms->sack = l->sack && o->sack_permitted;
 	terms->timestamps = l->timestamps && o->has_timestamps;
@@ -209,8 +210,6 @@ static __always_inline enum verdict syn_protected(struct xdp_md *ctx, const stru
 		return V_SYN_SIGNED_REFUSED;
 	if (options.has_signature)
 		return budget_spend(end->service.policy, BUDGET_SYN_SIGNED, V_SYN_SIGNED, clock, conf);
-	if (options.mss && options.mss < cookie_min_mss(p->tuple.family))
-		return budget_spend(end->service.policy, BUDGET_SYN_SMALL_MSS, V_SYN_SMALL_MSS, clock, conf);
 	verdict = syn_owner(ctx, p, end, conf);
 	/* Whether the kernel would give its cookie is not asked: to ask tells its listener of an overflow. */
 	if (end->service.policy == POLICY_MONITOR && verdict_action(verdict) == VERDICT_TX)

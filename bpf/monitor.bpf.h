@@ -42,7 +42,7 @@ static __always_inline void monitor_losses(struct monitored *m, const struct pac
 	m->losses[LOSS_OPTIONS] += verdict == V_SYN_KERNEL_COOKIE && !o->has_timestamps &&
 				   (o->sack_permitted || o->wscale != TCP_WSCALE_NONE);
 	m->losses[LOSS_SIGNED] += o->has_signature;
-	m->losses[LOSS_SMALL_MSS] += o->mss && o->mss < cookie_min_mss(p->tuple.family);
+	m->losses[LOSS_SMALL_MSS] += answered && o->mss && o->mss < cookie_min_mss(p->tuple.family);
 	m->losses[LOSS_HANDOVER] += verdict == V_SYN_UNANSWERED || verdict == V_SYN_SYSCTL;
 }
 

@@ -15,7 +15,7 @@
 	X(OPTIONS, "options", "SYN without timestamps for a cookie of the kernel's own: no window scale, no SACK")     \
 	X(MPTCP, "mptcp", "SYN for MPTCP to an MPTCP listener: no such connection by a cookie")                        \
 	X(SIGNED, "signed", "SYN signed with MD5 or AO: dropped, or passed within the budget with md5=pass")           \
-	X(SMALL_MSS, "small-mss", "SYN with an MSS below what a cookie can keep: at most the budget would be passed")  \
+	X(SMALL_MSS, "small-mss", "SYN with an MSS below 536 (IPv6: 1220): it would be sent segments of that size")    \
 	X(HANDOVER, "handover", "SYN for a listener that takes no handover: it would be passed, flood or not")
 
 enum monitor_loss {

@@ -68,7 +68,6 @@ enum verdict_ledger {
 	  "SYN passed: the kernel makes no cookie while this listener's queues have room, or its accept queue none")   \
 	X(SYN_SYSCTL, PASS, IN, TROUBLE, "SYN passed: net.ipv4.tcp_syncookies is 0, which forbids every handover")     \
 	X(SYN_UNANSWERED, PASS, IN, NORMAL, "SYN passed: loaded with --handover pass")                                 \
-	X(SYN_SMALL_MSS, PASS, IN, NORMAL, "SYN passed: its MSS is below what a cookie can keep")                      \
 	X(SYN_SIGNED, PASS, IN, NORMAL, "SYN passed: it is signed (MD5 or AO), which only the socket can check")       \
 	X(SYN_SIGNED_REFUSED, DROP, IN, TROUBLE,                                                                       \
 	  "SYN dropped: it is signed (MD5 or AO); md5=pass behind the service passes such SYNs")                       \

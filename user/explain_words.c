@@ -55,7 +55,6 @@ const char *explain_words_budget(__u32 reason)
 		[BUDGET_NOT_UNDERSTOOD] = "what is not understood",
 		[BUDGET_SYN_LIVE] = "SYNs on tuples that are live",
 		[BUDGET_SYN_NO_LISTENER] = "SYNs where nothing listens",
-		[BUDGET_SYN_SMALL_MSS] = "SYNs with a small MSS",
 		[BUDGET_SYN_SIGNED] = "SYNs that are signed",
 	};
 

@@ -217,13 +217,6 @@ static enum hook syns_from_one_prefix(struct frame *f)
 	return syn(f);
 }
 
-static enum hook syn_with_small_mss(struct frame *f)
-{
-	syn_frame(f, FAMILY_IPV4, PORT_ALWAYS);
-	packet_build_put16(f, FRAME_ETH_BYTES + FRAME_IPV4_BYTES + FRAME_TCP_BYTES + 2, COOKIE_MIN_MSS_IPV4 - 1);
-	return XDP_INGRESS;
-}
-
 static enum hook syn_with_md5(struct frame *f)
 {
 	__u8 *options = f->bytes + FRAME_ETH_BYTES + FRAME_IPV4_BYTES + FRAME_TCP_BYTES;
@@ -779,7 +772,6 @@ const struct stimulus stimuli[] = {
 	{ V_SYN_UNANSWERED, syn_while_handover_passes },
 	{ V_SYN_SYSCTL, syn_without_syncookies },
 	{ V_SYN_QUEUE_FULL, syn_to_full_queue },
-	{ V_SYN_SMALL_MSS, syn_with_small_mss },
 	{ V_SYN_SIGNED, syn_with_md5_that_may_pass },
 	{ V_SYN_SIGNED_REFUSED, syn_with_md5 },
 	{ V_SYN_SOURCE_RATE, syn_over_rate },

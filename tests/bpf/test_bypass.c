@@ -153,20 +153,6 @@ static void test_signed_syn_that_is_passed_burst_stopped(void **state)
 	shield_pass_signed(FAMILY_IPV4, PORT_ALWAYS, false);
 }
 
-static void test_syn_with_small_mss_burst_stopped(void **state)
-{
-	struct packet_spec syn;
-	struct frame f;
-	struct talk t;
-
-	(void)state;
-	talk_init(&t, FAMILY_IPV6, PORT_ALWAYS);
-	t.offer.mss = COOKIE_MIN_MSS_IPV6 - 1;
-	syn = talk_syn(&t);
-	packet_build(&f, &syn);
-	assert_burst_is_stopped(&f);
-}
-
 static void test_syn_on_live_tuple_burst_stopped(void **state)
 {
 	struct connection c = sockets_connect(shield_listener(FAMILY_IPV4, PORT_ALWAYS), FAMILY_IPV4, PORT_ALWAYS);
@@ -315,7 +301,7 @@ static void test_syn_to_broadcast_mac_dropped(void **state)
 	assert_verdict(shield_receive(&f), V_IMPOSSIBLE_ADDRESS);
 }
 
-/* One SYN that passes, for its small MSS say, opens the tuple to no more than its handshake needs. */
+/* One SYN that passes, for its signature say, opens the tuple to no more than its handshake needs. */
 static void test_half_open_handshake_is_no_way_past_the_budget(void **state)
 {
 	struct packet_spec spec;
@@ -381,7 +367,6 @@ int main(void)
 		cmocka_unit_test_setup(test_later_fragment_for_nobody_here_passes, shield_reset),
 		cmocka_unit_test_setup(test_signed_syn_passed_only_where_the_service_says_so, shield_reset),
 		cmocka_unit_test_setup(test_signed_syn_that_is_passed_burst_stopped, setup_small_budget),
-		cmocka_unit_test_setup(test_syn_with_small_mss_burst_stopped, setup_small_budget),
 		cmocka_unit_test_setup(test_syn_on_live_tuple_burst_stopped, setup_small_budget),
 		cmocka_unit_test_setup(test_syn_without_listener_burst_stopped, setup_small_budget),
 		cmocka_unit_test_setup(test_ack_without_listener_burst_stopped, setup_small_budget),

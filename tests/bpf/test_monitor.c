@@ -231,7 +231,7 @@ static void test_mptcp_listener_loses_mptcp_and_options_without_timestamps(void 
 	close(listener);
 }
 
-static void test_signed_and_small_mss_are_lost_to_the_budget(void **state)
+static void test_signature_and_small_mss_are_lost(void **state)
 {
 	static const __u8 md5[18] = { TCP_OPTION_MD5, 18 }, ao[16] = { TCP_OPTION_AO, 16 };
 	static const __u8 mss[] = { TCP_OPTION_MSS, 4, 0x02, 0x17 }; /* 535 */
@@ -243,6 +243,8 @@ static void test_signed_and_small_mss_are_lost_to_the_budget(void **state)
 	assert_loses(&syn, LOSS_SIGNED);
 	syn = syn_with_option(PORT_ALWAYS, mss, sizeof(mss));
 	assert_loses(&syn, LOSS_SMALL_MSS);
+	syn.tuple.local_port = PORT_UNHEARD;
+	assert_loses(&syn, LOSS_COUNT);
 }
 
 static void test_handover_is_lost_where_every_syn_passes(void **state)
@@ -271,7 +273,7 @@ int main(void)
 		monitor_test(test_plain_syn_loses_nothing),
 		monitor_test(test_fast_open_and_data_are_lost_where_the_syn_is_answered),
 		monitor_test(test_mptcp_listener_loses_mptcp_and_options_without_timestamps),
-		monitor_test(test_signed_and_small_mss_are_lost_to_the_budget),
+		monitor_test(test_signature_and_small_mss_are_lost),
 		monitor_test(test_handover_is_lost_where_every_syn_passes),
 	};
 

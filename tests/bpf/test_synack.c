@@ -46,7 +46,7 @@ static struct cookie_terms terms_of(const struct wish *w)
 {
 	bool timestamps = w->options.has_timestamps;
 	__u16 least = w->family == FAMILY_IPV4 ? COOKIE_MIN_MSS_IPV4 : COOKIE_MIN_MSS_IPV6;
-	__u16 mss = w->options.mss ? w->options.mss : least;
+	__u16 mss = w->options.mss > least ? w->options.mss : least;
 	__u32 index = cookie_mss_index(w->family, own_mss(w->family), timestamps, mss);
 
 	return (struct cookie_terms){
@@ -149,7 +149,7 @@ static void assert_all_combinations_answered(__u8 family, __u16 mss, __u8 wscale
 
 static void test_syn_every_option_combination_ipv4_answered_in_kind(void **state)
 {
-	static const __u16 mss[] = { 0, COOKIE_MIN_MSS_IPV4, 1299, 1300, 1400, 1460, 8960 };
+	static const __u16 mss[] = { 0, 1, COOKIE_MIN_MSS_IPV4, 1299, 1300, 1400, 1460, 8960 };
 	static const __u8 wscale[] = { TCP_WSCALE_NONE, 0, 7, TCP_WSCALE_MAX };
 
 	(void)state;
@@ -161,7 +161,7 @@ static void test_syn_every_option_combination_ipv4_answered_in_kind(void **state
 
 static void test_syn_every_option_combination_ipv6_answered_in_kind(void **state)
 {
-	static const __u16 mss[] = { 0, COOKIE_MIN_MSS_IPV6, 1279, 1280, 1440, 8940 };
+	static const __u16 mss[] = { 0, 1, COOKIE_MIN_MSS_IPV6, 1279, 1280, 1440, 8940 };
 	static const __u8 wscale[] = { TCP_WSCALE_NONE, 0, 7, TCP_WSCALE_MAX };
 
 	(void)state;

@@ -48,7 +48,8 @@ BUDGETED = ("FRAGMENT", "UNVERIFIED_OVER_BUDGET")
 IN_CALM = ("SYN_CALM", "DAEMON_SYN", "STRANGER", "DAEMON_STRANGER", "UNVERIFIED_OVER_BUDGET")
 
 FLOODS = [
-    *(Flood(kind, ANSWERED) for kind in ("syn", "syn-bare", "syn-nops", "syn-unknown", "syn-mptcp", "syn-fast-open")),
+    *(Flood(kind, ANSWERED) for kind in ("syn", "syn-bare", "syn-nops", "syn-unknown", "syn-mptcp", "syn-fast-open",
+                                         "syn-small-mss")),
     Flood("syn", ANSWERED, ("--sources", 1), name="syn-one-source"),
     Flood("syn", ANSWERED, ("--sources", 256), name="syn-one-prefix"),
     *_floods("SYN_SIGNED_REFUSED", "syn-md5", "syn-ao"),

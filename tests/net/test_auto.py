@@ -44,7 +44,7 @@ def talk(net, family, listener):
 @pytest.fixture
 def listener(shield, net, family):
     """The kernel's, behind a service that names no policy. It has room for all handshakes that half-open= lets pass."""
-    with sockets.listen(net.server, family, port=PORT, backlog=4 * HALF_OPEN) as listening:
+    with sockets.listen(net.server, family, port=PORT, backlog=16 * HALF_OPEN) as listening:
         shield.load(f"*:{PORT}", policy=None)
         yield listening
 

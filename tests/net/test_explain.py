@@ -137,7 +137,6 @@ STORYLESS = {
     "IMPOSSIBLE_ADDRESS": lambda peer, family: bytes(
         peer.frame / family.header(src="127.0.0.1" if family.name == "ipv4" else "::1", dst=peer.header.dst) /
         TCP(sport=1024, dport=PORT, flags="S")),
-    "SYN_SMALL_MSS": lambda peer, family: frame_of(peer, "S", options=[("MSS", 100)]),  # the kernel answers it
 }
 
 

@@ -169,7 +169,7 @@ static void test_monitored_service_says_what_it_would_lose(void **state)
 	heard = advice_on(&status);
 	assert_int_equal(heard.problems, 0);
 	assert_int_equal(heard.notes, 2);
-	assert_non_null(strstr(heard.last, "would be passed (7 so far)"));
+	assert_non_null(strstr(heard.last, "segments of that size (7 so far)"));
 	/* What is suggested takes nothing away. */
 	service.spec.passes_signed = true;
 	service.spec.keepalive = (struct keepalive){ .idle_ms = 1000, .interval_ms = 1000, .probes = 3 };

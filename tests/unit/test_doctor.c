@@ -15,6 +15,7 @@
 #include "../../user/netlink.c"
 #include "../../user/pins.c"
 #include "../../user/service_handover.c"
+#include "../../user/service_limits.c"
 #include "../../user/service_spec.c"
 #include "../../user/sysctls.c"
 #include "../../user/vlan.c"
