@@ -170,7 +170,8 @@ class Peer:
             if address[2] == PACKET_OUTGOING or self.port.to_bytes(2, "big") not in data:
                 continue  # scapy takes long, and this may be a flood
             tcp = Ether(data).getlayer(TCP)
-            if tcp and tcp.dport == self.port and self.ports["dport"] in (None, tcp.sport):
+            if tcp and tcp.underlayer.dst == self.header.src and tcp.dport == self.port and \
+                    self.ports["dport"] in (None, tcp.sport):
                 yield tcp
 
     def receive(self, flags, timeout=3):
