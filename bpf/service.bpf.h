@@ -108,7 +108,10 @@ __noinline __u64 service_msl_ns(const struct tuple *t, const struct cpu_clock *c
 	return service && service->msl_ms ? service->msl_ms * NSEC_PER_MSEC : conf->msl_ns;
 }
 
-/* What showed a flood was no SYN: the service is looked up once more, for its key. */
+/*
+ * What showed a flood was no SYN: the service is looked up once more, for its key. The flood before may be over, and
+ * nobody have noted it yet.
+ */
 __noinline int service_alarm(const struct packet *p, const struct cpu_clock *clock, enum sentry_cause cause)
 {
 	const struct service *service;
@@ -117,7 +120,10 @@ __noinline int service_alarm(const struct packet *p, const struct cpu_clock *clo
 	if (!p || !clock)
 		return -1;
 	service = service_find_key(&p->tuple, service_port_kinds(p->tuple.local_port), clock->now_ns, &key).service;
-	return service ? sentry_alarm(service, &key, cause, clock->now_ns) : -1;
+	if (!service)
+		return -1;
+	sentry_all_clear(service, &key, clock->now_ns);
+	return sentry_alarm(service, &key, cause, clock->now_ns);
 }
 
 /* The keepalive of the tuple's connections, as its service has it now; off where there is none. */

@@ -119,12 +119,15 @@ static __always_inline enum verdict ingress_unclaimed(struct xdp_md *ctx, struct
 	return segment_without_flow(ctx, p, service, clock, conf);
 }
 
-/* The sentry of a service hears of each peer that has shown that it is there. */
+/*
+ * The sentry of a service hears of each peer that has shown that it is there; at its next segment of one whose
+ * handshake had no record to tell: its SYN-ACK went by another device, or the record has made room for others.
+ */
 static __always_inline enum verdict ingress_welcome(const struct service *service, const struct cpu_clock *clock,
 						    enum verdict verdict)
 {
 	if (service && (verdict == V_HALF_OPEN_ACK || verdict == V_COOKIE_ACK || verdict == V_KERNEL_COOKIE_ACK ||
-			verdict == V_DAEMON_COOKIE_ACK))
+			verdict == V_DAEMON_COOKIE_ACK || verdict == V_ADOPTED))
 		sentry_welcome(service, clock);
 	return verdict;
 }

@@ -142,7 +142,8 @@ static __always_inline __u32 sentry_next_hold_s(const struct sentry *s, __u64 no
 {
 	__u32 doubled = s->hold_s < SENTRY_HOLD_MAX_S / 2 ? s->hold_s * 2 : SENTRY_HOLD_MAX_S;
 
-	if (!s->hold_s || now_ns - s->calm_since_ns > SENTRY_RELAPSE * s->hold_s * NSEC_PER_SEC)
+	/* The CPU that noted the last one's end may be ahead of this one. */
+	if (!s->hold_s || now_ns > s->calm_since_ns + SENTRY_RELAPSE * s->hold_s * NSEC_PER_SEC)
 		return SENTRY_HOLD_S;
 	return doubled;
 }

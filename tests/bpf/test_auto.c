@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <string.h>
 
+#include "sockets.h"
 #include "steered.h"
 
 #define ACK TCP_FLAG_ACK
@@ -325,6 +326,43 @@ static void test_strangers_of_other_policies_alarm_nobody(void **state)
 	assert_int_equal(shield_sentry(FAMILY_IPV4, PORT_ALWAYS).floods, 0);
 }
 
+/* No SYN comes that would end the first one, nor has the sweep looked. */
+static void test_daemons_strangers_that_come_again_are_a_flood_that_is_held_longer(void **state)
+{
+	(void)state;
+	shield_config.budget_per_second = 100;
+	shield_configure();
+	for (__u32 floods = 1; floods <= 2; floods++) {
+		while (stranger(PORT_DAEMON_AUTO, ACK).verdict == V_DAEMON_STRANGER)
+			continue;
+		assert_int_equal(shield_sentry(FAMILY_IPV4, PORT_DAEMON_AUTO).floods, floods);
+		assert_int_equal(shield_sentry(FAMILY_IPV4, PORT_DAEMON_AUTO).hold_s, floods * SENTRY_HOLD_S);
+		shield_advance(HOLD_NS + NSEC_PER_SEC);
+	}
+}
+
+/* Its SYN-ACK went another way, or its half-open record had to go for others: its handshake is over all the same. */
+static void test_calm_adopted_connection_relieves(void **state)
+{
+	struct connection c;
+	struct talk t;
+	__u64 before;
+
+	(void)state;
+	shield_put_service(FAMILY_IPV4, PORT_ALWAYS, false, POLICY_AUTO, 0);
+	assert_verdict(next_syn(FAMILY_IPV4, PORT_ALWAYS, &t), V_SYN_CALM);
+	c = sockets_connect(shield_listener(FAMILY_IPV4, PORT_ALWAYS), FAMILY_IPV4, PORT_ALWAYS);
+	before = shield_sentry(FAMILY_IPV4, PORT_ALWAYS).pressure_ns;
+	talk_init(&t, FAMILY_IPV4, PORT_ALWAYS);
+	t.offer.has_timestamps = false;
+	t.tuple = c.tuple;
+	sockets_numbers(c.local, &t.own_nxt, &t.peer_nxt);
+	assert_verdict(steered_segment(&t, ACK, 10), V_ADOPTED);
+	assert_int_equal(shield_sentry(FAMILY_IPV4, PORT_ALWAYS).pressure_ns,
+			 before - sentry_cost_ns(SHIELD_HALF_OPEN));
+	sockets_close(&c);
+}
+
 static void test_table_that_fills_is_told_once_and_again_when_it_eases(void **state)
 {
 	struct journal_event event;
@@ -371,6 +409,8 @@ int main(void)
 		TEST(test_daemons_strangers_beyond_the_budget_are_a_flood),
 		TEST(test_kernels_strangers_beyond_the_budget_are_a_flood),
 		TEST(test_strangers_of_other_policies_alarm_nobody),
+		TEST(test_daemons_strangers_that_come_again_are_a_flood_that_is_held_longer),
+		TEST(test_calm_adopted_connection_relieves),
 		TEST(test_table_that_fills_is_told_once_and_again_when_it_eases),
 	};
 

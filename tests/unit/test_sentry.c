@@ -197,6 +197,17 @@ static void test_flood_that_comes_again_is_held_longer_each_time(void **state)
 	assert_int_equal(s.hold_s, SENTRY_HOLD_S);
 }
 
+/* CPUs read their clocks once a jiffy, at different times. */
+static void test_flood_that_comes_again_on_a_cpu_behind_is_held_longer(void **state)
+{
+	(void)state;
+	sentry_begin_flood(&s, SENTRY_HALF_OPEN, now_ns);
+	now_ns += SENTRY_HOLD_S * NSEC_PER_SEC;
+	assert_true(sentry_end_flood(&s, now_ns));
+	assert_true(sentry_begin_flood(&s, SENTRY_HALF_OPEN, now_ns - NSEC_PER_MSEC));
+	assert_int_equal(s.hold_s, 2 * SENTRY_HOLD_S);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
 int main(void)
@@ -217,6 +228,7 @@ int main(void)
 		TEST(test_flood_is_not_felt_long_after_it),
 		TEST(test_flood_that_pulses_at_half_the_hold_time_is_one),
 		TEST(test_flood_that_comes_again_is_held_longer_each_time),
+		TEST(test_flood_that_comes_again_on_a_cpu_behind_is_held_longer),
 	};
 
 	return cmocka_run_group_tests_name("sentry", tests, NULL, NULL);
