@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,4 +67,14 @@ const struct rtattr *netlink_attribute(const struct rtattr *attributes, int leng
 			return attribute;
 	}
 	return NULL;
+}
+
+int netlink_number(const struct rtattr *attribute, int otherwise)
+{
+	int value;
+
+	if (!attribute || RTA_PAYLOAD(attribute) < sizeof(value))
+		return otherwise;
+	memcpy(&value, RTA_DATA(attribute), sizeof(value));
+	return value;
 }

@@ -17,6 +17,9 @@ typedef int (*netlink_visit)(const struct nlmsghdr *message, void *context);
  */
 int netlink_dump(int protocol, const struct nlmsghdr *request, netlink_visit visit, void *context);
 
+/* The attribute's 32 bits in the host's order; otherwise where it is missing or shorter. */
+int netlink_number(const struct rtattr *attribute, int otherwise);
+
 /* The first attribute of the type among length bytes of them, or NULL. */
 const struct rtattr *netlink_attribute(const struct rtattr *attributes, int length, int type);
 

@@ -30,16 +30,6 @@ struct end {
 	int peer_nsid; /* the number by which this namespace knows the peer's; NO_NSID: it is this one */
 };
 
-static int number(const struct rtattr *attribute, int otherwise)
-{
-	int value;
-
-	if (!attribute || RTA_PAYLOAD(attribute) < sizeof(value))
-		return otherwise;
-	memcpy(&value, RTA_DATA(attribute), sizeof(value));
-	return value;
-}
-
 static int note_end(const struct nlmsghdr *message, void *context)
 {
 	const struct rtattr *attributes = IFLA_RTA(NLMSG_DATA(message)), *info, *kind = NULL;
@@ -51,8 +41,8 @@ static int note_end(const struct nlmsghdr *message, void *context)
 		kind = netlink_attribute(RTA_DATA(info), RTA_PAYLOAD(info), IFLA_INFO_KIND);
 	*end = (struct end){
 		.is_veth = kind && !strncmp(RTA_DATA(kind), "veth", RTA_PAYLOAD(kind)),
-		.peer_ifindex = number(netlink_attribute(attributes, length, IFLA_LINK), 0),
-		.peer_nsid = number(netlink_attribute(attributes, length, IFLA_LINK_NETNSID), NO_NSID),
+		.peer_ifindex = netlink_number(netlink_attribute(attributes, length, IFLA_LINK), 0),
+		.peer_nsid = netlink_number(netlink_attribute(attributes, length, IFLA_LINK_NETNSID), NO_NSID),
 	};
 	return 1;
 }
@@ -75,7 +65,7 @@ static int note_nsid(const struct nlmsghdr *message, void *context)
 	const struct rtattr *attributes =
 		(const void *)((const char *)NLMSG_DATA(message) + NLMSG_ALIGN(sizeof(struct rtgenmsg)));
 
-	*(int *)context = number(
+	*(int *)context = netlink_number(
 		netlink_attribute(attributes, NLMSG_PAYLOAD(message, sizeof(struct rtgenmsg)), NETNSA_NSID), NO_NSID);
 	return 1;
 }

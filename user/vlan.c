@@ -21,17 +21,6 @@ static const struct rtattr *nested(const struct rtattr *outer, int type)
 	return outer ? netlink_attribute(RTA_DATA(outer), RTA_PAYLOAD(outer), type) : NULL;
 }
 
-/* The attribute's number in the host's order; otherwise where it is missing. */
-static int number(const struct rtattr *attribute, int otherwise)
-{
-	int value;
-
-	if (!attribute || RTA_PAYLOAD(attribute) < sizeof(value))
-		return otherwise;
-	memcpy(&value, RTA_DATA(attribute), sizeof(value));
-	return value;
-}
-
 /* 802.1Q where the kernel does not say: it is the default everywhere. */
 static __u8 tag_kind(const struct rtattr *protocol)
 {
@@ -67,7 +56,7 @@ bool vlan_read_link(const struct nlmsghdr *message, struct vlan_link *link)
 	data = nested(linkinfo, IFLA_INFO_DATA);
 	*link = (struct vlan_link){
 		.ifindex = info->ifi_index,
-		.master = number(netlink_attribute(attributes, length, IFLA_MASTER), 0),
+		.master = netlink_number(netlink_attribute(attributes, length, IFLA_MASTER), 0),
 	};
 	name = netlink_attribute(attributes, length, IFLA_IFNAME);
 	if (name)
@@ -75,7 +64,7 @@ bool vlan_read_link(const struct nlmsghdr *message, struct vlan_link *link)
 	if (is_kind(kind, "vlan")) {
 		link->takes = tag_kind(nested(data, IFLA_VLAN_PROTOCOL));
 		if (!netlink_attribute(attributes, length, IFLA_LINK_NETNSID))
-			link->below = number(netlink_attribute(attributes, length, IFLA_LINK), 0);
+			link->below = netlink_number(netlink_attribute(attributes, length, IFLA_LINK), 0);
 	} else if (is_kind(kind, "bridge")) {
 		link->takes = bridge_takes(data);
 	} else if (is_kind(kind, "openvswitch")) {
