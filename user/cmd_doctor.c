@@ -91,11 +91,17 @@ static void tell_shield(const struct status *status, const struct finding_listen
 		finding_tell(listener, FINDING_OK, "shield", "", "loaded, and all well");
 }
 
+/* err: that of device_open(). */
+static bool has_pins(int err)
+{
+	return err != -ENOENT && err != -ENOTDIR;
+}
+
 static void tell_not_open(const struct report *report, int err, const struct finding_listener *listener)
 {
 	char explanation[EXPLANATION_BYTES];
 
-	if (err == -ENOENT || err == -ENOTDIR) {
+	if (!has_pins(err)) {
 		finding_tell(listener, FINDING_OK, "shield", "", "not loaded");
 		return;
 	}
@@ -114,18 +120,16 @@ static int fail(const char *name, int err)
 	return command_failed(&command_doctor, "%s: %s", name, strerror(-err));
 }
 
-/* status: NULL, or what of the device is loaded. */
-static int judge(const struct machine_facts *machine, const char *name, const struct status *status,
+/* status: NULL, or what of the device is loaded, if it can be read. */
+static int judge(const struct machine_facts *machine, const char *name, const struct status *status, bool loaded,
 		 const struct finding_listener *listener)
 {
 	struct device_facts facts;
-	int err = device_facts_read(name, status && status->here ? status : NULL, &facts);
+	int err = device_facts_read(name, status, loaded, &facts);
 
 	if (err)
 		return fail(name, err);
 	doctor_device_judge(machine, &facts, listener);
-	if (status)
-		tell_shield(status, listener);
 	return EXIT_DONE;
 }
 
@@ -134,8 +138,10 @@ static int judge_loaded(const struct machine_facts *machine, const char *name, c
 {
 	struct status status;
 	int err = status_read(device, &status);
-	int result = err ? fail(name, err) : judge(machine, name, &status, listener);
+	int result = err ? fail(name, err) : judge(machine, name, status.here ? &status : NULL, status.here, listener);
 
+	if (result == EXIT_DONE)
+		tell_shield(&status, listener);
 	status_free(&status);
 	return result;
 }
@@ -153,7 +159,7 @@ static int examine(struct report *report, const struct machine_facts *machine, c
 		device_close(&device);
 		return result;
 	}
-	result = judge(machine, name, NULL, &listener);
+	result = judge(machine, name, NULL, has_pins(err), &listener);
 	if (result == EXIT_DONE)
 		tell_not_open(report, err, &listener);
 	return result;
@@ -182,6 +188,29 @@ static int examine_all(struct report *report, const struct machine_facts *machin
 	return result;
 }
 
+/* What only pins are left of is in no list of devices. */
+static void examine_gone(struct report *report)
+{
+	const struct finding_listener listener = { take_finding, report };
+	char(*names)[IFNAMSIZ];
+	int count = device_list(report->pin_root, &names);
+
+	for (int i = 0; i < count; i++) {
+		struct device device;
+		struct status status;
+
+		if (if_nametoindex(names[i]) || device_open(report->pin_root, names[i], &device))
+			continue;
+		if (!status_read(&device, &status) && !status.exists) {
+			begin(report, names[i]);
+			tell_shield(&status, &listener);
+		}
+		status_free(&status);
+		device_close(&device);
+	}
+	free(names);
+}
+
 /* --- the command ------------------------------------------------------------------------------------------------- */
 
 static int examine_machine(struct report *report, const char *name)
@@ -194,6 +223,8 @@ static int examine_machine(struct report *report, const char *name)
 	begin(report, NULL);
 	doctor_machine_judge(&machine, &listener);
 	result = name ? examine(report, &machine, name) : examine_all(report, &machine);
+	if (!name)
+		examine_gone(report);
 	machine_facts_free(&machine);
 	return result;
 }
@@ -255,7 +286,9 @@ const struct command command_doctor = {
 		"it, the command that mends it. A PROBLEM keeps a shield from its work, wholly or for a service; a\n"
 		"note is good to know. Changes nothing. The exit status is 1 if there is a PROBLEM, 0 otherwise.\n"
 		"\n"
-		"  DEV                one device; every Ethernet device of this network namespace if left out\n"
+		"  DEV                one device; every Ethernet device of this network namespace if left out, and "
+		"pins\n"
+		"                     whose device is gone\n"
 		"      --json         for programs: a list of findings\n"
 		"      --pin-root DIR where devices are pinned, " PINS_ROOT " by default\n"
 		"  -h, --help         this text\n",

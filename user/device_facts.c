@@ -111,18 +111,20 @@ static int read_room(struct device_facts *facts)
 	err = bpf_xdp_query(ifindex, 0, &query);
 	if (err)
 		return err;
-	facts->xdp_attached = query.attach_mode;
-	attach_check_xdp_room(ifindex, facts->xdp_obstacle, sizeof(facts->xdp_obstacle));
+	err = attach_check_xdp_room(ifindex, facts->xdp_obstacle, sizeof(facts->xdp_obstacle));
+	facts->xdp_attached = !err || err == -EBUSY ? query.attach_mode : XDP_ATTACHED_NONE;
 	if (!attach_tc_prepare(ifindex, &needs_clsact, facts->tc_obstacle, sizeof(facts->tc_obstacle)))
 		facts->filters = needs_clsact ? 0 : count_filters(ifindex);
 	return vlan_read_loss(ifindex, DEVICE_XDP_NATIVE, &facts->vlan_loss);
 }
 
-int device_facts_read(const char *name, const struct status *status, struct device_facts *facts)
+int device_facts_read(const char *name, const struct status *status, bool loaded, struct device_facts *facts)
 {
 	int err;
 
-	*facts = (struct device_facts){ .name = name, .status = status, .daemon_mtu_max = xsk_mtu_max() };
+	*facts = (struct device_facts){
+		.name = name, .status = status, .loaded = loaded, .daemon_mtu_max = xsk_mtu_max()
+	};
 	err = system_device(name, &facts->system);
 	if (!err)
 		err = read_link(facts);
@@ -132,9 +134,9 @@ int device_facts_read(const char *name, const struct status *status, struct devi
 		return err;
 	facts->tells_xdp = !xdp_features_read(facts->system.ifindex, &facts->xdp_features);
 	read_reverse_path(facts);
-	if (!status)
-		err = read_room(facts);
-	else
+	if (status)
 		find_foreign_service(facts);
+	if (!loaded)
+		err = read_room(facts);
 	return err ? err : veth_peer_read(facts->system.ifindex, &facts->peer);
 }

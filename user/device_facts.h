@@ -24,21 +24,22 @@ struct device_facts {
 	bool gro_hw;
 	__u32 daemon_mtu_max; /* what the daemon's sockets take */
 	struct veth_peer peer;
-	int rp_filter;			       /* what counts of all's and its own; -1: could not be read */
-	bool default_elsewhere;		       /* the default route of IPv4 leads by another device */
-	char foreign[SERVICE_SPEC_BYTES];      /* a protected service whose address is not this host's; "": none */
-	const struct status *status;	       /* NULL: not loaded. Else what follows is not asked for: */
+	int rp_filter;			  /* what counts of all's and its own; -1: could not be read */
+	bool default_elsewhere;		  /* the default route of IPv4 leads by another device */
+	char foreign[SERVICE_SPEC_BYTES]; /* a protected service whose address is not this host's; "": none */
+	const struct status *status;	  /* what it is loaded with; NULL: nothing, or it can not be read */
+	bool loaded;			  /* has pins, so what is attached may be theirs; false: what follows is read */
 	char xdp_obstacle[ATTACH_ERROR_BYTES]; /* why no XDP program of ours finds room; "": it does */
-	__u8 xdp_attached;		       /* XDP_ATTACHED_* of the kernel */
+	__u8 xdp_attached;		       /* XDP_ATTACHED_* of the kernel, if it is known what is */
 	char tc_obstacle[ATTACH_ERROR_BYTES];  /* the same of the filters */
 	int filters;			       /* of others, at tc ingress */
 	struct vlan_loss vlan_loss;	       /* with native XDP */
 };
 
 /*
- * status: what the device is loaded with, which must outlive the facts; NULL. 0 or -errno; -ENODEV: there is no such
- * device in this network namespace.
+ * status: what the device is loaded with, which must outlive the facts; NULL. loaded: it has pins, legible or not. 0 or
+ * -errno; -ENODEV: there is no such device in this network namespace.
  */
-int device_facts_read(const char *name, const struct status *status, struct device_facts *facts);
+int device_facts_read(const char *name, const struct status *status, bool loaded, struct device_facts *facts);
 
 #endif /* SYNKEEP_DEVICE_FACTS_H */

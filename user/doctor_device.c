@@ -47,7 +47,7 @@ static void judge_driver(const struct device_facts *facts, const struct finding_
 			     !facts->tells_xdp				  ? ""
 			     : facts->xdp_features & XDP_FEATURE_ZEROCOPY ? ", and AF_XDP without a copy"
 									  : ", and AF_XDP with a copy");
-	if (effect && takes && !facts->status)
+	if (effect && takes && !facts->loaded)
 		finding_tell(listener, FINDING_NOTE, "interruption", "",
 			     "its driver, %s, %s when native XDP is attached, and when it is detached; connections "
 			     "outlive that, and `synkeep load --try 60s` unloads by itself if it locks you out",
@@ -104,7 +104,7 @@ static void judge_offloads(const struct device_facts *facts, const struct findin
 			     "the hardware joins segments (GRO), and some drivers take no native XDP then");
 	else
 		finding_tell(listener, FINDING_OK, "gro-hw", "", "off");
-	if (facts->status)
+	if (facts->loaded)
 		return; /* advice.h judges the mode that it has */
 	if (facts->vlan_loss.kinds) {
 		vlan_explain(&facts->vlan_loss, facts->name, DEVICE_XDP_NATIVE, text, sizeof(text));
@@ -187,7 +187,7 @@ static void judge_peer_checksums(const struct device_facts *facts, const struct 
 			listener, FINDING_PROBLEM, "peer-checksums", command,
 			"%s leaves checksums to hardware that is not there, and the daemon drops what comes without",
 			peer->name);
-	else if (peer->leaves_sums && !facts->status)
+	else if (peer->leaves_sums && !facts->loaded)
 		finding_tell(listener, FINDING_NOTE, "peer-checksums", command,
 			     "%s leaves checksums to hardware that is not there: services with owner=daemon would drop "
 			     "what comes without",
@@ -217,7 +217,7 @@ static void judge_room(const struct device_facts *facts, const struct finding_li
 {
 	char command[FINDING_REMEDY_BYTES];
 
-	if (facts->status)
+	if (facts->loaded)
 		return;
 	if (facts->xdp_obstacle[0])
 		finding_tell(listener, FINDING_PROBLEM, "xdp-programs", detach_command(facts, command), "%s",
@@ -331,7 +331,7 @@ void doctor_device_judge(const struct machine_facts *machine, const struct devic
 	if (facts->status) {
 		judge_services(facts, listener);
 		judge_shared_key(machine, facts, listener);
-	} else {
-		judge_memory(machine, listener);
 	}
+	if (!facts->loaded)
+		judge_memory(machine, listener);
 }

@@ -268,6 +268,9 @@ def test_another_xdp_program(shield, net, mode):
     finally:
         shutil.rmtree(pins, ignore_errors=True)
     assert shield.load("*:80", check=False).returncode == 1
+    without = ("setpriv", "--bounding-set", "-sys_admin,-bpf", "--inh-caps", "-sys_admin,-bpf")
+    one = assert_found(shield, "xdp-programs", "problem", "can not be found out", before=without)
+    assert one["remedy"] is None  # who knows what it would take off?
     assert_mended_by_its_remedy(shield, "xdp-programs", "problem", "another XDP program")
     shield.load("*:80")
 
@@ -373,10 +376,35 @@ def test_what_status_knows_of_a_loaded_device(shield, net):
         assert len([one for one in told if "SACK" in one["text"]]) == 1  # once, though status says it, too
 
 
+def assert_nothing_of_ours_is_to_be_detached(shield, **options):
+    found = findings(shield, **options)
+    assert not {"xdp-programs", "tc", "vlan", "memory"} & set(found)
+    assert not [one for one in found.values() if "off" in (one["remedy"] or "").split()], found
+
+
 def test_half_load_is_found(shield):
     shield.load("*:80")
     (shield.pins / "config").unlink()
     assert_found(shield, "shield", "problem", "half")
+    assert_nothing_of_ours_is_to_be_detached(shield)
+
+
+def test_load_that_can_not_be_read(shield):
+    shield.load("*:80")
+    nobody = ("setpriv", "--reuid", "65534", "--clear-groups")
+    assert_found(shield, "shield", "problem", "needs root", before=nobody)
+    assert_nothing_of_ours_is_to_be_detached(shield, before=nobody)
+
+
+def test_pins_of_a_device_that_is_gone(shield, net):
+    shield.load("*:80")
+    net.server.run("ip", "link", "del", shield.device)
+    done = shield.run("doctor", "--json", check=False)
+    found = [one for one in json.loads(done.stdout) if one["device"] == shield.device]
+    assert done.returncode == 1 and {one["check"] for one in found} == {"shield"}
+    assert [one for one in found if one["finding"] == "problem" and "only its pins are left" in one["text"]]
+    shield.run("unload", shield.device)
+    assert not [one for one in json.loads(shield.run("doctor", "--json", check=False).stdout) if one["device"]]
 
 
 def test_load_that_fails_names_the_doctor(shield, net):

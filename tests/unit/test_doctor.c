@@ -99,6 +99,7 @@ static void make_well(struct patient *patient)
 static void make_loaded(struct patient *patient)
 {
 	patient->device.status = &patient->status;
+	patient->device.loaded = true;
 }
 
 static void make_hardware(struct patient *patient)
