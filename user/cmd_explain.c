@@ -99,9 +99,10 @@ struct mapped {
 	size_t size;
 };
 
+/* 0 or -errno; -ESPIPE: it is not a file that can be read from any place. */
 static int map_file(const char *name, struct mapped *mapped)
 {
-	int fd = open(name, O_RDONLY | O_CLOEXEC), err = 0;
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err = 0; /* a named pipe must not hold us up */
 	struct stat status;
 
 	*mapped = (struct mapped){};
@@ -109,8 +110,8 @@ static int map_file(const char *name, struct mapped *mapped)
 		return -errno;
 	if (fstat(fd, &status) < 0)
 		err = -errno;
-	else if (S_ISDIR(status.st_mode))
-		err = -EISDIR;
+	else if (!S_ISREG(status.st_mode))
+		err = -ESPIPE;
 	if (!err && status.st_size) {
 		mapped->size = status.st_size;
 		mapped->bytes = mmap(NULL, mapped->size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -266,7 +267,8 @@ static int explain_file(struct options *options)
 	int err = map_file(options->file, &mapped), result;
 
 	if (err)
-		return command_failed(&command_explain, "%s: %s", options->file, strerror(-err));
+		return command_failed(&command_explain, "%s: %s", options->file,
+				      err == -ESPIPE ? "it is no regular file" : strerror(-err));
 	error = pcap_file_open(&file, mapped.bytes, mapped.size);
 	if (error)
 		result = command_failed(&command_explain, "%s: %s", options->file, pcap_file_error_text(error));

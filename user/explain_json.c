@@ -65,7 +65,7 @@ static struct json_object *sentry_to_json(const struct explanation *x)
 	bool flooded = sentry_is_flooded(&x->sentry, x->now_ns);
 
 	json_out_text(object, "state", flooded ? "flood" : "calm");
-	json_out_number(object, "pressure", sentry_pressure(&x->sentry, limit, x->now_ns));
+	json_out_number(object, "under_way", sentry_pressure(&x->sentry, limit, x->now_ns));
 	json_out_number(object, "half_open", limit);
 	json_out_text(object, "cause", flooded ? explain_words_cause(x->sentry.cause) : NULL);
 	return object;

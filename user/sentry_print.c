@@ -107,7 +107,7 @@ struct json_object *sentry_print_json(const struct status_service *service, __u6
 	json_out_number(object, "half_open", service->spec.half_open);
 	json_out_number(object, "hold_ms", s->hold_s * 1000ULL);
 	json_out_number(object, "floods", s->floods);
-	json_out_text(object, "cause", sentry_print_cause(s->cause)->name);
+	json_out_text(object, "cause", s->floods ? sentry_print_cause(s->cause)->name : NULL);
 	json_out_number(object, "last_lasted_ms", last_lasted_ns(s, now_ns) / NSEC_PER_MSEC);
 	json_out_number(object, "syns", s->syns);
 	return object;

@@ -5,6 +5,7 @@ import collections
 import contextlib
 import itertools
 import json
+import os
 import struct
 
 import pytest
@@ -179,7 +180,7 @@ def test_syns_of_a_flood(shield, family, path):
         syns = [frame_of(peer, "S", seq=n) for n in range(20)]
         said = explain(shield, path, *syns)
         assert verdicts(said) == ["SYN_CALM"] * 8 + ["SYN_COOKIE"] * 12
-        assert (said[0]["service"]["sentry"]["state"], said[0]["service"]["sentry"]["pressure"]) == ("calm", 1)
+        assert (said[0]["service"]["sentry"]["state"], said[0]["service"]["sentry"]["under_way"]) == ("calm", 1)
         assert said[19]["service"]["sentry"]["state"] == "flood"
         with sockets.connected(shield.net, family, _listener):
             pass
@@ -553,6 +554,14 @@ def test_odd_file_is_named_and_loses_nothing(shield, path):
         assert done.returncode == 1 and complaint in done.stderr and str(path) in done.stderr
         said = json.loads(done.stdout) if done.stdout else None
         assert (said and verdicts(said)) == (good_packets and ["NO_SERVICE"] * good_packets)
+
+
+def test_file_that_can_not_be_read_from_any_place_is_refused(shield, tmp_path):
+    shield.load(f"*:{PORT},policy=always")
+    os.mkfifo(tmp_path / "pipe")
+    for file in (tmp_path / "pipe", "/dev/zero", tmp_path):
+        done = shield.run("explain", shield.device, file, check=False, timeout=10)
+        assert done.returncode == 1 and f"{file}: it is no regular file" in done.stderr, done
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------
