@@ -287,7 +287,9 @@ static int save_device(const struct options *options, const struct device *devic
 	else
 		err = write_file(name, options, device, rules, count);
 	free(rules);
-	return err ? command_failed(options->command, "%s: %s", name, strerror(-err)) : EXIT_DONE;
+	if (!err)
+		return EXIT_DONE;
+	return command_failed(options->command, "%s: %s", strcmp(name, "-") ? name : "standard output", strerror(-err));
 }
 
 static int save(const struct options *options)

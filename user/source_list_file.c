@@ -195,5 +195,7 @@ int source_list_file_write(FILE *out, const struct source_rule *rules, size_t co
 			fprintf(out, " timeout %llus", source_rule_left_s(rule, now_ns));
 		fputs(rule->entry.action == SOURCE_DENY_MONITOR ? " monitor\n" : "\n", out);
 	}
-	return fflush(out) || ferror(out) ? -EIO : 0;
+	if (fflush(out))
+		return -errno;
+	return ferror(out) ? -EIO : 0;
 }

@@ -209,7 +209,7 @@ static void test_list_to_a_full_disk_told(void **state)
 	(void)state;
 	assert_non_null(full);
 	assert_int_equal(read_text(SOURCE_DENY, "10.0.0.0/8\n"), 0);
-	assert_int_equal(source_list_file_write(full, rules, count, 0), -EIO);
+	assert_int_equal(source_list_file_write(full, rules, count, 0), -ENOSPC);
 	fclose(full);
 }
 
