@@ -146,6 +146,28 @@ static int judge_loaded(const struct machine_facts *machine, const char *name, c
 	return result;
 }
 
+/* By the name that it has, or had when it was loaded. 0 or -errno, as of device_open(). */
+static int open_pins(const char *pin_root, const char *name, struct device *device)
+{
+	int err = device_open(pin_root, name, device), count;
+	char(*names)[IFNAMSIZ];
+
+	if (has_pins(err))
+		return err;
+	count = device_list(pin_root, &names);
+	for (int i = 0; i < count && err; i++) {
+		if (device_open(pin_root, names[i], device))
+			continue;
+		if (device->config.netns_inode == system_netns_inode() &&
+		    device->config.ifindex == if_nametoindex(name))
+			err = 0;
+		else
+			device_close(device);
+	}
+	free(names);
+	return err;
+}
+
 static int examine(struct report *report, const struct machine_facts *machine, const char *name)
 {
 	const struct finding_listener listener = { take_finding, report };
@@ -153,7 +175,7 @@ static int examine(struct report *report, const struct machine_facts *machine, c
 	int err, result;
 
 	begin(report, name);
-	err = device_open(report->pin_root, name, &device);
+	err = open_pins(report->pin_root, name, &device);
 	if (!err) {
 		result = judge_loaded(machine, name, &device, &listener);
 		device_close(&device);

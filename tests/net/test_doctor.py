@@ -396,6 +396,14 @@ def test_load_that_can_not_be_read(shield):
     assert_nothing_of_ours_is_to_be_detached(shield, before=nobody)
 
 
+def test_loaded_device_that_was_renamed(shield, net):
+    shield.load("*:80")
+    net.server.run("ip", "link", "set", shield.device, "down")
+    net.server.run("ip", "link", "set", shield.device, "name", "new0", "up")
+    assert_found(shield, "shield", "problem", "", device="new0")
+    assert_nothing_of_ours_is_to_be_detached(shield, device="new0")
+
+
 def test_pins_of_a_device_that_is_gone(shield, net):
     shield.load("*:80")
     net.server.run("ip", "link", "del", shield.device)
