@@ -213,7 +213,8 @@ static __always_inline enum verdict segment_of_ended(const struct packet *p, str
 	return V_TIME_WAIT_SEGMENT;
 }
 
-/* What its owner is to see of nobody's segments, within the budget. More of them are a flood, if the policy is auto. */
+/* What its owner is to see of nobody's segments, within the budget. More of them end the calm, if the policy is auto.
+ */
 __noinline enum verdict segment_of_stranger(const struct packet *p, const struct service *service, enum verdict verdict,
 					    const struct cpu_clock *clock, const struct config *conf)
 {
@@ -222,7 +223,7 @@ __noinline enum verdict segment_of_stranger(const struct packet *p, const struct
 	if (!p || !service || !clock || !conf)
 		return V_NO_FLOW;
 	spent = budget_spend(service->policy, BUDGET_STRANGER, verdict, clock, conf);
-	if (spent != verdict && service->policy == POLICY_AUTO)
+	if (spent != verdict && service->policy == POLICY_AUTO && sentry_lets_pass(service, clock))
 		service_alarm(p, clock, SENTRY_STRANGERS);
 	return spent;
 }

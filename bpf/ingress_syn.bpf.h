@@ -346,7 +346,7 @@ __noinline bool syn_is_calm(struct xdp_md *ctx, const struct packet *p, struct l
 	else if (end->service.owner == FLOW_OWNER_KERNEL) {
 		if (!end->has_listener)
 			syn_find_owner(ctx, p, end);
-		if (end->has_listener && end->listener.pressed)
+		if (end->listener.pressed)
 			cause = SENTRY_QUEUE;
 	}
 	if (cause != SENTRY_NONE)

@@ -21,7 +21,7 @@ struct local_end {
 	__u8 family;
 	bool has_service;
 	bool is_transit;   /* the service is for every address, but this one is not the host's */
-	bool has_listener; /* the last two fields are known */
+	bool has_listener; /* listener and its verdict are known */
 	bool is_daemon_port;
 	bool cookie_noted; /* by the service's sentry */
 	struct service service;
@@ -82,6 +82,7 @@ __noinline int local_end_read(struct xdp_md *ctx, const struct packet *p, const 
 	end->port = p->tuple.local_port;
 	end->family = p->tuple.family;
 	end->has_listener = false;
+	end->listener.pressed = false;
 	end->cookie_noted = false;
 	end->is_daemon_port = service_port_of_daemon(port_kinds);
 	match = service_find_key(&p->tuple, port_kinds, clock->now_ns, &key);

@@ -116,7 +116,7 @@ enum verdict_ledger {
 	X(DAEMON_COOKIE_ACK, REDIRECT, VERIFIED, NORMAL,                                                               \
 	  "right cookie for a service of the daemon's: the source is verified and a flow made")                        \
 	X(DAEMON_STRANGER, REDIRECT, IN, NORMAL,                                                                       \
-	  "segment without a record for a service with policy off: a young connection's, or it is reset")              \
+	  "segment without a record for a service that is calm or off: a young connection's, or it is reset")          \
 	X(DAEMON_SYN_AGAIN, REDIRECT, IN, NORMAL,                                                                      \
 	  "SYN for the daemon that may begin anew behind a connection in TIME-WAIT")                                   \
 	X(DAEMON_ICMP, REDIRECT, NONE, NORMAL, "ICMP error about a segment that the daemon sent")                      \

@@ -311,6 +311,25 @@ static void test_kernels_strangers_beyond_the_budget_are_a_flood(void **state)
 	assert_verdict(stranger(PORT_AUTO, ACK), V_NO_FLOW);
 }
 
+/* Strangers are welcome behind a load: to tell the sentry of each one too many would cost more than the rest. */
+static void test_flood_strangers_beyond_the_budget_alarm_nobody_again(void **state)
+{
+	__u64 pressed_ns;
+
+	(void)state;
+	shield_config.budget_per_second = 1;
+	shield_config.loaded_at_ns += shield_config.test_advance_ns; /* the load was just now */
+	shield_configure();
+	while (stranger(PORT_AUTO, ACK).verdict == V_STRANGER)
+		continue;
+	assert_flood_noted(FAMILY_IPV4, PORT_AUTO, SENTRY_STRANGERS);
+	pressed_ns = shield_sentry(FAMILY_IPV4, PORT_AUTO).pressed_ns;
+	shield_advance(5 * NSEC_PER_SEC);
+	assert_verdict(stranger(PORT_AUTO, ACK), V_STRANGER);
+	assert_verdict(stranger(PORT_AUTO, ACK), V_UNVERIFIED_OVER_BUDGET);
+	assert_int_equal(shield_sentry(FAMILY_IPV4, PORT_AUTO).pressed_ns, pressed_ns);
+}
+
 /* Under policy always the budget is all that there is. */
 static void test_strangers_of_other_policies_alarm_nobody(void **state)
 {
@@ -408,6 +427,7 @@ int main(void)
 		TEST(test_daemons_handshake_under_way_syn_again_given_under_flood),
 		TEST(test_daemons_strangers_beyond_the_budget_are_a_flood),
 		TEST(test_kernels_strangers_beyond_the_budget_are_a_flood),
+		TEST(test_flood_strangers_beyond_the_budget_alarm_nobody_again),
 		TEST(test_strangers_of_other_policies_alarm_nobody),
 		TEST(test_daemons_strangers_that_come_again_are_a_flood_that_is_held_longer),
 		TEST(test_calm_adopted_connection_relieves),

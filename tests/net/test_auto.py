@@ -4,6 +4,7 @@
 The rules packet by packet are in tests/bpf/test_auto.c; here are real owners, clients and floods.
 """
 
+import contextlib
 import json
 
 import pytest
@@ -88,14 +89,20 @@ def test_flood_is_answered_until_it_is_over(shield, net, family, listener):
     assert ended["lasted_ms"] >= HOLD_SECONDS * 1000
 
 
-def test_slow_flood_shows_in_the_listeners_queue(shield, net, family):
-    """Fewer handshakes than half-open= allows, and half of what the listener has room for."""
+@pytest.mark.parametrize("waiting", [0, HALF_OPEN // 4])
+def test_slow_flood_shows_in_the_listeners_queue(shield, net, family, waiting):
+    """Fewer handshakes than half-open= allows, and half of what the listener has room for, whoever waits for accept()."""
     shield.load(f"*:{PORT}", policy=None)
-    with sockets.listen(net.server, family, port=PORT, backlog=HALF_OPEN // 2) as listener:
+    with sockets.listen(net.server, family, port=PORT, backlog=HALF_OPEN // 2) as listener, \
+            contextlib.ExitStack() as stack:
+        for _ in range(waiting):
+            stack.enter_context(sockets.connect(net.client, family, listener.getsockname()[:2]))
         flood(net, family, rate=500, seconds=0.4)
         state = sentry(shield)
         assert (state["state"], state["cause"]) == ("flood", "queue"), state
-        assert HALF_OPEN // 4 <= shield.counters()["SYN_CALM"] < HALF_OPEN // 2
+        assert HALF_OPEN // 4 <= shield.counters()["SYN_CALM"] - waiting < HALF_OPEN // 2
+        for _ in range(waiting):
+            listener.accept()[0].close()
         talk(net, family, listener)
 
 
