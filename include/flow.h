@@ -16,7 +16,7 @@
  * then on the daemon alone writes and deletes them, whole, by its keys. The programs look for owner, tag and deadline,
  * and give the tuple's segments to the daemon; a connection without a record has none. So the record has to be there
  * before the daemon's first SYN leaves, and PORT_DAEMON on its local port; a SYN-ACK's may come a little later, for
- * under policy off the daemon is given strangers, too.
+ * under policy off and in calm the daemon is given strangers, too.
  */
 #ifndef SYNKEEP_FLOW_H
 #define SYNKEEP_FLOW_H
