@@ -235,6 +235,7 @@ static int run_trace(__u64 *series, __u8 family)
 		       V_NO_FLOW); /* the programs have read their clock */
 	t.model = random_flow(series, &t.tuple, shield_now_ns());
 	shield_put_flow(&t.tuple, &t.model);
+	shield_fill_presence(); /* as flow_make() leaves no flow without its bits */
 	for (int step = 0; step < TRACE_STEPS; step++) {
 		struct packet_spec spec = random_segment(series, &t.tuple, &t.model);
 
