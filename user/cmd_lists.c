@@ -246,23 +246,32 @@ static int write_rules(FILE *out, const struct options *options, const struct de
 	return source_list_file_write(out, rules, count, clocks_now_ns(device));
 }
 
-/* A regular file is replaced when all is written: a full disk costs no list. */
+/*
+ * A regular file, perhaps behind a link, is replaced when all is written, by one of its mode: a full disk costs no
+ * list.
+ */
 static int write_file(const char *name, const struct options *options, const struct device *device,
 		      const struct source_rule *rules, size_t count)
 {
-	char beside[PATH_MAX];
-	struct stat there;
+	char beside[PATH_MAX], real[PATH_MAX];
+	struct stat there = {}; /* of mode 0: nothing is */
 	FILE *out;
 	int err;
 
-	if (!stat(name, &there) && !S_ISREG(there.st_mode))
+	if (realpath(name, real))
+		name = real;
+	stat(name, &there);
+	if (there.st_mode && !S_ISREG(there.st_mode))
 		snprintf(beside, sizeof(beside), "%s", name);
 	else if (snprintf(beside, sizeof(beside), "%s.new", name) >= (int)sizeof(beside))
 		return -ENAMETOOLONG;
 	out = fopen(beside, "we");
 	if (!out)
 		return -errno;
-	err = write_rules(out, options, device, rules, count);
+	if (S_ISREG(there.st_mode) && fchmod(fileno(out), there.st_mode & 07777) < 0)
+		err = -errno;
+	else
+		err = write_rules(out, options, device, rules, count);
 	if (fclose(out) && !err)
 		err = -errno;
 	if (!strcmp(beside, name))

@@ -215,6 +215,17 @@ def test_file_that_is_not_there_or_can_not_be_written_told(shield, tmp_path):
     assert not list(tmp_path.iterdir()) and set(listed(shield, "deny")) == {"10.0.0.0/8"}
 
 
+def test_saved_file_keeps_its_mode_and_the_link_to_it(shield, tmp_path):
+    shield.load(f"*:{PORT}")
+    change(shield, "deny", "add", "10.0.0.0/8")
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.touch(mode=0o600)
+    link.symlink_to(file)
+    change(shield, "deny", "save", link)
+    assert link.is_symlink() and file.stat().st_mode & 0o7777 == 0o600 and "10.0.0.0/8" in file.read_text()
+    assert sorted(tmp_path.iterdir()) == [file, link]
+
+
 @pytest.mark.parametrize("words", [
     (), ("fly",), ("add",), ("add", "DEV"), ("add", "DEV", "10.0.0.0/8", "--timeout", "soon"), ("del", "DEV"),
     ("del", "DEV", "10.0.0.0/8", "--timeout", "1h"), ("list", "DEV", "DEV"), ("load", "DEV"),
