@@ -10,6 +10,7 @@
 
 #include "clocks.h"
 #include "cmd_devices.h"
+#include "drain.h"
 #include "json_out.h"
 #include "seed.h"
 #include "service_app.h"
@@ -82,9 +83,11 @@ static int change_one(struct device *device, enum change change, const struct se
 				      "%s is not a service of %s; `synkeep service list %s` lists them", text,
 				      device->name, device->argument);
 	if (err == -ENOSPC)
-		return command_failed(&command_service,
-				      "no room for %s: there may be %d services, \"*:PORT\" counts twice", text,
-				      SYNKEEP_SERVICES_MAX);
+		return command_failed(
+			&command_service,
+			"no room for %s: there may be %d services; \"*:PORT\" counts twice, and a deleted "
+			"one for the %llu s in which its cookies may come back",
+			text, SYNKEEP_SERVICES_MAX, DRAIN_NS / NSEC_PER_SEC);
 	if (err)
 		return command_failed(&command_service, "%s: %s", text, strerror(-err));
 	printf("%s: %s %s", device->name, text, change == CHANGE_ADD ? "added" : "deleted");

@@ -300,6 +300,9 @@ def test_service_without_room_is_not_half_there(shield):
     services = {service["service"] for service in shield.read_json("service", "list", shield.device)}
     assert len(services) == SERVICES_MAX - 2 and not [text for text in services if text.endswith(":5000")]
     shield.add_service("[::]:5000")  # there is room for one
+    shield.run("service", "del", shield.device, "[::]:5000")
+    done = shield.run("service", "add", shield.device, "[::]:5001", check=False)
+    assert done.returncode == 1 and f"a deleted one for the {COOKIE_SECONDS} s" in done.stderr
 
 
 # --- without a process ---------------------------------------------------------------------------------------------
