@@ -160,6 +160,19 @@ int source_rule_compare(const void *a, const void *b)
 	return addresses ? addresses : (int)one->prefixlen - (int)other->prefixlen;
 }
 
+size_t source_rule_sort(struct source_rule *rules, size_t count)
+{
+	size_t kept = 0;
+
+	if (count)
+		qsort(rules, count, sizeof(*rules), source_rule_compare);
+	for (size_t i = 0; i < count; i++) {
+		if (!kept || source_rule_compare(&rules[kept - 1], &rules[i]))
+			rules[kept++] = rules[i];
+	}
+	return kept;
+}
+
 __u32 source_rule_filter_parts(const struct source_key *key, __u32 *first)
 {
 	bool is_ipv4 = source_key_is_ipv4(key);

@@ -42,6 +42,9 @@ __u64 source_rule_left_s(const struct source_rule *rule, __u64 now_ns);
 /* For qsort() and bsearch(): IPv4 first, then by address, the shorter prefix first. 0: the same prefix. */
 int source_rule_compare(const void *a, const void *b);
 
+/* Puts them in that order, each prefix once. How many there are then. */
+size_t source_rule_sort(struct source_rule *rules, size_t count);
+
 /* Whether it is of the deny list, by either action of that. */
 static inline bool source_rule_denies(const struct source_rule *rule)
 {

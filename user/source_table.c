@@ -66,6 +66,7 @@ static int visit_batch(const struct batch *b, __u32 count, __u64 now_ns, visit_r
 	return err;
 }
 
+/* Where somebody deletes the prefix that the walk has come to, it begins anew, and rules come twice. */
 static int walk(int fd, __u64 now_ns, visit_rule visit, void *context)
 {
 	struct batch *b = malloc(sizeof(*b));
@@ -129,10 +130,8 @@ int source_table_read(const struct device *device, struct source_rule **rules, s
 		free(c.rules);
 		return err;
 	}
-	if (c.count)
-		qsort(c.rules, c.count, sizeof(*c.rules), source_rule_compare);
 	*rules = c.rules;
-	*count = c.count;
+	*count = source_rule_sort(c.rules, c.count);
 	return 0;
 }
 

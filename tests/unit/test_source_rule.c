@@ -119,6 +119,25 @@ static void test_order_is_family_address_length(void **state)
 	}
 }
 
+static void test_rules_are_sorted_and_each_prefix_is_there_once(void **state)
+{
+	static const char *const texts[] = { "10.0.0.0/8", "2001:db8::/32", "10.0.0.0/16", "10.0.0.0/8",
+					     "2001:db8::/32" };
+	static const char *const sorted[] = { "10.0.0.0/8", "10.0.0.0/16", "2001:db8::/32" };
+	struct source_rule rules[ARRAY_LEN(texts)];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		rules[i] = rule_of(texts[i]);
+	assert_int_equal(source_rule_sort(rules, ARRAY_LEN(texts)), ARRAY_LEN(sorted));
+	for (size_t i = 0; i < ARRAY_LEN(sorted); i++) {
+		char prefix[SOURCE_RULE_PREFIX_BYTES];
+
+		assert_string_equal(source_rule_format_prefix(prefix, &rules[i].key), sorted[i]);
+	}
+	assert_int_equal(source_rule_sort(NULL, 0), 0);
+}
+
 static void test_timeout_begins_when_it_is_told(void **state)
 {
 	struct source_rule rules[2] = {};
@@ -219,6 +238,7 @@ int main(void)
 		cmocka_unit_test(test_prefix_of_full_length_is_an_address),
 		cmocka_unit_test(test_what_is_no_prefix_is_refused_with_its_reason),
 		cmocka_unit_test(test_order_is_family_address_length),
+		cmocka_unit_test(test_rules_are_sorted_and_each_prefix_is_there_once),
 		cmocka_unit_test(test_timeout_begins_when_it_is_told),
 		cmocka_unit_test(test_entry_expires_when_its_time_has_come),
 		cmocka_unit_test(test_timeout_out_of_bounds_is_refused),
