@@ -213,7 +213,9 @@ static __always_inline enum verdict segment_of_ended(const struct packet *p, str
 	return V_TIME_WAIT_SEGMENT;
 }
 
-/* What its owner is to see of nobody's segments, within the budget. More of them end the calm, if the policy is auto.
+/*
+ * What its owner is to see of nobody's segments, within the budget. What is beyond that presses the service's sentry as
+ * a handshake does, if the policy is auto: the budget is everybody's, and a flood at another service may have spent it.
  */
 __noinline enum verdict segment_of_stranger(const struct packet *p, const struct service *service, enum verdict verdict,
 					    const struct cpu_clock *clock, const struct config *conf)
@@ -224,7 +226,7 @@ __noinline enum verdict segment_of_stranger(const struct packet *p, const struct
 		return V_NO_FLOW;
 	spent = budget_spend(service->policy, BUDGET_STRANGER, verdict, clock, conf);
 	if (spent != verdict && service->policy == POLICY_AUTO && sentry_lets_pass(service, clock))
-		service_alarm(p, clock, SENTRY_STRANGERS);
+		service_press(p, clock);
 	return spent;
 }
 

@@ -109,21 +109,25 @@ __noinline __u64 service_msl_ns(const struct tuple *t, const struct cpu_clock *c
 }
 
 /*
- * What showed a flood was no SYN: the service is looked up once more, for its key. The flood before may be over, and
- * nobody have noted it yet.
+ * A segment of nobody's presses the sentry of its service as a handshake does. The service is looked up once more, for
+ * its key. The flood before may be over, and nobody have noted it yet.
  */
-__noinline int service_alarm(const struct packet *p, const struct cpu_clock *clock, enum sentry_cause cause)
+__noinline int service_press(const struct packet *p, const struct cpu_clock *clock)
 {
 	const struct service *service;
 	struct service_key key;
+	struct sentry *s;
 
 	if (!p || !clock)
 		return -1;
 	service = service_find_key(&p->tuple, service_port_kinds(p->tuple.local_port), clock->now_ns, &key).service;
-	if (!service)
+	s = service ? sentry_of(service) : NULL;
+	if (!s)
 		return -1;
 	sentry_all_clear(service, &key, clock->now_ns);
-	return sentry_alarm(service, &key, cause, clock->now_ns);
+	if (!sentry_press(s, service->half_open, 1, clock->now_ns))
+		return 0;
+	return sentry_alarm(service, &key, SENTRY_STRANGERS, clock->now_ns);
 }
 
 /* The keepalive of the tuple's connections, as its service has it now; off where there is none. */

@@ -282,33 +282,49 @@ static void test_daemons_handshake_under_way_syn_again_given_under_flood(void **
 }
 
 /* A burst of the budget is a tenth of a second's. */
+/* Strangers come until there is a flood. Returns how many passed by this verdict. */
+static int strangers_flood(__u16 port, enum verdict passes)
+{
+	int passed = 0;
+	struct sentry s;
+
+	do {
+		passed += stranger(port, ACK).verdict == passes;
+		s = shield_sentry(FAMILY_IPV4, port);
+	} while (!sentry_is_flooded(&s, shield_now_ns()));
+	return passed;
+}
+
 static void test_daemons_strangers_beyond_the_budget_are_a_flood(void **state)
 {
-	int given = 0;
-
 	(void)state;
 	shield_config.budget_per_second = 100;
 	shield_configure();
-	while (stranger(PORT_DAEMON_AUTO, ACK).verdict == V_DAEMON_STRANGER)
-		given++;
-	assert_in_range(given, 10, 99);
+	assert_in_range(strangers_flood(PORT_DAEMON_AUTO, V_DAEMON_STRANGER), 10, 99);
 	assert_flood_noted(FAMILY_IPV4, PORT_DAEMON_AUTO, SENTRY_STRANGERS);
 	assert_verdict(stranger(PORT_DAEMON_AUTO, ACK), V_NO_FLOW);
 }
 
 static void test_kernels_strangers_beyond_the_budget_are_a_flood(void **state)
 {
-	int passed = 0;
-
 	(void)state;
 	shield_advance(WELCOME_OVER_NS);
 	shield_config.budget_per_second = 100;
 	shield_configure();
-	while (stranger(PORT_AUTO, ACK).verdict == V_STRANGER)
-		passed++;
-	assert_in_range(passed, 10, 99);
+	assert_in_range(strangers_flood(PORT_AUTO, V_STRANGER), 10, 99);
 	assert_flood_noted(FAMILY_IPV4, PORT_AUTO, SENTRY_STRANGERS);
 	assert_verdict(stranger(PORT_AUTO, ACK), V_NO_FLOW);
+}
+
+/* One that strays to a service while others have spent the budget is no flood there. */
+static void test_strangers_of_one_service_leave_others_calm(void **state)
+{
+	(void)state;
+	shield_config.budget_per_second = 1;
+	shield_configure();
+	strangers_flood(PORT_DAEMON_AUTO, V_DAEMON_STRANGER);
+	assert_verdict(stranger(PORT_AUTO, ACK), V_UNVERIFIED_OVER_BUDGET);
+	assert_int_equal(shield_sentry(FAMILY_IPV4, PORT_AUTO).floods, 0);
 }
 
 /* Strangers are welcome behind a load: to tell the sentry of each one too many would cost more than the rest. */
@@ -320,8 +336,7 @@ static void test_flood_strangers_beyond_the_budget_alarm_nobody_again(void **sta
 	shield_config.budget_per_second = 1;
 	shield_config.loaded_at_ns += shield_config.test_advance_ns; /* the load was just now */
 	shield_configure();
-	while (stranger(PORT_AUTO, ACK).verdict == V_STRANGER)
-		continue;
+	strangers_flood(PORT_AUTO, V_STRANGER);
 	assert_flood_noted(FAMILY_IPV4, PORT_AUTO, SENTRY_STRANGERS);
 	pressed_ns = shield_sentry(FAMILY_IPV4, PORT_AUTO).pressed_ns;
 	shield_advance(5 * NSEC_PER_SEC);
@@ -352,8 +367,7 @@ static void test_daemons_strangers_that_come_again_are_a_flood_that_is_held_long
 	shield_config.budget_per_second = 100;
 	shield_configure();
 	for (__u32 floods = 1; floods <= 2; floods++) {
-		while (stranger(PORT_DAEMON_AUTO, ACK).verdict == V_DAEMON_STRANGER)
-			continue;
+		strangers_flood(PORT_DAEMON_AUTO, V_DAEMON_STRANGER);
 		assert_int_equal(shield_sentry(FAMILY_IPV4, PORT_DAEMON_AUTO).floods, floods);
 		assert_int_equal(shield_sentry(FAMILY_IPV4, PORT_DAEMON_AUTO).hold_s, floods * SENTRY_HOLD_S);
 		shield_advance(HOLD_NS + NSEC_PER_SEC);
@@ -427,6 +441,7 @@ int main(void)
 		TEST(test_daemons_handshake_under_way_syn_again_given_under_flood),
 		TEST(test_daemons_strangers_beyond_the_budget_are_a_flood),
 		TEST(test_kernels_strangers_beyond_the_budget_are_a_flood),
+		TEST(test_strangers_of_one_service_leave_others_calm),
 		TEST(test_flood_strangers_beyond_the_budget_alarm_nobody_again),
 		TEST(test_strangers_of_other_policies_alarm_nobody),
 		TEST(test_daemons_strangers_that_come_again_are_a_flood_that_is_held_longer),
