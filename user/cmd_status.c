@@ -130,18 +130,18 @@ static int run(int argc, char **argv)
 const struct command command_status = {
 	.name = "status",
 	.summary = "what is attached, which services, how full, what is wrong",
-	.usage =
-		"Usage: synkeep status [DEV] [--json] [--pin-root DIR]\n"
-		"\n"
-		"Shows, of each device that is loaded: what is attached and how, cookies that may still come back,\n"
-		"since when the key is what it is, the number of connections and of listed sources, services and who\n"
-		"listens for them in this network namespace, which of them are calm and which under flood, and how full\n"
-		"the tables are. A PROBLEM keeps the shield from its work, wholly or for a service, and says what to\n"
-		"do; a note is good to know. The exit status is 0 with problems too, and 1 if DEV is not loaded.\n"
-		"\n"
-		"  DEV                one device; all that are loaded if left out\n"
-		"      --json         for programs: a list of devices\n"
-		"      --pin-root DIR where the devices are pinned, " PINS_ROOT " by default\n"
-		"  -h, --help         this text\n",
+	.usage = "Usage: synkeep status [DEV] [--json] [--pin-root DIR]\n"
+		 "\n"
+		 "Shows, of each device that is loaded: what is attached and how, cookies that may still come back,\n"
+		 "since when the key is what it is, the number of connections and of listed sources, services and who\n"
+		 "listens for them in this network namespace, which of them are calm and which under flood, and how "
+		 "full\n"
+		 "the tables are. A PROBLEM keeps the shield from its work, wholly or for a service, and says what to\n"
+		 "do; a note is good to know. The exit status is 0 with problems too, and 1 if DEV is not loaded.\n"
+		 "\n"
+		 "  DEV                one device; all that are loaded if left out\n"
+		 "      --json         for programs: a list of devices\n"
+		 "      --pin-root DIR where the devices are pinned, " PINS_ROOT " by default\n"
+		 "  -h, --help         this text\n",
 	.run = run,
 };

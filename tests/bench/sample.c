@@ -15,7 +15,7 @@
 #define RING_BYTES (1 << 22) /* samples of a second and more */
 #define FRAMES_MAX 32
 #define PLACES_MAX 1024
-#define FUNCTIONS_MAX 64
+#define FUNCTIONS_MAX 128
 
 /* Where a line's code begins; it ends where the next one does. */
 struct line {
