@@ -4,10 +4,12 @@
  * they are answered by cookies. The data path alone decides, by three things:
  *
  *   pressure   handshakes that began and are not complete. Each SYN adds one, each verified peer takes one away, and
- *              what nobody completes is worked off within SENTRY_WINDOW_NS. So a busy server is calm at any rate of
- *              connections, and a flood shows after `half-open` SYNs, which is milliseconds.
- *   the queue  of the kernel's listener, half of whose room for handshakes is taken. A slow flood shows there.
- *   strangers  segments of no connection, which in calm the owner answers: more than the budget lets pass.
+ *              what nobody completes is worked off within SENTRY_WINDOW_NS. So a busy server stays calm, and a flood
+ *              shows after `half-open` SYNs, which is milliseconds.
+ *   the queue  of the kernel's listener, or of a worker of the daemon's, half of whose room for handshakes is taken. A
+ *              slow flood shows there.
+ *   strangers  segments of no connection, which in calm the owner answers: beyond the budget each presses as a
+ *              handshake does.
  *
  * A flood has ended when the pressure was below half of the limit for the hold time, which is doubled when the next one
  * comes soon: a flood that comes and goes finds the shield up.
