@@ -199,22 +199,10 @@ static void build_stranger(struct frame *f, const struct options *o, __u8 flags)
 
 /* --- what is measured -------------------------------------------------------------------------------------------- */
 
-static int open_pin(const struct options *o, const char *name)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", o->pin_dir, name);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		tool_fail(path);
-	return fd;
-}
-
 /* Long enough for each kind of cookie of before to be stale. */
 static void age_device(const struct options *o)
 {
-	int fd = open_pin(o, "config");
+	int fd = tool_open_pin(o->pin_dir, "config");
 	struct config config;
 	__u32 zero = 0;
 
@@ -232,7 +220,7 @@ static bool product_takes_fragments(const struct options *o)
 	struct config config;
 	__u32 zero = 0;
 
-	if (bpf_map_lookup_elem(open_pin(o, "config"), &zero, &config))
+	if (bpf_map_lookup_elem(tool_open_pin(o->pin_dir, "config"), &zero, &config))
 		tool_fail("reading the configuration");
 	return config.xdp_mode == DEVICE_XDP_NATIVE;
 }
@@ -248,7 +236,8 @@ static void load_programs(struct bench *b)
 		if (bpf_program__type(program) == BPF_PROG_TYPE_XDP && product_takes_fragments(b->options))
 			bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
 	}
-	if (bpf_map__reuse_fd(bpf_object__find_map_by_name(b->object, "flows4"), open_pin(b->options, "flows4")) ||
+	if (bpf_map__reuse_fd(bpf_object__find_map_by_name(b->object, "flows4"),
+			      tool_open_pin(b->options->pin_dir, "flows4")) ||
 	    bpf_object__load(b->object))
 		tool_fail("loading the programs");
 }
@@ -280,7 +269,7 @@ static void add_subjects_of(struct bench *b, enum packet_kind kind, __u32 flows)
 		add_subject(b, kind, flows, "touch", program_fd(b, k->touch));
 	if (k->lock)
 		add_subject(b, kind, flows, "lock", program_fd(b, k->lock));
-	add_subject(b, kind, flows, TARGET_SYNKEEP, open_pin(b->options, k->pin));
+	add_subject(b, kind, flows, TARGET_SYNKEEP, tool_open_pin(b->options->pin_dir, k->pin));
 }
 
 /* --- measuring --------------------------------------------------------------------------------------------------- */

@@ -98,18 +98,6 @@ static int parse_options(int argc, char **argv, struct options *o)
 
 /* --- what is measured -------------------------------------------------------------------------------------------- */
 
-static int open_pin(const struct options *o, const char *name)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", o->pin_dir, name);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		tool_fail(path);
-	return fd;
-}
-
 /* The template is read-only data, which the verifier knows: each kind has programs of its own. */
 static void subject_load(struct subject *s, const struct options *o, const char *kind)
 {
@@ -226,8 +214,8 @@ int main(int argc, char **argv)
 
 	if (!subjects)
 		tool_fail("memory");
-	product = open_pin(&o, "xdp_ingress");
-	counters = open_pin(&o, "counters");
+	product = tool_open_pin(o.pin_dir, "xdp_ingress");
+	counters = tool_open_pin(o.pin_dir, "counters");
 	for (int i = 0; i < count; i++) {
 		subject_load(&subjects[i], &o, argv[first + i]);
 		subject_meet(&subjects[i], product, counters, o.runs);

@@ -118,24 +118,12 @@ static struct tuple tuple_of(const struct options *o, __u32 number)
 	};
 }
 
-static int open_pin(const struct options *o, const char *name)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", o->pin_dir, name);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		tool_fail(path);
-	return fd;
-}
-
 static void put_records(const struct options *o)
 {
 	static struct flow4_key keys[BATCH];
 	static struct flow flows[BATCH];
 	__u64 now_ns = (__u64)(tool_seconds(CLOCK_MONOTONIC) * 1e9);
-	int map = open_pin(o, "flows4");
+	int map = tool_open_pin(o->pin_dir, "flows4");
 
 	for (__u32 done = 0; done < o->flows; done += BATCH) {
 		__u32 count = o->flows - done < BATCH ? o->flows - done : BATCH;
@@ -156,7 +144,7 @@ static void put_records(const struct options *o)
 /* In both bitmaps that take turns. No traffic may set bits meanwhile. */
 static void mark_presence(const struct options *o)
 {
-	int map = open_pin(o, "presence"), config_map = open_pin(o, "config");
+	int map = tool_open_pin(o->pin_dir, "presence"), config_map = tool_open_pin(o->pin_dir, "config");
 	struct config config;
 	__u32 zero = 0, count, next, *indices;
 	__u64 *words;

@@ -6,6 +6,7 @@
 #ifndef SYNKEEP_TESTS_TOOL_H
 #define SYNKEEP_TESTS_TOOL_H
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <limits.h>
@@ -112,6 +113,19 @@ static inline struct bpf_object *tool_open_programs(const void *config, size_t c
 	if (bpf_map__set_initial_value(bpf_object__find_map_by_name(object, ".rodata"), config, config_bytes))
 		tool_fail("setting the programs' configuration");
 	return object;
+}
+
+/* A map or a program of a loaded device, by its pin's name. */
+static inline int tool_open_pin(const char *pin_dir, const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", pin_dir, name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		tool_fail(path);
+	return fd;
 }
 
 #endif /* SYNKEEP_TESTS_TOOL_H */
